@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the one judge. Observation, policy, history and now go in, results come out.
+
+A *result* is what one check says of one host; results are what every count adds up. A result holds the verdicts
+on single objects and has the state of the worst of them. Pure; runs on the control node.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    REGISTRY,
+    Check,
+    State,
+    Verdict,
+    View,
+    worst,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy
+
+_WHY = {
+    "denied": "needs more rights than this user has",
+    "timeout": "did not answer in time",
+    "error": "failed",
+    "absent": "is not available on this host",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check on one host. ``state`` is None when the check does not apply there (listed, never counted)."""
+
+    check: Check
+    state: State | None
+    verdicts: tuple[Verdict, ...]
+
+
+def run_check(check_id: str, view: View, policy: Policy) -> Result:
+    """Return the result of one check.
+
+    A needed probe that did not answer makes it ``unknown``; so does a bug in the check, with its message: neither
+    can ever look like ``ok``.
+    """
+    check = REGISTRY[check_id]
+    for name in check.needs:
+        record = view.probes.get(name)
+        if record is None:
+            return Result(check, None, ())
+        if record.status != "ok":
+            reason = record.detail or _WHY.get(record.status, record.status)
+            return _unknown(check, f"the {name} probe {_WHY.get(record.status, record.status)}", reason)
+    try:
+        verdicts = tuple(check.judge(view, policy[check.pillar]))
+    except Exception as exc:  # noqa: BLE001 - a check's bug must show up as unknown, not cost the host its other checks
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        return _unknown(check, f"the check itself failed: {type(exc).__name__}: {exc}", f"{last.name}, line {last.lineno}")
+    if not verdicts:
+        return Result(check, None, ())
+    return Result(check, worst(verdict.state for verdict in verdicts), verdicts)
+
+
+def _unknown(check: Check, observed: str, detail: str) -> Result:
+    verdict = Verdict("unknown", observed=observed, expected="an answer", data={"detail": detail})
+    return Result(check, "unknown", (verdict,))
+
+
+def judge_host(view: View, policy: Policy, checks: Iterable[Check] = CHECKS) -> list[Result]:
+    """Return the results of all checks for a host that was reached, in report order."""
+    return [run_check(check.id, view, policy) for check in checks]
+
+
+def judge_silence(reason: str, checks: Iterable[Check] = CHECKS) -> list[Result]:
+    """Return the results for a host that gave no observation: all ``unknown``, none left out."""
+    return [_unknown(check, reason, reason) for check in checks]
+
+
+def with_state(result: Result, verdicts: Iterable[Verdict]) -> Result:
+    """Return the result with other verdicts and the state that follows from them."""
+    changed = tuple(verdicts)
+    return replace(result, verdicts=changed, state=worst(verdict.state for verdict in changed))
