@@ -62,7 +62,11 @@ def _problem(state: State, check: CheckInfo, members: list[tuple[str, Finding]])
         return min(finding.first_seen, finding.since or finding.first_seen)
 
     # The earliest deadline leads, then the oldest; the host's name makes the choice repeatable.
-    lead = min(members, key=lambda member: (member[1].deadline or "9", began(member[1]), member[0], member[1].object))[1]
+    def urgency(member: tuple[str, Finding]) -> tuple[str, str, str, str]:
+        host, finding = member
+        return finding.deadline or "9", began(finding), host, finding.object
+
+    lead = min(members, key=urgency)[1]
     deadlines = [finding.deadline for _host, finding in members if finding.deadline]
     return Problem(
         check=check.id,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     REGISTRY,
@@ -60,7 +60,9 @@ def run_check(check_id: str, view: View, policy: Policy) -> Result:
         verdicts = tuple(check.judge(view, policy[check.pillar]))
     except Exception as exc:  # noqa: BLE001 - a check's bug must show up as unknown, not cost the host its other checks
         last = traceback.extract_tb(exc.__traceback__)[-1]
-        return _unknown(check, f"the check itself failed: {type(exc).__name__}: {exc}", f"{last.name}, line {last.lineno}")
+        return _unknown(
+            check, f"the check itself failed: {type(exc).__name__}: {exc}", f"{last.name}, line {last.lineno}"
+        )
     if not verdicts:
         return Result(check, None, ())
     return Result(check, worst(verdict.state for verdict in verdicts), verdicts)
@@ -74,14 +76,3 @@ def _unknown(check: Check, observed: str, detail: str) -> Result:
 def judge_host(view: View, policy: Policy, checks: Iterable[Check] = CHECKS) -> list[Result]:
     """Return the results of all checks for a host that was reached, in report order."""
     return [run_check(check.id, view, policy) for check in checks]
-
-
-def judge_silence(reason: str, checks: Iterable[Check] = CHECKS) -> list[Result]:
-    """Return the results for a host that gave no observation: all ``unknown``, none left out."""
-    return [_unknown(check, reason, reason) for check in checks]
-
-
-def with_state(result: Result, verdicts: Iterable[Verdict]) -> Result:
-    """Return the result with other verdicts and the state that follows from them."""
-    changed = tuple(verdicts)
-    return replace(result, verdicts=changed, state=worst(verdict.state for verdict in changed))

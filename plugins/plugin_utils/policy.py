@@ -62,7 +62,9 @@ def build(layers: Iterable[tuple[str, t.Any]]) -> Policy:
             else:
                 for key, value in values.items():
                     if key not in SECTIONS[section].model_fields:
-                        problems.append(f"{where}.{key}: unknown key.{nearest(str(key), SECTIONS[section].model_fields)}")
+                        problems.append(
+                            f"{where}.{key}: unknown key.{nearest(str(key), SECTIONS[section].model_fields)}"
+                        )
                         continue
                     merged.setdefault(section, {})[key] = value
                     origin[section, key] = f"{where}.{key}"

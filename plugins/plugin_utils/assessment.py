@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: from an observation to the evidence of a host. Pure: no clock, no files, no Ansible."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import judge, observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    SEVERITY,
+    Check,
+    History,
+    Verdict,
+    worst,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS, SECTIONS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import finding_key
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
+    Acceptance,
+    CheckInfo,
+    CheckResult,
+    Contact,
+    Finding,
+    HostEvidence,
+    HostResult,
+    Threshold,
+    iso,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
+
+# The check that tells of a host that could not be looked at; the others are unknown with it, without a finding each.
+CONTACT_CHECK = "availability.contact"
+FirstSeen = Callable[[str], float | None]
+
+
+def never_seen(_key: str) -> float | None:
+    """The first sight of a finding on a host without history."""
+    return None
+
+
+class Judging(t.NamedTuple):
+    """What is the same for all results of one host in one run."""
+
+    run_id: str
+    client: str
+    host: str
+    groups: Sequence[str]
+    now: float
+    policy: Policy
+    waivers: Sequence[Waiver] = ()
+    exposure: t.Literal["internet", "internal", "isolated"] = "internet"
+
+
+def judge_observation(
+    judging: Judging,
+    document: Mapping[str, t.Any],
+    contact: Contact,
+    history: History | None = None,
+    first_seen: FirstSeen = never_seen,
+) -> HostEvidence:
+    """Return the evidence of a host that answered with an observation document (see ``observation.check_shape``)."""
+    clean = redact(document)
+    view = observation.view(
+        clean,
+        judging.host,
+        judging.now,
+        history,
+        clock_offset_s=contact.clock_offset_s,
+        contact=contact.model_dump(),
+        exposure=judging.exposure,
+    )
+    # With a subset of probes the other checks did not run: neither counted nor "not applicable".
+    possible = [check for check in CHECKS if set(check.needs) <= set(view.probes)]
+    results = judge.judge_host(view, judging.policy, possible)
+    counted = [_check_result(judging, result, first_seen) for result in results if result.state is not None]
+    host = HostResult(
+        host=judging.host,
+        groups=sorted(judging.groups),
+        state=worst(result.state for result in counted),
+        contact=contact,
+        collected_at=iso(judging.now),
+        facts=observation.facts(clean),
+        probes=observation.probe_summaries(clean),
+        results=counted,
+        not_applicable=[result.check.id for result in results if result.state is None],
+    )
+    return _evidence(judging, host, clean)
+
+
+def judge_silence(judging: Judging, contact: Contact, first_seen: FirstSeen = never_seen) -> HostEvidence:
+    """Return the evidence of a host that gave no observation: every check unknown, the reason told once."""
+    verdict = Verdict(
+        "unknown",
+        observed=contact.reason,
+        expected="an observation",
+        summary=f"{judging.host} could not be looked at: {contact.reason}",
+    )
+    results = [
+        CheckResult(
+            check=check.id,
+            state="unknown",
+            observed=contact.reason,
+            findings=[_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else [],
+        )
+        for check in CHECKS
+    ]
+    host = HostResult(
+        host=judging.host, groups=sorted(judging.groups), state="unknown", contact=contact, results=results
+    )
+    return _evidence(judging, host, None)
+
+
+def _evidence(judging: Judging, host: HostResult, document: dict[str, t.Any] | None) -> HostEvidence:
+    return HostEvidence(
+        run_id=judging.run_id,
+        client=judging.client,
+        judged_at=iso(judging.now),
+        result=host,
+        policy=overrides(judging.policy),
+        observation=document,
+    )
+
+
+def _check_result(judging: Judging, result: judge.Result, first_seen: FirstSeen) -> CheckResult:
+    findings = [
+        _finding(judging, result.check, verdict, first_seen) for verdict in result.verdicts if verdict.state != "ok"
+    ]
+    state = worst(finding.state for finding in findings) if findings else "ok"
+    lead = max(result.verdicts, key=lambda verdict: SEVERITY.index(verdict.state))
+    more = len(findings) - 1
+    name = f"{lead.object}: " if lead.object and findings else ""
+    observed = f"{name}{lead.observed}" + (f" (and {more} more)" if more > 0 else "")
+    return CheckResult(check=result.check.id, state=state, observed=observed, findings=findings)
+
+
+def _finding(judging: Judging, check: Check, verdict: Verdict, first_seen: FirstSeen) -> Finding:
+    key = finding_key(judging.client, judging.host, check.id, verdict.object)
+    known = first_seen(key)
+    waiver = next(
+        (waiver for waiver in judging.waivers if waiver.covers(judging, check.id, verdict.object)),
+        None,
+    )
+    accepted = None
+    state = verdict.state
+    if waiver is not None:
+        accepted = Acceptance(
+            reason=waiver.reason, approver=waiver.approver, expires=waiver.expires.isoformat(), underlying=state
+        )
+        state = "accepted"
+    return Finding(
+        key=key,
+        object=verdict.object,
+        state=state,
+        observed=verdict.observed,
+        expected=verdict.expected,
+        summary=verdict.summary,
+        advice=verdict.advice,
+        command=verdict.command,
+        first_seen=iso(judging.now if known is None else min(known, judging.now)),
+        since=None if verdict.since is None else iso(verdict.since),
+        age_basis=verdict.age_basis,
+        deadline=None if verdict.deadline is None else iso(verdict.deadline),
+        accepted=accepted,
+        data=dict(verdict.data),
+    )
+
+
+def overrides(policy: Policy) -> dict[str, dict[str, t.Any]]:
+    """Return the policy values that differ from the defaults, by section."""
+    changed = {section: values.model_dump(mode="json", exclude_defaults=True) for section, values in policy.items()}
+    return {section: values for section, values in changed.items() if values}
+
+
+def check_infos(checks: Sequence[Check] = CHECKS) -> list[CheckInfo]:
+    """Return the checks as reports describe them."""
+    infos = []
+    for check in checks:
+        fields = SECTIONS[check.pillar].model_fields
+        thresholds = [
+            Threshold(
+                key=f"{check.pillar}.{key}",
+                default=fields[key].get_default(call_default_factory=True),
+                source=fields[key].description or "",
+            )
+            for key in check.thresholds
+        ]
+        infos.append(
+            CheckInfo(
+                id=check.id,
+                pillar=check.pillar,
+                title=check.title,
+                advice=check.advice,
+                controls=list(check.controls),
+                thresholds=thresholds,
+            )
+        )
+    return infos

@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the history of a client, an index over its evidence that can be made anew at any time.
+
+Nothing is only here: ``rebuild`` reads the sealed runs in the order of their chain and gives identical content.
+SQLite by default; any database that SQLAlchemy reaches when it is outgrown. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, Manifest, epoch
+
+SCHEMA = 1
+SERIES_DAYS = 90
+_METADATA = MetaData()
+
+RUNS = Table(
+    "runs",
+    _METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("seq", Integer, nullable=False, unique=True),
+    Column("status", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("partial", Integer, nullable=False),
+)
+HOSTS = Table(
+    "hosts",
+    _METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reached", Integer, nullable=False),
+    Index("hosts_by_host", "host", "seq"),
+)
+FINDINGS = Table(
+    "findings",
+    _METADATA,
+    Column("key", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("check", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Index("findings_by_host", "host", "check"),
+)
+SIGHTINGS = Table(
+    "sightings",
+    _METADATA,
+    Column("host", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+)
+SERIES = Table(
+    "series",
+    _METADATA,
+    Column("host", String, primary_key=True),
+    Column("metric", String, primary_key=True),
+    Column("object", String, primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+BOOTS = Table(
+    "boots",
+    _METADATA,
+    Column("host", String, primary_key=True),
+    Column("boot_id", String, primary_key=True),
+    Column("first_seen", Float, nullable=False),
+)
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: t.Any, _record: t.Any) -> None:
+            connection.execute("PRAGMA busy_timeout = 30000")
+
+    return engine
+
+
+class History:
+    """The index of one client. ``url`` is an SQLAlchemy URL; default is SQLite beside the evidence."""
+
+    def __init__(self, store: Store, url: str | None = None) -> None:
+        self.store = store
+        self._engine = _engine(url or f"sqlite:///{store.history}")
+
+    def ready(self) -> bool:
+        """True when the index exists, can be read and is of this version."""
+        try:
+            names = set(inspect(self._engine).get_table_names())
+            if names < set(_METADATA.tables):
+                return False
+            with self._engine.connect() as connection:
+                return bool(connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA)
+        except SQLAlchemyError:
+            return False
+
+    def behind(self) -> bool:
+        """True when sealed runs are missing from the index (or the index itself is)."""
+        if not self.ready():
+            return True
+        with self._engine.connect() as connection:
+            known = set(connection.execute(select(RUNS.c.run_id)).scalars())
+        return known != {manifest.run_id for manifest in self.store.sealed()}
+
+    def rebuild(self) -> int:
+        """Make the index anew from the sealed runs and return how many there are. Call within ``sealing``.
+
+        A file that is no readable index is kept beside the new one as ``history.sqlite3.damaged``.
+        """
+        self.store.root.mkdir(parents=True, exist_ok=True)
+        try:
+            _METADATA.drop_all(self._engine)
+        except SQLAlchemyError:
+            self.store.history.rename(self.store.history.with_suffix(".sqlite3.damaged"))
+        _METADATA.create_all(self._engine)
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+        manifests = self.store.sealed()
+        for manifest in manifests:
+            self.add(manifest)
+        return len(manifests)
+
+    def add(self, manifest: Manifest) -> None:
+        """Add one sealed run, all or nothing. Runs are added in the order of their chain; call within ``sealing``."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(RUNS).values(
+                    run_id=manifest.run_id,
+                    seq=manifest.seq,
+                    status=manifest.status,
+                    started_at=epoch(manifest.started_at),
+                    partial=int(bool(manifest.partial)),
+                )
+            )
+            for evidence in self.store.read_hosts(manifest.run_id):
+                self._add_host(connection, manifest, evidence)
+
+    def _add_host(self, connection: Connection, manifest: Manifest, evidence: HostEvidence) -> None:
+        result = evidence.result
+        at = epoch(evidence.judged_at)
+        connection.execute(
+            insert(HOSTS).values(
+                run_id=manifest.run_id,
+                host=result.host,
+                seq=manifest.seq,
+                at=at,
+                state=result.state,
+                reached=int(result.contact.reached),
+            )
+        )
+        if not result.contact.reached or evidence.observation is None:
+            return
+        self._add_findings(connection, evidence, at)
+        view = observation.view(evidence.observation, result.host, at)
+        self._add_sightings(connection, result.host, set(_registry.sightings(view)), at)
+        points = {(metric, name): value for metric, name, value in _registry.series(view)}
+        for (metric, name), value in points.items():
+            row = {"host": result.host, "metric": metric, "object": name, "at": at}
+            connection.execute(delete(SERIES).where(*(SERIES.c[column] == row[column] for column in row)))
+            connection.execute(insert(SERIES).values(**row, value=float(value)))
+        boot_id = view.probes["system"].data.get("boot_id") if "system" in view.probes else None
+        if boot_id:
+            known = select(BOOTS.c.boot_id).where(BOOTS.c.host == result.host, BOOTS.c.boot_id == boot_id)
+            if connection.execute(known).first() is None:
+                connection.execute(insert(BOOTS).values(host=result.host, boot_id=boot_id, first_seen=at))
+
+    @staticmethod
+    def _add_findings(connection: Connection, evidence: HostEvidence, at: float) -> None:
+        """Keep what is open; forget what a check that could look again no longer finds."""
+        result = evidence.result
+        seen = [entry.check for entry in result.results if entry.state != "unknown"] + result.not_applicable
+        rows = {finding.key: (entry.check, finding) for entry in result.results for finding in entry.findings}
+        gone = delete(FINDINGS).where(FINDINGS.c.host == result.host, FINDINGS.c.check.in_(seen))
+        connection.execute(gone.where(FINDINGS.c.key.not_in(list(rows))))
+        for key, (check, finding) in rows.items():
+            values = {"state": finding.state, "last_seen": at}
+            changed = connection.execute(update(FINDINGS).where(FINDINGS.c.key == key).values(**values))
+            if changed.rowcount == 0:
+                connection.execute(
+                    insert(FINDINGS).values(
+                        key=key,
+                        host=result.host,
+                        check=check,
+                        object=finding.object,
+                        first_seen=epoch(finding.first_seen),
+                        **values,
+                    )
+                )
+
+    @staticmethod
+    def _add_sightings(connection: Connection, host: str, seen: set[tuple[str, str]], at: float) -> None:
+        """Keep the first sight of what is still there. A kind of which nothing was seen was perhaps not looked at."""
+        for kind in sorted({kind for kind, _name in seen}):
+            names = {name for seen_kind, name in seen if seen_kind == kind}
+            mine = (SIGHTINGS.c.host == host, SIGHTINGS.c.kind == kind)
+            known = set(connection.execute(select(SIGHTINGS.c.name).where(*mine)).scalars())
+            for name in known - names:
+                connection.execute(delete(SIGHTINGS).where(*mine, SIGHTINGS.c.name == name))
+            connection.execute(update(SIGHTINGS).where(*mine).values(last_seen=at))
+            for name in sorted(names - known):
+                connection.execute(
+                    insert(SIGHTINGS).values(host=host, kind=kind, name=name, first_seen=at, last_seen=at)
+                )
+
+    def previous_run_id(self, *, complete: bool = True) -> str | None:
+        """The newest indexed run; with ``complete`` the newest that ended and covered everything."""
+        query = select(RUNS.c.run_id).order_by(RUNS.c.seq.desc()).limit(1)
+        if complete:
+            query = query.where(RUNS.c.status == "complete", RUNS.c.partial == 0)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+    def of(self, host: str, now: float) -> HostHistory:
+        """What is known of one host before ``now``."""
+        return HostHistory(self._engine, self.store, host, now)
+
+    def dump(self) -> dict[str, list[tuple[t.Any, ...]]]:
+        """All rows of all tables, sorted: to compare two indexes."""
+        with self._engine.connect() as connection:
+            return {
+                name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+                for name, table in _METADATA.tables.items()
+            }
+
+
+class HostHistory:
+    """History as checks see it (``checks._base.History``), and the first sight of findings."""
+
+    def __init__(self, engine: Engine, store: Store, host: str, now: float) -> None:
+        self._engine = engine
+        self._store = store
+        self._host = host
+        self._now = now
+        self._previous: HostEvidence | t.Literal[False] | None = False
+        with engine.connect() as connection:
+            self._sightings = {
+                (row.kind, row.name): row.first_seen
+                for row in connection.execute(select(SIGHTINGS).where(SIGHTINGS.c.host == host))
+            }
+            self._findings: dict[str, float] = {
+                row.key: row.first_seen for row in connection.execute(select(FINDINGS).where(FINDINGS.c.host == host))
+            }
+            self._series: dict[tuple[str, str], list[tuple[float, float]]] = {}
+            recent = select(SERIES).where(SERIES.c.host == host, SERIES.c.at >= now - SERIES_DAYS * DAY)
+            for row in connection.execute(recent.order_by(SERIES.c.at)):
+                self._series.setdefault((row.metric, row.object), []).append((row.at, row.value))
+            self._boots: list[tuple[str, float]] = [
+                (row.boot_id, row.first_seen)
+                for row in connection.execute(select(BOOTS).where(BOOTS.c.host == host).order_by(BOOTS.c.first_seen))
+            ]
+            latest = select(HOSTS.c.run_id).where(HOSTS.c.host == host, HOSTS.c.reached == 1)
+            self._latest: str | None = connection.execute(latest.order_by(HOSTS.c.seq.desc()).limit(1)).scalar()
+
+    def finding_first_seen(self, key: str) -> float | None:
+        """When an open finding was first seen, or None when it is new."""
+        return self._findings.get(key)
+
+    def first_seen(self, kind: str, name: str) -> float | None:
+        return self._sightings.get((kind, name))
+
+    def series(self, metric: str, name: str) -> list[tuple[float, float]]:
+        return list(self._series.get((metric, name), []))
+
+    def boots(self) -> list[tuple[str, float]]:
+        return list(self._boots)
+
+    def previous(self, probe: str) -> Mapping[str, t.Any] | None:
+        evidence = self._previous_evidence()
+        if evidence is None or evidence.observation is None:
+            return None
+        record = evidence.observation.get("probes", {}).get(probe)
+        return record.get("data") if record and record.get("status") == "ok" else None
+
+    def previous_at(self) -> float | None:
+        evidence = self._previous_evidence()
+        return epoch(evidence.judged_at) if evidence else None
+
+    def _previous_evidence(self) -> HostEvidence | None:
+        if self._previous is False:
+            self._previous = self._store.read_host(self._latest, self._host) if self._latest else None
+        return self._previous
+
+
+def open_history(store: Store) -> History:
+    """Return the client's history, brought up to date from evidence when it is missing, damaged or behind.
+
+    Raises EvidenceError with one sentence when neither index nor evidence can be read.
+    """
+    history = History(store)
+    if history.behind():
+        with store.sealing():
+            if history.behind():
+                history.rebuild()
+    return history

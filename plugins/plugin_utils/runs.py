@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the life of a run: begin, conclude, seal. Files yes, Ansible no."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, counting, delta, grade
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, is_alive
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
+    Contact,
+    HostResult,
+    Run,
+    RunCounts,
+    RunHeader,
+    iso,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
+
+NO_EVIDENCE = "it left no evidence: the run ended before it answered"
+
+
+def begin(store: Store, header: RunHeader, now: float) -> list[str]:
+    """Seal what earlier runs left unfinished, begin this one, and return the ids of the interrupted runs.
+
+    Raises EvidenceError when evidence cannot be read or the state directory cannot be written.
+    """
+    open_history(store)
+    interrupted = []
+    for run_id in store.unsealed():
+        if not is_alive(store.read_run(run_id).header, now) and store.abandoned(run_id):
+            conclude(store, run_id, now, status="interrupted")
+            interrupted.append(run_id)
+    store.begin(header)
+    return interrupted
+
+
+def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
+    """Put a run together from its files, seal it, add it to history and return it.
+
+    The population comes from the header, not from the answers: a host without evidence is unknown.
+    """
+    with store.sealing():
+        header = store.read_run(run_id).header
+        history = History(store)
+        earlier = history.previous_run_id() if history.ready() else None
+        previous = store.read_run(earlier) if earlier else None
+        run = summarise(header, _hosts(store, header, now), previous, now, status)
+        run.interrupted_runs = _interrupted_since(store, previous)
+        manifest = store.seal(run)
+        if not history.ready():
+            history.rebuild()
+        else:
+            history.add(manifest)
+    return run
+
+
+def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
+    answered = {evidence.result.host: evidence.result for evidence in store.read_hosts(header.run_id)}
+    defaults = build([])
+    hosts = []
+    for host in header.population:
+        result = answered.get(host)
+        if result is None:
+            judging = assessment.Judging(header.run_id, header.client.id, host, (), now, defaults)
+            evidence = assessment.judge_silence(judging, Contact(reached=False, reason=NO_EVIDENCE))
+            result = evidence.result
+            store.write_host(evidence)
+        hosts.append(result)
+    return hosts
+
+
+def _interrupted_since(store: Store, previous: Run | None) -> list[str]:
+    """Ids of runs sealed as interrupted after the previous complete run."""
+    since = previous.header.run_id if previous else ""
+    return [
+        manifest.run_id for manifest in store.sealed() if manifest.status == "interrupted" and manifest.run_id > since
+    ]
+
+
+def summarise(
+    header: RunHeader,
+    hosts: Sequence[HostResult],
+    previous: Run | None,
+    now: float,
+    status: t.Literal["complete", "interrupted"] = "complete",
+) -> Run:
+    """Return the run document that these host results make. Pure."""
+    checks = assessment.check_infos()
+    found = counting.problems(hosts, checks)
+    counts = counting.count_run(hosts)
+    measured = [host.collected_at for host in hosts if host.collected_at]
+    return Run(
+        status=status,
+        header=header,
+        ended_at=iso(now),
+        data_as_of=min(measured) if measured else None,
+        verdict=verdict(counts),
+        counts=counts,
+        grade=grade.grade(hosts, checks, found),
+        checks=checks,
+        hosts=list(hosts),
+        problems=found,
+        delta=delta.compare(hosts, checks, previous),
+    )
+
+
+def verdict(counts: RunCounts) -> str:
+    """Return one sentence about all hosts, worst first."""
+    hosts = counts.hosts
+    if hosts.total == 0:
+        return "No host belongs to this run."
+    if hosts.ok + hosts.accepted == hosts.total:
+        return "The host is in good shape." if hosts.total == 1 else f"All {hosts.total} hosts are in good shape."
+    parts = []
+    for number, one, many in (
+        (hosts.crit, "is critical", "are critical"),
+        (hosts.act, "needs action", "need action"),
+        (hosts.unknown, "is not fully known", "are not fully known"),
+        (hosts.watch, "should be watched", "should be watched"),
+        (hosts.ok + hosts.accepted, "is in good shape", "are in good shape"),
+    ):
+        if number:
+            parts.append(f"{number} {one if number == 1 else many}")
+    if hosts.total == 1:
+        return f"The host {parts[0].split(' ', 1)[1]}."
+    return f"Of {hosts.total} hosts, {', '.join(parts)}."

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the ``keepwell_*`` variables of a host, read and checked. Pure.
+
+Ansible checks no variable of an inventory; here a typo stops the run before the first connection, with where, what
+and the nearest match.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from pydantic import ValidationError
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
+
+VARIABLES = (
+    *policy.LAYERS,
+    "keepwell_client",
+    "keepwell_exceptions",
+    "keepwell_exposure",
+    "keepwell_fail_on",
+    "keepwell_hosts",
+    "keepwell_lab",
+    "keepwell_now",
+    "keepwell_probes",
+    "keepwell_run",
+    "keepwell_state_dir",
+    "keepwell_subset",
+    "keepwell_templates",
+)
+EXPOSURES = ("internet", "internal", "isolated")
+FAIL_ON = ("never", "watch", "unknown", "act", "crit")
+
+
+class SettingsError(ValueError):
+    """All mistakes in the variables of a host, one sentence each, in ``problems``."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = list(problems)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What Keepwell was told about a host."""
+
+    client: Client
+    policy: Policy
+    waivers: Sequence[Waiver]
+    exposure: t.Literal["internet", "internal", "isolated"]
+    probe_parameters: Mapping[str, Mapping[str, t.Any]]
+    subset: Sequence[str]
+
+
+def client_from_inventory(sources: Sequence[str]) -> Client:
+    """Return the client that an inventory's place names: ``inventories/acme`` is ``acme``, ``lab.ini`` is ``lab``."""
+    path = PurePath(str(sources[0]).rstrip("/,")) if sources else PurePath("unnamed")
+    name = path.parent.name if path.stem == "hosts" and path.parent.name else path.stem
+    slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:62] or "unnamed"
+    return Client(id=slug, name=name or slug)
+
+
+def client(value: t.Any, sources: Sequence[str]) -> Client:
+    """Return the client that ``keepwell_client`` declares, or the one the inventory's place names."""
+    if value is None:
+        return client_from_inventory(sources)
+    if isinstance(value, str):
+        value = {"id": value, "name": value}
+    if not isinstance(value, Mapping):
+        raise SettingsError([f"keepwell_client must be a mapping with id and name, not {type(value).__name__}."])
+    try:
+        return Client.model_validate({"name": value.get("id"), **value})
+    except ValidationError as exc:
+        problems = []
+        for error in exc.errors():
+            key = ".".join(str(part) for part in error["loc"])
+            hint = nearest(key, Client.model_fields) if error["type"] == "extra_forbidden" else ""
+            problems.append(f"keepwell_client.{key}: {error['msg']} (given: {error.get('input')!r}).{hint}")
+        raise SettingsError(problems) from exc
+
+
+def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> Settings:
+    """Return the settings that a host's variables make. Raises SettingsError with every mistake at once."""
+    problems: list[str] = [
+        f"{name}: unknown variable.{nearest(name, VARIABLES)}"
+        for name in sorted(variables)
+        if name.startswith("keepwell_") and name not in VARIABLES
+    ]
+    owner = Client(id="unnamed", name="unnamed")
+    chosen: Policy = {}
+    try:
+        owner = client(variables.get("keepwell_client"), sources)
+    except SettingsError as exc:
+        problems += exc.problems
+    try:
+        chosen = policy.build([(name, variables.get(name)) for name in policy.LAYERS])
+    except policy.PolicyError as exc:
+        problems += exc.problems
+    waivers, wrong = exceptions.build(variables.get("keepwell_exceptions"), now)
+    problems += wrong
+    exposure = variables.get("keepwell_exposure") or "internet"
+    if exposure not in EXPOSURES:
+        problems.append(f"keepwell_exposure: '{exposure}' is unknown.{nearest(str(exposure), EXPOSURES)}")
+    parameters = variables.get("keepwell_probes") or {}
+    if not isinstance(parameters, Mapping):
+        problems.append(f"keepwell_probes must be a mapping of probes, not {type(parameters).__name__}.")
+        parameters = {}
+    for name, value in parameters.items():
+        if name not in probes.PROBES:
+            problems.append(f"keepwell_probes.{name}: unknown probe.{nearest(str(name), probes.PROBES)}")
+        elif not isinstance(value, Mapping):
+            problems.append(f"keepwell_probes.{name} must be a mapping, not {type(value).__name__}.")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(
+        client=owner,
+        policy=chosen,
+        waivers=waivers,
+        exposure=t.cast(t.Any, exposure),
+        probe_parameters=parameters,
+        subset=subset(variables.get("keepwell_subset")),
+    )
+
+
+def subset(value: t.Any) -> list[str]:
+    """Return probe names as a list; ``a,b`` and ``[a, b]`` are the same. Raises SettingsError for an unknown one."""
+    words = value.split(",") if isinstance(value, str) else list(value or ["all"])
+    names = [str(word).strip() for word in words if str(word).strip()]
+    try:
+        probes.select(names)
+    except ValueError as exc:
+        raise SettingsError([f"subset: unknown probe '{exc}'.{nearest(str(exc), ['all', *probes.PROBES])}"]) from exc
+    return names or ["all"]
+
+
+def now(variables: Mapping[str, t.Any], clock: float) -> tuple[float, bool]:
+    """Return the time to judge by and whether it is a simulated one.
+
+    ``keepwell_now`` (ISO, UTC) counts only in an inventory that says ``keepwell_lab: true``.
+    """
+    given = variables.get("keepwell_now")
+    if given is None:
+        return clock, False
+    if variables.get("keepwell_lab") is not True:
+        raise SettingsError(["keepwell_now is for test fleets: it needs keepwell_lab: true in the inventory."])
+    try:
+        return epoch(str(given)), True
+    except ValueError as exc:
+        raise SettingsError([f"keepwell_now: '{given}' is no time like 2026-11-23T02:27:00Z."]) from exc
