@@ -31,8 +31,8 @@ class ReplayMachine(_machine.SourceLog):
     """A machine that answers from a case file and refuses what was not recorded there.
 
     ``commands`` maps "name arg arg" to {rc, out, err} or {status: timeout|denied}; ``absent: [name]`` is the
-    default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true} or null
-    for a folder. ``links``, ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
+    default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
+    for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
     """
 
     def __init__(self, case: dict[str, t.Any]) -> None:
@@ -40,12 +40,14 @@ class ReplayMachine(_machine.SourceLog):
         self._case = case
         self._clock = float(case.get("now", 1795399200.0))
         self.privileged = bool(case.get("privileged", True))
+        self._sleeps = 0
 
     def now(self) -> float:
         return self._clock
 
     def sleep(self, seconds: float) -> None:
         self._clock += seconds
+        self._sleeps += 1
 
     def remaining(self) -> float:
         return 60.0
@@ -80,6 +82,9 @@ class ReplayMachine(_machine.SourceLog):
         if isinstance(content, dict) and content.get("denied"):
             self.note(source or path, "denied", "may not be read by this user")
             return None
+        if isinstance(content, dict) and "samples" in content:
+            content = content["samples"][min(self._sleeps, len(content["samples"]) - 1)]
+            return None if content is None else str(content).encode()[:limit]
         if isinstance(content, dict):
             return base64.b64decode(content["base64"])[:limit]
         return None if content is None else str(content).encode()[:limit]
