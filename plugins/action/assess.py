@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Assess a host: send the probes, read the observation, judge it, write the evidence, return a short summary.
+
+Imports are at the top on purpose: Ansible loads this file in its main process, so the forked workers share them.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, history, observation, payload, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    keepwell_variables,
+    plain,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
+    EvidenceError,
+    Store,
+    current_run,
+    this_process,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
+
+_BUDGET_S = 20.0
+# A round trip longer than this says nothing about the host's clock.
+_CLOCK_ROUND_TRIP_S = 30.0
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """keepwell.fleet.assess"""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return {changed, host, state, counts, evidence, msg}; ``unreachable`` or ``failed`` when nothing was seen."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validated, arguments = self.validate_argument_spec(
+            {"subset": {"type": "list", "elements": "str", "default": ["all"]}}
+        )
+        try:
+            return self._assess(plain(arguments), variables)
+        except (settings.SettingsError, EvidenceError) as exc:
+            return {"changed": False, "failed": True, "msg": str(exc)}
+
+    def _assess(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        host = str(task_vars["inventory_hostname"])
+        told = keepwell_variables(self._templar, task_vars)
+        sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
+        now, simulated = settings.now(told, time.time())
+        chosen = settings.read(told, sources, now)
+        subset = settings.subset(arguments["subset"])
+        found = current_run(state_dir(told, task_vars), this_process())
+        if found is None:
+            raise EvidenceError(
+                "No run has begun. Call keepwell.fleet.run_begin first, or use playbooks/assess.yml, which does."
+            )
+        store, run_id = found
+        with store.observing(run_id):
+            started = time.time()
+            document, contact = self._observe(subset, chosen.probe_parameters, task_vars)
+            contact.seconds = round(time.time() - started, 3)
+            judging = assessment.Judging(
+                run_id=run_id,
+                client=store.client_id,
+                host=host,
+                groups=[str(group) for group in plain(task_vars.get("group_names") or [])],
+                now=now if simulated else time.time(),
+                policy=chosen.policy,
+                waivers=chosen.waivers,
+                exposure=chosen.exposure,
+            )
+            known = history.History(store).of(host, judging.now)
+            if document is None:
+                evidence = assessment.judge_silence(judging, contact, known.finding_first_seen)
+            else:
+                evidence = assessment.judge_observation(judging, document, contact, known, known.finding_first_seen)
+            path = store.write_host(evidence)
+        return _result(evidence, str(path))
+
+    def _observe(
+        self, subset: list[str], parameters: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> tuple[dict[str, t.Any] | None, Contact]:
+        """Return the observation (None when there is none) and how it was got."""
+        contact = Contact(reached=False)
+        try:
+            document = self._by_stream(subset, parameters, task_vars, contact)
+            if document is None:
+                document = self._by_module(subset, parameters, task_vars, contact)
+        except AnsibleConnectionFailure as exc:
+            contact.reason = _one_line(f"not reachable: {exc}")
+            return None, contact
+        except (AnsibleError, payload.PayloadError) as exc:
+            contact.reason = _one_line(str(exc))
+            return None, contact
+        wrong = observation.check_shape(document)
+        if wrong:
+            contact.reason = f"what came back is no observation: {wrong}"
+            return None, contact
+        contact.reached = True
+        contact.privileged = bool(document.get("privileged"))
+        return document, contact
+
+    def _by_stream(
+        self,
+        subset: list[str],
+        parameters: t.Mapping[str, t.Any],
+        task_vars: dict[str, t.Any],
+        contact: Contact,
+    ) -> dict[str, t.Any] | None:
+        """The fast way: the probes as one program for the system's Python. None where it cannot work."""
+        if not self._connection.has_pipelining or not self._connection.is_pipelining_enabled():
+            return None
+        interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
+        program = payload.program(subset, parameters, _BUDGET_S)
+        command = payload.command(interpreter if isinstance(interpreter, str) else None)
+        before = time.time()
+        try:
+            answer = self._low_level_execute_command(command, in_data=program, sudoable=True)
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as exc:
+            if self._connection.become is None:
+                raise
+            contact.become_refused = _one_line(str(exc))
+            answer = None
+        if answer is not None and answer["rc"] != 0 and self._connection.become is not None:
+            contact.become_refused = _one_line(answer["stderr"] or answer["stdout"])
+            answer = None
+        if answer is None:
+            # Rights were asked for and refused: look with those there are. What needs more comes out as denied.
+            before = time.time()
+            answer = self._without_become(command, program)
+        after = time.time()
+        document = payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
+        contact.transport = "stream"
+        contact.clock_offset_s = _clock_offset(document, before, after)
+        return document
+
+    def _without_become(self, command: str, program: bytes) -> dict[str, t.Any]:
+        become = self._connection.become
+        self._connection.set_become_plugin(None)
+        try:
+            return t.cast("dict[str, t.Any]", self._low_level_execute_command(command, in_data=program, sudoable=False))
+        finally:
+            self._connection.set_become_plugin(become)
+
+    def _by_module(
+        self,
+        subset: list[str],
+        parameters: t.Mapping[str, t.Any],
+        task_vars: dict[str, t.Any],
+        contact: Contact,
+    ) -> dict[str, t.Any]:
+        """The fallback: the same probes as an ordinary module, for connections without pipelining."""
+        before = time.time()
+        result = self._execute_module(
+            module_name="keepwell.fleet.assess",
+            module_args={"subset": subset, "parameters": dict(parameters), "budget_s": _BUDGET_S},
+            task_vars=task_vars,
+        )
+        if result.get("failed") or "observation" not in result:
+            detail = result.get("msg") or result.get("module_stderr") or "no reason given"
+            raise payload.PayloadError(f"the assess module failed: {detail}")
+        contact.transport = "module"
+        document = t.cast("dict[str, t.Any]", plain(result["observation"]))
+        contact.clock_offset_s = _clock_offset(document, before, time.time())
+        return document
+
+
+def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) -> float | None:
+    """Seconds by which the host's clock is ahead, or None when the round trip was too long to tell.
+
+    The host notes its time when the probes start and how long they took: what remains of the round trip is travel
+    and start-up, and the truth lies within it.
+    """
+    travel = (after - before) - float(document.get("duration_s") or 0.0)
+    if travel > _CLOCK_ROUND_TRIP_S:
+        return None
+    earliest, latest = before, before + max(travel, 0.0)
+    seen = float(document["collected_at"])
+    if earliest <= seen <= latest:
+        return 0.0
+    return round(seen - (latest if seen > latest else earliest), 3)
+
+
+def _one_line(text: str) -> str:
+    """Return a message as one line of at most 300 characters, as it goes into a report."""
+    return " ".join(str(text).split())[:300]
+
+
+def _result(evidence: HostEvidence, path: str) -> dict[str, t.Any]:
+    host = evidence.result
+    counts: dict[str, int] = {}
+    for result in host.results:
+        counts[result.state] = counts.get(result.state, 0) + 1
+    summary: dict[str, t.Any] = {
+        "changed": False,
+        "host": host.host,
+        "state": host.state,
+        "counts": counts,
+        "evidence": path,
+        "msg": host.contact.reason or f"{host.host}: {host.state}",
+    }
+    if not host.contact.reached:
+        summary["unreachable" if host.contact.reason.startswith("not reachable") else "failed"] = True
+    return summary

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Give a run's exit code after its reports are written: unreachable hosts, and findings at keepwell_fail_on."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name, load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
+from pathlib import Path
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.outcome"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "evidence": {"type": "path", "required": True},
+        "fail_on": {"type": "str", "default": "never", "choices": list(settings.FAIL_ON)},
+    }
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return ok, ``unreachable`` for a host that was not reached, or fail for one that is too bad."""
+        host = str(task_vars["inventory_hostname"])
+        path = Path(arguments["evidence"]) / "hosts" / f"{host_file_name(host)}.json"
+        result = load(HostEvidence, path).result
+        if not result.contact.reached:
+            reason = result.contact.reason
+            kind = "unreachable" if reason.startswith("not reachable") else "failed"
+            return {"changed": False, kind: True, "msg": reason}
+        limit = arguments["fail_on"]
+        if limit != "never" and SEVERITY.index(result.state) >= SEVERITY.index(limit):
+            raise AnsibleActionFail(f"{host} is '{result.state}', and keepwell_fail_on is '{limit}'. See the report.")
+        return {"changed": False, "msg": f"{host}: {result.state}"}

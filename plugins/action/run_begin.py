@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Begin a run: check every variable before the first connection, seal interrupted runs, write down the population."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible import __version__ as core_version
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    keepwell_variables,
+    plain,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, new_run_id, this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, RunHeader, Trigger, iso
+
+_ROOT = Path(__file__).parents[2]
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.run_begin"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {"subset": {"type": "list", "elements": "str", "default": ["all"]}}
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the run's id, its population, and what interrupted runs were found."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, simulated = settings.now(own, time.time())
+        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in self._inventory(task_vars)]
+        population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
+        subset = settings.subset(arguments["subset"])
+        client = self._check_all(population, task_vars, sources, now)
+        store = Store(state_dir(own, task_vars), client.id)
+        header = RunHeader(
+            run_id=new_run_id(now),
+            client=client,
+            started_at=iso(now),
+            population=population,
+            partial=self._partial(population, task_vars, subset),
+            trigger=_trigger(),
+            inventory=sources,
+            versions={
+                "keepwell.fleet": _own_version(),
+                "ansible-core": core_version,
+                "grade_model": str(grade.MODEL),
+            },
+            git_commit=_git_commit(str(task_vars.get("playbook_dir", "."))),
+            simulated_now=simulated,
+            process=this_process(),
+        )
+        interrupted = runs.begin(store, header, now)
+        return {
+            "changed": False,
+            "run_id": header.run_id,
+            "client": client.id,
+            "evidence": str(store.run_dir(header.run_id)),
+            "interrupted_runs": interrupted,
+            "partial": header.partial,
+            "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",
+        }
+
+    @staticmethod
+    def _inventory(task_vars: dict[str, t.Any]) -> list[str]:
+        return [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
+
+    def _check_all(self, population: list[str], task_vars: dict[str, t.Any], sources: list[str], now: float) -> Client:
+        """Return the one client of all hosts; raise SettingsError with the mistakes of every host at once."""
+        by_problem: dict[str, list[str]] = {}
+        clients: dict[str, Client] = {}
+        for host in population:
+            variables = task_vars["hostvars"][host]
+            named = {str(name): plain(variables[name]) for name in variables if str(name).startswith("keepwell_")}
+            try:
+                owner = settings.read(named, sources, now).client
+                clients[owner.id] = owner
+            except settings.SettingsError as exc:
+                for problem in exc.problems:
+                    by_problem.setdefault(problem, []).append(host)
+        if by_problem:
+            raise settings.SettingsError([f"{problem} [{_some(hosts)}]" for problem, hosts in by_problem.items()])
+        if len(clients) > 1:
+            names = ", ".join(sorted(clients))
+            raise settings.SettingsError([f"One run is for one client, but these hosts belong to several: {names}."])
+        return next(iter(clients.values()))
+
+    def _partial(self, population: list[str], task_vars: dict[str, t.Any], subset: list[str]) -> list[str]:
+        """Return why this run does not cover everything."""
+        reasons = []
+        everyone = {str(host) for host in task_vars["groups"]["all"]}
+        if len(population) < len(everyone):
+            reasons.append(f"{len(population)} of {len(everyone)} hosts of the inventory were asked for")
+        if subset != ["all"]:
+            reasons.append(f"only these probes: {', '.join(subset)}")
+        if self._task.check_mode:
+            reasons.append("check mode")
+        return reasons
+
+
+def _some(hosts: list[str]) -> str:
+    shown = ", ".join(hosts[:3])
+    return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more hosts"
+
+
+def _trigger() -> Trigger:
+    environment = os.environ
+    origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
+    reference = ""
+    if environment.get("AWX_HOST") or environment.get("TOWER_HOST"):
+        origin, reference = "awx", environment.get("JOB_ID", "")
+    elif _has_terminal(os.getppid()):
+        origin = "terminal"
+    elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
+        origin, reference = "timer", environment["INVOCATION_ID"]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
+
+
+def _has_terminal(pid: int) -> bool:
+    """True when a process has a controlling terminal (field 7 of /proc/PID/stat, proc(5))."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[4] != "0"
+
+
+def _own_version() -> str:
+    """Version of the collection: from galaxy.yml in the project, from MANIFEST.json where it is installed."""
+    for name, path in (("galaxy.yml", ("version",)), ("MANIFEST.json", ("collection_info", "version"))):
+        file = _ROOT / name
+        if file.is_file():
+            value: t.Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+            for key in path:
+                value = value[key]
+            return str(value)
+    return "unknown"
+
+
+def _git_commit(folder: str) -> str | None:
+    """Commit of the playbooks, with ``-dirty`` when files differ from it; None outside a checkout."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The last lines of a run: verdict, counts, top problems, who was not reached, and the files written."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: summary
+type: aggregate
+short_description: Ends a Keepwell run with its verdict
+description:
+  - Prints at most 25 lines at the end of a playbook that recorded a Keepwell run. Works beside any stdout callback.
+  - On a terminal, long runs also get a progress line now and then. Without a terminal (cron, systemd, AWX) the output
+    stays plain.
+version_added: 0.1.0
+author: The Keepwell authors (@keepwell)
+requirements:
+  - enable in configuration
+options:
+  progress_seconds:
+    description:
+      - Seconds between two progress lines on a terminal; 0 turns them off.
+    type: int
+    default: 10
+    env:
+      - name: KEEPWELL_PROGRESS_SECONDS
+    ini:
+      - section: callback_keepwell_summary
+        key: progress_seconds
+"""
+
+import os
+import sys
+import time
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+
+LINES = 25
+WIDTH = 118
+ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
+GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
+COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}
+_CONTROLS = {code: " " for code in [*range(32), 127, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
+
+
+def clean(text: t.Any) -> str:
+    """Return text from a host without control and direction characters: it must not steer the terminal."""
+    return str(text).translate(_CONTROLS)
+
+
+def fit(text: str, width: int = WIDTH) -> str:
+    """Return one line of at most ``width`` characters."""
+    line = clean(text)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def counts_line(counts: t.Mapping[str, int], noun: str) -> str:
+    """Return ``300 results: 3 crit, 290 ok``; the parts add up to the first figure."""
+    parts = [f"{GLYPHS[state]} {counts[state]} {state}" for state in ORDER if counts.get(state)]
+    total = counts["total"]
+    return f"{total} {noun}{'' if total == 1 else 's'}: {', '.join(parts) or 'none'}"
+
+
+def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tuple[str, str | None]]:
+    """Return the lines (text, state for the colour or None), at most 25 of them."""
+    lines: list[tuple[str, str | None]] = [
+        (f"{summary['client']}: {summary['verdict']} Grade {summary['grade']}.", _worst(summary["hosts"]))
+    ]
+    if summary["partial"]:
+        lines.append((f"PARTIAL: {'; '.join(summary['partial'])}", "watch"))
+    lines.append((f"  {counts_line(summary['hosts'], 'host')}", None))
+    lines.append((f"  {counts_line(summary['results'], 'result')}", None))
+    lines += _problem_lines(summary["problems"])
+    lines += _unreached_lines(summary["unreached"])
+    if summary["interrupted_runs"]:
+        number = len(summary["interrupted_runs"])
+        which = ", ".join(summary["interrupted_runs"][-2:])
+        lines.append((f"{number} earlier run{'' if number == 1 else 's'} interrupted (evidence kept): {which}", "watch"))
+    room = LINES - len(lines) - 2
+    shown = list(files)[: max(1, room)]
+    lines += [(f"{'Report' if place == 0 else '      '}    {path}", None) for place, path in enumerate(shown)]
+    lines.append((f"Evidence  {summary['evidence']}", None))
+    return [(fit(text) if "    " not in text[:12] else clean(text), state) for text, state in lines[:LINES]]
+
+
+def _worst(counts: t.Mapping[str, int]) -> str:
+    return next((state for state in ("crit", "act", "unknown", "watch") if counts.get(state)), "ok")
+
+
+def _problem_lines(problems: t.Sequence[t.Mapping[str, t.Any]]) -> list[tuple[str, str | None]]:
+    lines: list[tuple[str, str | None]] = []
+    for problem in problems[:5]:
+        hosts = ", ".join(clean(host)[:40] for host in problem["hosts"])
+        more = f" and {problem['more_hosts']} more" if problem["more_hosts"] else ""
+        glyph = GLYPHS[problem["state"]]
+        lines.append((f"  {glyph} {problem['title']}: {problem['observed']} [{hosts}{more}]", problem["state"]))
+    if len(problems) > 5:
+        lines.append((f"    and {len(problems) - 5} more problems in the report", None))
+    return [("Do today", None), *lines] if lines else []
+
+
+def _unreached_lines(unreached: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, str | None]]:
+    if not unreached:
+        return []
+    lines: list[tuple[str, str | None]] = [("Not looked at", None)]
+    lines += [(f"  ? {clean(entry['host'])[:60]}: {entry['reason']}", "unknown") for entry in unreached[:4]]
+    if len(unreached) > 4:
+        names = ", ".join(clean(entry["host"])[:40] for entry in unreached[4:])
+        lines.append((f"    and {len(unreached) - 4} more: {names}", None))
+    return lines
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """keepwell.fleet.summary"""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "keepwell.fleet.summary"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *arguments: t.Any, **named: t.Any) -> None:
+        super().__init__(*arguments, **named)
+        self._summary: t.Mapping[str, t.Any] | None = None
+        self._files: list[str] = []
+        self._assessed = 0
+        self._expected = 0
+        self._started = self._said = time.monotonic()
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        """Start counting hosts anew."""
+        self._assessed = self._expected = 0
+        self._started = self._said = time.monotonic()
+
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        """A host's assessment begins."""
+        self._expected += task.action == "keepwell.fleet.assess"
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        """Remember what the record and render tasks tell."""
+        values = _values(result)
+        action = _action(result)
+        if action == "keepwell.fleet.record":
+            self._summary = values.get("summary")
+        elif action == "keepwell.fleet.render":
+            self._files += [str(path) for path in values.get("files", [])]
+        self._progress(action)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        """A host's assessment failed."""
+        self._progress(_action(result))
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        """A host could not be reached."""
+        self._progress(_action(result))
+
+    def _progress(self, action: str) -> None:
+        if action != "keepwell.fleet.assess":
+            return
+        self._assessed += 1
+        seconds = int(self.get_option("progress_seconds"))
+        if not seconds or not sys.stdout.isatty() or time.monotonic() - self._said < seconds:
+            return
+        self._said = time.monotonic()
+        passed = int(self._said - self._started)
+        self._display.display(f"… {self._assessed} of {self._expected} hosts assessed after {passed} s")
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        """Print the summary."""
+        if not self._summary:
+            return
+        plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+        self._display.display("")
+        for text, state in compose(self._summary, self._files):
+            self._display.display(text, color=None if plain or state is None else COLOURS.get(state))
+
+
+
+
+def _action(result: t.Any) -> str:
+    """Full name of a result's action. Attribute names changed in ansible-core 2.19 and 2.20."""
+    task = getattr(result, "task", None) or result._task
+    return str(getattr(task, "resolved_action", None) or task.action)
+
+
+def _values(result: t.Any) -> t.Mapping[str, t.Any]:
+    values: t.Mapping[str, t.Any] = result.result if hasattr(result, "result") else result._result
+    return values

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what the actions that work on the control node alone have in common."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
+
+DEFAULT_STATE_DIR = "state"
+
+
+def keepwell_variables(templar: t.Any, task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return all ``keepwell_*`` variables of a host, templated, as plain values.
+
+    Misspelt ones are included, so that they can be refused by name.
+    """
+    names = [name for name in task_vars if str(name).startswith("keepwell_")]
+    return {str(name): plain(templar.template(task_vars[name])) for name in names}
+
+
+def plain(value: t.Any) -> t.Any:
+    """Return a value without Ansible's own types and tags: mappings, lists, texts, numbers, booleans, None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return None if value is None else str(value)
+
+
+def state_dir(variables: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> str:
+    """Return the state directory: ``keepwell_state_dir``, or ``state`` beside the playbooks folder."""
+
+    given = variables.get("keepwell_state_dir")
+    base = os.path.dirname(str(task_vars.get("playbook_dir", ".")).rstrip("/"))
+    return os.path.abspath(os.path.join(base, os.path.expanduser(str(given or DEFAULT_STATE_DIR))))
+
+
+class ControlAction(ActionBase):  # type: ignore[misc]
+    """An action that never touches the host it runs for. Subclasses implement ``work``."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Check the arguments, do the work, and turn expected failures into one clear sentence."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validated, arguments = self.validate_argument_spec(self.ARGUMENTS)
+        try:
+            return self.work(plain(arguments), variables)
+        except (SettingsError, EvidenceError) as exc:
+            raise AnsibleActionFail(str(exc)) from None
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the task's result. May raise SettingsError and EvidenceError."""
+        raise NotImplementedError

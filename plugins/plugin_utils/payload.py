@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: make the payload that carries the probes to a POSIX host, and read what comes back.
+
+The payload is one Python program for standard input: it unpacks the sources of the needed modules into memory,
+imports them from there and prints one framed document. Nothing is written on the host. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import re
+import shlex
+import typing as t
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PACKAGE = "ansible_collections.keepwell.fleet.plugins.module_utils.probes"
+_FRAME = re.compile(r"KEEPWELL-DOCUMENT (?P<sha256>[0-9a-f]{64}) (?P<body>[A-Za-z0-9+/=]+) KEEPWELL-END")
+NO_PYTHON = "KEEPWELL-NO-PYTHON"
+# System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
+INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+
+_PROGRAM = '''\
+import sys
+if sys.version_info < (3, 6):
+    sys.stdout.write("{no_python} %s\\n" % sys.version.split()[0]); sys.exit(0)
+import base64, hashlib, importlib.abc, importlib.util, json, os, zlib
+sources = json.loads(zlib.decompress(base64.b64decode("{sources}")).decode("utf-8"))
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name in sources or any(known.startswith(name + ".") for known in sources):
+            return importlib.util.spec_from_loader(name, self, is_package=name not in sources)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        name = module.__spec__.name
+        if name in sources:
+            exec(compile(sources[name], name, "exec"), module.__dict__)
+        else:
+            module.__path__ = []
+sys.meta_path.insert(0, Finder())
+sys.dont_write_bytecode = True
+sys.path = [entry for entry in sys.path if entry]
+os.chdir("/")
+from {package} import _registry, _runner
+request = json.loads(base64.b64decode("{request}").decode("utf-8"))
+document = _runner.observe(_registry.select(request["subset"]), request["parameters"], request["budget_s"])
+body = base64.b64encode(zlib.compress(json.dumps(document).encode("utf-8"), 6))
+sys.stdout.write("KEEPWELL-DOCUMENT %s %s KEEPWELL-END\\n" % (hashlib.sha256(body).hexdigest(), body.decode("ascii")))
+sys.stdout.flush()
+os._exit(0)
+'''
+
+
+class PayloadError(Exception):
+    """The host's answer is no observation; the message says why, in words for a report."""
+
+
+@functools.cache
+def _sources() -> str:
+    folder = Path(__file__).parents[1] / "module_utils" / "probes"
+    sources = {f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    return base64.b64encode(zlib.compress(json.dumps(sources).encode("utf-8"), 9)).decode("ascii")
+
+
+def program(subset: Sequence[str], parameters: Mapping[str, t.Any], budget_s: float) -> bytes:
+    """Return the program for the host's standard input."""
+    request = {"subset": list(subset), "parameters": parameters, "budget_s": budget_s}
+    text = _PROGRAM
+    for name, value in (
+        ("no_python", NO_PYTHON),
+        ("package", _PACKAGE),
+        ("sources", _sources()),
+        ("request", base64.b64encode(json.dumps(request).encode("utf-8")).decode("ascii")),
+    ):
+        text = text.replace("{" + name + "}", value)
+    return text.encode("ascii")
+
+
+def command(configured: str | None = None) -> str:
+    """Return the shell line that feeds standard input to the system's Python.
+
+    ``configured`` is an interpreter from the inventory: used where the system has none of its own. After it come
+    the names on the path, each tried first, because a name on a path can be a dead shim.
+    """
+    own = [configured] if configured and configured.startswith("/") and configured not in INTERPRETERS else []
+    absolute = "; ".join(f"[ -x {shlex.quote(path)} ] && exec {shlex.quote(path)} -I -" for path in [*INTERPRETERS, *own])
+    named = 'for p in python3 python3.13 python3.12 python3.11 python3.9; do "$p" -c "" </dev/null 2>/dev/null'
+    return f'{absolute}; {named} && exec "$p" -I -; done; echo {NO_PYTHON}'
+
+
+def read_answer(stdout: str, stderr: str, rc: int) -> dict[str, t.Any]:
+    """Return the document that the program printed. Raises PayloadError when there is none or it was damaged."""
+    found = _FRAME.search(stdout)
+    if not found:
+        if NO_PYTHON in stdout:
+            version = stdout.split(NO_PYTHON, 1)[1].split()
+            have = f"only Python {version[0]}" if version else "no Python"
+            raise PayloadError(f"the host has {have}; Keepwell needs Python 3.6 or newer there")
+        last = [line.strip() for line in (stderr or stdout).splitlines() if line.strip()]
+        raise PayloadError(f"the host gave no observation (return code {rc}){': ' + last[-1][:200] if last else ''}")
+    body = found["body"].encode("ascii")
+    if hashlib.sha256(body).hexdigest() != found["sha256"]:
+        raise PayloadError("the observation was damaged on its way")
+    try:
+        document = json.loads(zlib.decompress(base64.b64decode(body)))
+    except (ValueError, zlib.error) as exc:
+        raise PayloadError(f"the observation cannot be read: {exc}") from exc
+    return t.cast("dict[str, t.Any]", document)

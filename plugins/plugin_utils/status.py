@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: status.json, the finer exit code for scripts, and the headline for terminals."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, canonical, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+
+TOP_PROBLEMS = 5
+
+
+def of(run: Run) -> dict[str, t.Any]:
+    """Return what a script or a monitoring system asks of the newest run.
+
+    ``outcome`` is the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``.
+    """
+    assert run.counts is not None  # noqa: S101 - a concluded run is counted
+    hosts = run.counts.hosts
+    outcomes = (
+        ("crit", hosts.crit),
+        ("act", hosts.act),
+        ("incomplete", hosts.unknown),
+        ("watch", hosts.watch),
+    )
+    return {
+        "client": run.header.client.id,
+        "run_id": run.header.run_id,
+        "ended_at": run.ended_at,
+        "partial": bool(run.header.partial),
+        "outcome": next((name for name, number in outcomes if number), "healthy"),
+        "verdict": run.verdict,
+        "grade": run.grade.letter if run.grade else None,
+        "hosts": hosts.model_dump(),
+        "results": run.counts.results.model_dump(),
+        "unreached": [host.host for host in run.hosts if not host.contact.reached],
+    }
+
+
+def write(store: Store, document: dict[str, t.Any]) -> None:
+    """Put status.json into the client's folder; a partial run leaves the last whole one in place."""
+    name = "status-partial.json" if document["partial"] else "status.json"
+    write_atomic(store.root / name, canonical(document))
+
+
+def headline(run: Run, evidence: str) -> dict[str, t.Any]:
+    """Return what the summary callback prints: plain values, already in order."""
+    assert run.counts is not None  # noqa: S101 - a concluded run is counted
+    return {
+        "client": run.header.client.name,
+        "run_id": run.header.run_id,
+        "verdict": run.verdict,
+        "grade": _grade(run),
+        "partial": run.header.partial,
+        "hosts": run.counts.hosts.model_dump(),
+        "results": run.counts.results.model_dump(),
+        "problems": [
+            {
+                "state": problem.state,
+                "title": problem.title,
+                "observed": problem.observed,
+                "hosts": problem.hosts[:3],
+                "more_hosts": max(0, len(problem.hosts) - 3),
+            }
+            for problem in run.problems
+            if problem.state in ("crit", "act")
+        ],
+        "unreached": [
+            {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
+        ],
+        "interrupted_runs": run.interrupted_runs,
+        "evidence": evidence,
+    }
+
+
+def _grade(run: Run) -> str:
+    if run.grade is None or run.grade.letter is None:
+        return "none"
+    return run.grade.letter + ("?" if run.grade.uncertain else "")
