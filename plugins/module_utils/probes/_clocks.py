@@ -4,7 +4,8 @@
 
 """Private to keepwell.fleet: read what chrony, ntpd, OpenNTPD and systemd-timesyncd say of the clock.
 
-All return ``synchronised``, ``offset_s`` (seconds; positive: the clock is behind), ``stratum``, ``leap``, ``reference``, ``sources``.
+All return ``synchronised``, ``offset_s`` (seconds; positive: the clock is behind), ``stratum``, ``leap``,
+``reference`` and, chrony aside, ``sources``.
 A source is ``address``, ``state`` (selected, combined, usable, unusable), ``stratum``, ``reachable``, ``offset_s``.
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -186,11 +187,11 @@ def _number(text, line):
     try:
         return float(text)
     except ValueError:
-        raise ValueError("not a number: %r in %r" % (text[:20], line.strip()[:120]))
+        raise ValueError("not a number: %r in %r" % (text[:20], line.strip()[:120])) from None
 
 
 def _octal(text, line):
     try:
         return int(text, 8)
     except ValueError:
-        raise ValueError("not an octal number: %r in %r" % (text[:20], line.strip()[:120]))
+        raise ValueError("not an octal number: %r in %r" % (text[:20], line.strip()[:120])) from None

@@ -79,7 +79,9 @@ def describe(machine, before, after, seconds):
     both = [key for key in after if key in before]
     for key in both:
         after[key]["cpu_percent"] = (
-            round((after[key]["ticks"] - before[key]["ticks"]) / TICKS_PER_SECOND / seconds * 100, 1) if seconds else None
+            round((after[key]["ticks"] - before[key]["ticks"]) / TICKS_PER_SECOND / seconds * 100, 1)
+            if seconds
+            else None
         )
     busy = sorted(both, key=lambda key: (-(after[key]["cpu_percent"] or 0), key))
     big = sorted((key for key in after if not after[key]["kernel"]), key=lambda key: (-after[key]["pages"], key))

@@ -269,7 +269,7 @@ def parse_restarts(text):
         try:
             entry = json.loads(line)
         except ValueError:
-            raise ValueError("journal: not JSON: %r" % line[:120])
+            raise ValueError("journal: not JSON: %r" % line[:120]) from None
         unit = entry.get("UNIT") or entry.get("USER_UNIT") if isinstance(entry, dict) else None
         if not isinstance(unit, str):
             raise ValueError("journal: no unit in %r" % line[:120])

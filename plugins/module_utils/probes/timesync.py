@@ -71,9 +71,7 @@ def collect(machine, parameters):
         "local_rtc": bus.get("LocalRTC"),
         "clock_source": (machine.read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or "").strip()
         or None,
-        "ptp_clocks": [
-            (machine.read(path) or "").strip() for path in machine.glob("/sys/class/ptp/ptp*/clock_name")
-        ],
+        "ptp_clocks": [(machine.read(path) or "").strip() for path in machine.glob("/sys/class/ptp/ptp*/clock_name")],
         "in_container": any(machine.exists(path) for path in CONTAINER_MARKS),
     }
 
