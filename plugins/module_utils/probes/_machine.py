@@ -12,6 +12,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import errno
+import fcntl
 import glob as globbing
 import os
 import pwd
@@ -20,7 +21,9 @@ import selectors
 import socket
 import ssl
 import stat as stat_module
+import struct
 import subprocess
+import threading
 import time
 
 OUTPUT_CAP = 256 * 1024
@@ -40,7 +43,7 @@ COMMAND_ENVIRONMENT = {
 STATUSES = ("ok", "absent", "denied", "error", "timeout")
 _DENIED = re.compile(
     r"permission denied|operation not permitted|must be (?:run as )?root|are you root|requires? root"
-    r"|not authorized|access denied|authentication is required|need to be root|superuser",
+    r"|not authorized|access denied|authentication is required|need to be root|superuser|insufficient permissions",
     re.IGNORECASE,
 )
 
@@ -169,6 +172,23 @@ class Machine(SourceLog):
             detail = "return code %s%s" % (output.rc, ": " + last[-1].strip() if last else "")
         self.note(name, output.status, detail)
         return output
+
+    def run_all(self, requests):
+        """Run several commands side by side and return their Outputs in order.
+
+        ``requests`` are dictionaries of the arguments of ``run``. For commands that do not depend on each other.
+        """
+        outputs = [None] * len(requests)
+
+        def work(position):
+            outputs[position] = self.run(**requests[position])
+
+        threads = [threading.Thread(target=work, args=(position,)) for position in range(len(requests))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return [output or Output("error", err="the command could not be run") for output in outputs]
 
     @staticmethod
     def _execute(argv, timeout, env):
@@ -342,6 +362,32 @@ class Machine(SourceLog):
             return None
         names = ("bsize", "frsize", "blocks", "bfree", "bavail", "files", "ffree")
         return dict((name, getattr(info, "f_" + name)) for name in names)
+
+    def lock_holder(self, path):
+        """Who holds a POSIX (fcntl) lock on a file: {"state": free|held|absent|denied|error, "pid": number or None}.
+
+        Only asks (F_GETLK): a lock file that merely exists is free. The pid is None when the holder lives in another
+        pid namespace.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as exc:
+            self._note_os_error(exc, path)
+            if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+                return {"state": "absent", "pid": None}
+            return {"state": "denied" if exc.errno in (errno.EACCES, errno.EPERM) else "error", "pid": None}
+        try:
+            # struct flock: l_type, l_whence, l_start, l_len, l_pid
+            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+            kind, _whence, _start, _length, pid = struct.unpack("hhqqi4x", answer)
+        except OSError as exc:
+            self._note_os_error(exc, path)
+            return {"state": "error", "pid": None}
+        finally:
+            os.close(descriptor)
+        if kind == fcntl.F_UNLCK:
+            return {"state": "free", "pid": None}
+        return {"state": "held", "pid": pid if pid > 0 else None}
 
     def user_name(self, uid):
         """Name of a user id on this host, or the number as text."""
