@@ -19,8 +19,9 @@ _TOP = 20
 def collect(machine, mounts):
     """Return {"bytes", "files", "owners", "by_mount", "complete"} or None when no process could be looked at.
 
-    ``mounts`` maps "major:minor" to mount points. ``owners`` are the largest {"unit", "process", "bytes",
-    "files"}. ``complete`` is False when rights or time did not suffice for all processes.
+    ``mounts`` maps "major:minor" to mount points. ``owners`` are the largest {"mount", "unit", "process",
+    "bytes", "files"}; ``mount`` is None for a file on none of them. ``complete`` is False when
+    rights or time did not suffice for all processes.
     """
     owners = {}
     by_mount = {}
@@ -45,24 +46,24 @@ def collect(machine, mounts):
             if info is None or info["nlink"] or info["kind"] != "file" or (info["dev"], info["ino"]) in seen:
                 continue
             seen.add((info["dev"], info["ino"]))
-            size = info["blocks"] * 512
-            owner = owners.setdefault((unit_of(machine.read("/proc/%s/cgroup" % pid)), _name(machine, pid)), [0, 0])
-            owner[0] += size
-            owner[1] += 1
             mount = mounts.get(device_text(info["dev"]))
+            key = (mount, unit_of(machine.read("/proc/%s/cgroup" % pid)), _name(machine, pid))
+            sums = owners.setdefault(key, [0, 0])
+            sums[0] += info["blocks"] * 512
+            sums[1] += 1
             if mount:
-                by_mount[mount] = by_mount.get(mount, 0) + size
+                by_mount[mount] = by_mount.get(mount, 0) + info["blocks"] * 512
     if machine.sources.get(SOURCE, {}).get("status") == "denied":
         complete = False
     if not looked_at:
         return None
-    largest = sorted(owners.items(), key=lambda item: (-item[1][0], item[0][1]))
+    largest = sorted(owners.items(), key=lambda item: (-item[1][0], item[0][1:]))
     return {
         "bytes": sum(sums[0] for sums in owners.values()),
         "files": sum(sums[1] for sums in owners.values()),
         "owners": [
-            {"unit": unit, "process": process, "bytes": sums[0], "files": sums[1]}
-            for (unit, process), sums in largest[:_TOP]
+            {"mount": mount, "unit": unit, "process": process, "bytes": sums[0], "files": sums[1]}
+            for (mount, unit, process), sums in largest[:_TOP]
         ],
         "by_mount": by_mount,
         "complete": complete,

@@ -1,13 +1,205 @@
 # Copyright: (c) 2026, The Keepwell authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Availability."""
+"""Availability: did the host go down unasked, how well could it be looked at, and how was it reached?"""
 
 from __future__ import annotations
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Section
+from collections.abc import Iterator
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    DAY,
+    Section,
+    Verdict,
+    View,
+    check,
+    count_text,
+    duration_text,
+    threshold,
+)
 
 
 class Policy(Section):
-    """Thresholds for availability."""
+    """Thresholds for reboots and contact."""
+
+    reboot_recent_days: float = threshold(7.0, "House: how long an unexpected reboot stays a finding", gt=0)
+    contact_watch_s: float = threshold(30.0, "House: ten times what a healthy host takes over a slow link", gt=0)
+    oldest_python: str = threshold("3.6", "Keepwell's probes are written for it", pattern=r"^\d+\.\d+$")
+
+
+@check(
+    "availability.unexpected_reboot",
+    title="Unexpected reboots",
+    advice="Read the end of the previous boot's journal and the hardware log: power, heat, memory, a kernel panic.",
+    needs=("system",),
+    thresholds=("reboot_recent_days",),
+)
+def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
+    """A new boot id since an earlier run, without a clean shutdown at the end of the boot before."""
+    boot = view.data("system").get("boot") or {}
+    current = boot.get("boot_id")
+    expected = "no restart without a clean shutdown"
+    if not current:
+        yield Verdict("unknown", observed="the boot could not be identified", expected=expected)
+        return
+    known = [boot_id for boot_id, _seen in view.history.boots() if boot_id != current]
+    booted_at = boot.get("booted_at")
+    up = f"up {duration_text(view.now - booted_at)}" if booted_at else "time of boot not known"
+    recent = booted_at is None or view.now - booted_at <= policy.reboot_recent_days * DAY
+    if not known or not recent:
+        yield Verdict("ok", observed=up if known else f"{up}; no earlier boot known", expected=expected)
+        return
+    previous = boot.get("previous") or {}
+    clean = previous.get("clean")
+    skipped = previous.get("boot_id") not in (None, known[-1])
+    if clean and not skipped:
+        yield Verdict("ok", observed=f"{up}; the boot before was shut down cleanly", expected=expected)
+    elif clean is False:
+        yield Verdict(
+            "act",
+            observed=f"{up}; the journal of the boot before ends without a shutdown",
+            expected=expected,
+            summary="The host restarted without having been shut down.",
+            advice="Find the cause before it happens again: power, heat, memory, a kernel panic, the hypervisor.",
+            command="journalctl -b -1 -n 100 --no-pager",
+            since=booted_at,
+            age_basis="boot time",
+            data={"boot_id": current, "previous": dict(previous)},
+        )
+    elif (view.data("system").get("virtualisation") or {}).get("kind") == "container":
+        yield Verdict(
+            "watch",
+            observed=f"{up}; the machine below this container restarted",
+            expected=expected,
+            summary="The machine that carries this container restarted.",
+            advice="Look at that machine; a container cannot tell why.",
+            since=booted_at,
+            age_basis="boot time",
+        )
+    else:
+        reason = "it restarted more than once since the last look" if clean else "no journal of the boot before"
+        yield Verdict(
+            "unknown",
+            observed=f"{up}; {reason}",
+            expected=expected,
+            summary="The host restarted; whether it was shut down cleanly cannot be told.",
+            advice="Find out why; then keep the journal over reboots (Storage=persistent) and let Keepwell read it.",
+            command="last -x -n 20 reboot shutdown; journalctl --list-boots",
+            since=booted_at,
+            age_basis="boot time",
+        )
+
+
+@check(
+    "availability.observation",
+    title="What could not be seen",
+    advice="Give Keepwell the rights or the time it lacks: what nobody sees, nobody fixes.",
+)
+def observation(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Probes and sources that failed are facts missing by error; those refused are named one by one."""
+    if not view.probes:
+        return
+    failed = []
+    refused = []
+    for name, record in sorted(view.probes.items()):
+        if record.status in ("error", "timeout"):
+            failed.append(f"{name} ({record.status})")
+        elif record.status == "denied":
+            refused.append(name)
+        for source, entry in sorted(record.sources.items()):
+            if entry.get("status") in ("error", "timeout"):
+                failed.append(f"{name}: {source} ({entry['status']})")
+            elif entry.get("status") == "denied":
+                refused.append(f"{name}: {source}")
+    expected = "every source readable"
+    data = {"failed": failed, "denied": refused}
+    texts = [f"failed: {_some(failed)}"] if failed else []
+    texts += [f"needs more rights: {_some(refused)}"] if refused else []
+    if failed:
+        yield Verdict(
+            "unknown",
+            observed="; ".join(texts),
+            expected=expected,
+            summary=f"{count_text(len(failed), 'source')} of this host failed; what they would have told is not known.",
+            advice="Look at the named sources; every check that needs them is unknown until they answer.",
+            data=data,
+        )
+    elif refused:
+        yield Verdict(
+            "watch",
+            observed="; ".join(texts),
+            expected=expected,
+            summary=f"{count_text(len(refused), 'source')} may not be read by the user Keepwell has on this host.",
+            advice="Allow become (sudo) for that user on this host."
+            if not view.privileged
+            else "Even root may not read them: look for a container or a security module in the way.",
+            command="sudo -n -l",
+            data=data,
+        )
+    else:
+        yield Verdict("ok", observed=f"{count_text(len(view.probes), 'probe')} answered in full", expected=expected)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+
+
+@check(
+    "availability.contact",
+    title="Contact with the host",
+    advice="Mend the connection or the rights: a host that is hard to reach is one that is not looked after.",
+    thresholds=("contact_watch_s", "oldest_python"),
+)
+def contact(view: View, policy: Policy) -> Iterator[Verdict]:
+    """How the control node got there: refused rights, slowness, an interpreter that is too old."""
+    if not view.contact:
+        return
+    bad = []
+    refused = str(view.contact.get("become_refused") or "")
+    if refused:
+        bad.append(
+            Verdict(
+                "act",
+                object="become",
+                observed=f"become refused: {refused}",
+                expected="root rights for reading",
+                summary="Keepwell may not become root on this host and sees only part of it.",
+                advice="Mend the sudo rule or the password of the Keepwell user.",
+                command="sudo -n -l",
+            )
+        )
+    seconds = float(view.contact.get("seconds") or 0.0)
+    if seconds > policy.contact_watch_s:
+        bad.append(
+            Verdict(
+                "watch",
+                object="speed",
+                observed=f"{seconds:.1f} s",
+                expected=f"within {policy.contact_watch_s:g} s",
+                summary="This host takes long to answer.",
+                advice="Look at its load, its name resolution (UseDNS, sssd) and the line to it.",
+                command="uptime",
+            )
+        )
+    python = str(view.contact.get("python") or "")
+    if python and _version(python) < _version(policy.oldest_python):
+        bad.append(
+            Verdict(
+                "act",
+                object="python",
+                observed=f"Python {python}",
+                expected=f"Python {policy.oldest_python} or newer",
+                summary="The Python of this host is too old for most probes.",
+                advice="Install a newer python3 beside it, or replace the host: its system is out of support as well.",
+            )
+        )
+    if bad:
+        yield from bad
+    else:
+        yield Verdict("ok", observed=f"answered in {seconds:.1f} s", expected=f"within {policy.contact_watch_s:g} s")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    parts = text.split(".")[:2]
+    return tuple(int(part) for part in parts if part.isdigit())
