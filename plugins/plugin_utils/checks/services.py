@@ -2,12 +2,307 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Services."""
+"""Services: is everything running that should, and do its helpers run on time?"""
 
 from __future__ import annotations
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Section
+import fnmatch
+import typing as t
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _restarts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    State,
+    Verdict,
+    View,
+    check,
+    count_text,
+    duration_text,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._resources import series
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_policy import Policy
+
+__all__ = ["Policy", "series"]
+
+ENABLED = ("enabled", "enabled-runtime")
 
 
-class Policy(Section):
-    """Thresholds for services."""
+def _ignored(name: str, policy: Policy) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in policy.units_ignored)
+
+
+def _look(name: str) -> str:
+    return f"systemctl status --no-pager --lines=30 -- '{name}'"
+
+
+@check(
+    "services.system_state",
+    title="State of the service manager",
+    advice="Look at what systemd waits for: a host that never finishes starting, or sits in maintenance, is half up.",
+    needs=("services",),
+    thresholds=("start_s",),
+)
+def system_state(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge systemd's word for the whole host. ``degraded`` is explained unit by unit in services.failed_units."""
+    data = view.data("services")
+    word = data.get("system_state")
+    counts = [kind for kind in (data.get("counts") or {}).values() if kind]
+    failed = sum(kind.get("failed", 0) for kind in counts)
+    command = "systemctl is-system-running; systemctl list-jobs; systemctl --failed"
+    state: State = "ok"
+    text = ""
+    observed = str(word)
+    if word is None or word in ("offline", "unknown"):
+        state, observed, text = "unknown", word or "no answer", "systemd does not say how the host is."
+    elif word == "maintenance":
+        state, text = "crit", "The host sits in rescue or emergency mode."
+    elif word in ("starting", "initializing"):
+        since = data.get("manager_since")
+        if since is None or view.now - since > policy.start_s:
+            state, text = "watch", "The host has not finished starting; something it waits for does not come up."
+    elif word == "stopping":
+        state, text = "watch", "The host is shutting down."
+    elif word == "degraded":
+        if failed:
+            observed = f"degraded: {count_text(failed, 'failed unit')}, listed one by one"
+        else:
+            state, text = "watch", "systemd counts a failed unit that is no service, mount, socket or path."
+    active = sum(kind.get("active", 0) for kind in counts)
+    if state == "ok" and word == "running":
+        observed = f"running, {count_text(active, 'active unit')}"
+    yield Verdict(state, observed=observed, expected="running", summary=text, command=command)
+
+
+@check(
+    "services.failed_units",
+    title="Failed units",
+    advice="Read its last lines, repair the cause, then start it again. 'systemctl reset-failed' alone hides it.",
+    needs=("services",),
+    thresholds=("units_ignored",),
+)
+def failed_units(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge failed units, one by one. Those that an active timer starts belong to services.timers."""
+    data = view.data("services")
+    timed = {timer["unit"] for timer in (data.get("timers") or {}).values() if timer["active"] == "active"}
+    watched = set(data.get("watched") or ())
+    bad = 0
+    for name, unit in sorted(data["units"].items()):
+        if unit["active"] != "failed" or name in timed or name in watched or _ignored(name, policy):
+            continue
+        bad += 1
+        why = unit.get("result") or "no reason given"
+        code = f" (exit status {unit['exit']})" if unit.get("exit") else ""
+        mount = name.endswith(".mount")
+        yield Verdict(
+            "crit" if mount else "watch",
+            name,
+            observed=f"failed: {why}{code}",
+            expected="not failed",
+            summary=f"{name} {'could not be mounted' if mount else 'has failed'}: {why}{code}.",
+            command=_look(name),
+            since=unit.get("since"),
+            age_basis="systemd's last change of state",
+            data={"result": unit.get("result"), "exit": unit.get("exit")},
+        )
+    if not bad:
+        active = (data["counts"].get("service") or {}).get("active", 0)
+        yield Verdict("ok", observed=f"none; {count_text(active, 'active service')}", expected="not failed")
+
+
+@check(
+    "services.restarting",
+    title="Services that keep restarting",
+    advice="Read why it ends each time. A service that restarts every few minutes looks up in every other check.",
+    needs=("services",),
+    thresholds=("flaps_watch_per_hour", "flaps_crit_per_hour", "units_ignored"),
+)
+def restarting(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge restarts an hour, from the journal and from what changed since the previous run."""
+    data = view.data("services")
+    found = {name: flaps for name, flaps in _restarts.flaps(view).items() if not _ignored(name, policy)}
+    if data.get("restarts_last_hour") is None and not _restarts.countable(data):
+        text = "Neither the journal nor systemd tells how often services restarted."
+        yield Verdict(
+            "unknown", observed="not counted", expected="no restarts", summary=text, command="journalctl -n 1"
+        )
+        return
+    bad = 0
+    for name, flaps in sorted(found.items()):
+        state: State = "ok"
+        if flaps.per_hour >= policy.flaps_crit_per_hour:
+            state = "crit"
+        elif flaps.per_hour >= policy.flaps_watch_per_hour or flaps.down_now:
+            state = "watch"
+        if state == "ok":
+            continue
+        bad += 1
+        down = "; down now, waits to be started again" if flaps.down_now else ""
+        yield Verdict(
+            state,
+            name,
+            observed=f"{flaps.text}{down}",
+            expected=f"below {policy.flaps_watch_per_hour:g} an hour",
+            summary=f"{name} keeps restarting: {flaps.text}{down}.",
+            command=f"journalctl --no-pager -u '{name}' --since=-1h",
+            data={"per_hour": flaps.per_hour, "since_previous": flaps.since_previous},
+        )
+    if not bad:
+        seen = [name for name, flaps in sorted(found.items()) if flaps.since_previous or flaps.last_hour]
+        observed = f"{count_text(len(seen), 'unit')} restarted: {', '.join(seen[:5])}" if seen else "no restarts"
+        expected = f"below {policy.flaps_watch_per_hour:g} an hour"
+        yield Verdict("ok", observed=observed, expected=expected, data={"restarted": seen})
+
+
+@check(
+    "services.watched",
+    title="Watched services",
+    advice="This service was declared important: start it, or find out in its last lines why it does not stay up.",
+    needs=("services",),
+)
+def watched(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge the units that the plan names."""
+    data = view.data("services")
+    names = list(data.get("watched") or ())
+    bad = 0
+    for name in names:
+        timer = (data.get("timers") or {}).get(name)
+        unit = data["units"].get(name) or {}
+        state, observed = (
+            ("ok", "active") if timer and timer["active"] == "active" else _watched_state(name, unit, data)
+        )
+        if state == "ok":
+            continue
+        bad += 1
+        yield Verdict(
+            state,
+            name,
+            observed=observed,
+            expected="active",
+            summary=f"{name} should run here: {observed}.",
+            command=_look(name),
+            since=unit.get("since"),
+            age_basis="systemd's last change of state",
+        )
+    if names and not bad:
+        yield Verdict("ok", observed=f"{count_text(len(names), 'watched unit')}, all active", expected="active")
+
+
+def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> tuple[State, str]:
+    """Return (state, text) of a watched unit. A waiting restart counts as down, a finished oneshot as done."""
+    if unit.get("load") == "masked" or name in (data.get("masked") or ()):
+        return "watch", "masked: somebody forbade it to start"
+    if unit.get("load") == "not-found" or not unit:
+        return "watch", "no such unit on this host"
+    if unit["active"] in ("active", "reloading"):
+        return "ok", "active"
+    if unit["active"] == "activating" and unit.get("sub") != "auto-restart":
+        return "watch", f"starting ({unit.get('sub')})"
+    if unit["active"] == "inactive" and unit.get("type") == "oneshot" and unit.get("result") == "success":
+        return "ok", "done"
+    if unit.get("sub") == "auto-restart":
+        return "crit", "down, waits to be started again"
+    return "crit", f"{unit['active']} ({unit.get('result') or unit.get('sub')})"
+
+
+@check(
+    "services.not_running",
+    title="Enabled but not running",
+    advice="Start it, or disable it if it is not needed: as it is, the next restart of the host decides.",
+    needs=("services",),
+    thresholds=("units_ignored",),
+)
+def not_running(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge services that start at boot and are down without having failed.
+
+    Left out: oneshots (they end), units whose conditions were not met, units that a socket, path or timer starts.
+    """
+    data = view.data("services")
+    before = ((view.history.previous("services") or {}).get("units")) or {}
+    masked = set(data.get("masked") or ())
+    enabled = bad = 0
+    for name, unit in sorted(data["units"].items()):
+        if unit.get("enabled") not in ENABLED or not name.endswith(".service") or name in masked:
+            continue
+        enabled += 1
+        ran_before = (before.get(name) or {}).get("active") == "active"
+        if unit["active"] != "inactive" or unit.get("type") == "oneshot" or unit.get("triggered_by"):
+            continue
+        if not (unit.get("condition") or (ran_before and unit.get("condition") is None)):
+            continue
+        if name in (data.get("watched") or ()) or _ignored(name, policy):
+            continue
+        bad += 1
+        ran = "; it ran at the previous run" if ran_before else ""
+        yield Verdict(
+            "watch",
+            name,
+            observed=f"stopped{ran}",
+            expected="running, or disabled",
+            summary=f"{name} starts at boot but does not run now{ran}.",
+            command=_look(name),
+            since=unit.get("since"),
+            age_basis="systemd's last change of state",
+        )
+    if not bad:
+        more = f" ({data['left_out']} more were not listed)" if data.get("left_out") else ""
+        observed = f"{count_text(enabled, 'enabled service')}{more}, none stopped"
+        yield Verdict("ok", observed=observed, expected="running, or disabled")
+
+
+@check(
+    "services.timers",
+    title="Scheduled jobs",
+    advice="Run the job by hand and read its last lines. A job that silently stopped is often found only when needed.",
+    needs=("services",),
+    thresholds=("timer_overdue_s", "units_ignored"),
+)
+def timers(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge timers: did the last run end well, is there a next one? Cron keeps no results and cannot be judged."""
+    data = view.data("services")
+    listed = data.get("timers")
+    if listed is None:
+        text = "The timers could not be read."
+        yield Verdict("unknown", observed="not read", expected="on time", summary=text, command="systemctl list-timers")
+        return
+    judged = bad = 0
+    for name, timer in sorted(listed.items()):
+        if (timer["active"] != "active" and timer.get("enabled") not in ENABLED) or _ignored(name, policy):
+            continue
+        judged += 1
+        problem = _timer_problem(timer, view.now, data.get("manager_since"), policy)
+        if problem:
+            bad += 1
+            yield Verdict(
+                "watch",
+                name,
+                observed=problem,
+                expected="on time and successful",
+                summary=f"{name}: {problem}.",
+                command=f"systemctl list-timers --all '{name}'; {_look(timer['unit'] or name)}",
+                since=timer.get("unit_since") if problem.startswith("last run") else None,
+                age_basis="systemd's last change of state" if problem.startswith("last run") else "",
+            )
+    if judged and not bad:
+        yield Verdict("ok", observed=f"{count_text(judged, 'timer')} on time", expected="on time and successful")
+
+
+def _timer_problem(timer: Mapping[str, t.Any], now: float, booted: float | None, policy: Policy) -> str:
+    """Return what is wrong with a timer, or ""."""
+    running = timer.get("unit_active") in ("active", "activating", "reloading", "deactivating")
+    if timer["active"] == "failed":
+        return f"the timer itself failed ({timer.get('result')})"
+    if timer["active"] != "active":
+        return "enabled but not started"
+    if timer.get("unit_active") == "failed" or timer.get("unit_result") not in (None, "", "success"):
+        code = f", exit status {timer['unit_exit']}" if timer.get("unit_exit") else ""
+        return f"last run failed ({timer.get('unit_result') or 'failed'}{code})"
+    if running:
+        return ""
+    following = timer.get("next")
+    if following is None:
+        # A timer that counts from boot only and has fired since is done until the next boot.
+        done = timer.get("last") is not None and (booted is None or timer["last"] >= booted - 1)
+        return "" if done else "will never run again"
+    if now - following > policy.timer_overdue_s:
+        return f"overdue by {duration_text(now - following)}"
+    return ""
