@@ -23,7 +23,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
     EvidenceError,
-    Store,
     current_run,
     this_process,
 )

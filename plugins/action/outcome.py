@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 
@@ -15,7 +16,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name, load
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
-from pathlib import Path
 
 
 class ActionModule(ControlAction):

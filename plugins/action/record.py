@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -34,16 +33,6 @@ class ActionModule(ControlAction):
             )
         store, run_id = found
         run = runs.conclude(store, run_id, now)
-        document = status.of(run)
-        status.write(store, document)
-        return {
-            "changed": False,
-            "run": str(store.run_dir(run_id) / "run.json"),
-            "client": store.client_id,
-            "client_dir": str(store.root),
-            "partial": run.header.partial,
-            "date": run.header.started_at[:10],
-            "status": document,
-            "summary": status.headline(run, os.path.relpath(store.run_dir(run_id))),
-            "msg": run.verdict,
-        }
+        result = status.result_of(store, run)
+        status.write(store, result["status"])
+        return result

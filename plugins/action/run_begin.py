@@ -39,7 +39,9 @@ class ActionModule(ControlAction):
         """Return the run's id, its population, and what interrupted runs were found."""
         own = keepwell_variables(self._templar, task_vars)
         now, simulated = settings.now(own, time.time())
-        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in self._inventory(task_vars)]
+        sources = [
+            os.path.abspath(source) if os.path.exists(source) else source for source in self._inventory(task_vars)
+        ]
         population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
         client = self._check_all(population, task_vars, sources, now)

@@ -44,7 +44,7 @@ WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
 GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
 COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}
-_CONTROLS = {code: " " for code in [*range(32), 127, *range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
+_CONTROLS = dict.fromkeys([*range(32), 127, *range(128, 160), *range(8234, 8239), *range(8294, 8298)], " ")
 
 
 def clean(text: t.Any) -> str:
@@ -79,7 +79,9 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     if summary["interrupted_runs"]:
         number = len(summary["interrupted_runs"])
         which = ", ".join(summary["interrupted_runs"][-2:])
-        lines.append((f"{number} earlier run{'' if number == 1 else 's'} interrupted (evidence kept): {which}", "watch"))
+        lines.append(
+            (f"{number} earlier run{'' if number == 1 else 's'} interrupted (evidence kept): {which}", "watch")
+        )
     room = LINES - len(lines) - 2
     shown = list(files)[: max(1, room)]
     lines += [(f"{'Report' if place == 0 else '      '}    {path}", None) for place, path in enumerate(shown)]
@@ -176,8 +178,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._display.display("")
         for text, state in compose(self._summary, self._files):
             self._display.display(text, color=None if plain or state is None else COLOURS.get(state))
-
-
 
 
 def _action(result: t.Any) -> str:

@@ -26,17 +26,15 @@ options:
     type: list
     elements: str
     default: [all]
+extends_documentation_fragment:
+  - keepwell.fleet.control
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Reads the host just the same; the run is marked as partial.
   diff_mode:
     description: Will return details on what has changed when in diff_mode.
     support: none
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 notes:
   - M(keepwell.fleet.run_begin) must have begun a run in the same play.
   - Every probe has its own time limit; all together take 20 seconds at most.
@@ -85,6 +83,7 @@ evidence:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry, _runner
 
 

@@ -19,16 +19,12 @@ options:
     description:
       - Identifier of the client. Default is the client of the inventory.
     type: str
+extends_documentation_fragment:
+  - keepwell.fleet.control
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
     description: Will return details on what has changed when in diff_mode.
     support: none
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 """
 
 EXAMPLES = r"""

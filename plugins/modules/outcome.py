@@ -28,16 +28,12 @@ options:
     type: str
     choices: [never, watch, unknown, act, crit]
     default: never
+extends_documentation_fragment:
+  - keepwell.fleet.control
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
     description: Will return details on what has changed when in diff_mode.
     support: none
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 seealso:
   - module: keepwell.fleet.record
 """

@@ -17,17 +17,15 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 options: {}
+extends_documentation_fragment:
+  - keepwell.fleet.control
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: A run in check mode is recorded as a partial one.
   diff_mode:
     description: Will return details on what has changed when in diff_mode.
     support: none
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 notes:
   - Run it on C(localhost), in the same ansible-playbook that began the run.
   - Fails with one sentence when no run was begun, for example because no host matched.

@@ -23,17 +23,15 @@ options:
     type: list
     elements: str
     default: [all]
+extends_documentation_fragment:
+  - keepwell.fleet.control
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: The run is recorded and marked as partial.
   diff_mode:
     description: Will return details on what has changed when in diff_mode.
     support: none
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 notes:
   - Use it once a play, with C(run_once).
   - Touches no host. Writes below C(keepwell_state_dir) on the control node.

@@ -42,12 +42,13 @@ def compare(hosts: Sequence[HostResult], checks: Sequence[CheckInfo], previous: 
             # A host or a check that the previous run did not have makes no news.
             if key[:2] in looked_before:
                 delta.new.append(_change(key, titles, finding, None))
-        elif SEVERITY.index(finding.state) > SEVERITY.index(old.state):
-            delta.worse.append(_change(key, titles, finding, old.state))
-        elif SEVERITY.index(finding.state) < SEVERITY.index(old.state):
-            delta.better.append(_change(key, titles, finding, old.state))
-        else:
+        elif finding.state == old.state:
             delta.still_open += 1
+        # To lose sight of a problem is no improvement.
+        elif finding.state == "unknown" or SEVERITY.index(finding.state) > SEVERITY.index(old.state):
+            delta.worse.append(_change(key, titles, finding, old.state))
+        else:
+            delta.better.append(_change(key, titles, finding, old.state))
     for key, old in before.items():
         state_now = looks_now.get(key[:2])
         if key not in now and state_now is not None and state_now != "unknown":

@@ -27,7 +27,7 @@ NO_PYTHON = "KEEPWELL-NO-PYTHON"
 # System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
 INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
-_PROGRAM = '''\
+_PROGRAM = """\
 import sys
 if sys.version_info < (3, 6):
     sys.stdout.write("{no_python} %s\\n" % sys.version.split()[0]); sys.exit(0)
@@ -56,7 +56,7 @@ body = base64.b64encode(zlib.compress(json.dumps(document).encode("utf-8"), 6))
 sys.stdout.write("KEEPWELL-DOCUMENT %s %s KEEPWELL-END\\n" % (hashlib.sha256(body).hexdigest(), body.decode("ascii")))
 sys.stdout.flush()
 os._exit(0)
-'''
+"""
 
 
 class PayloadError(Exception):
@@ -91,7 +91,9 @@ def command(configured: str | None = None) -> str:
     the names on the path, each tried first, because a name on a path can be a dead shim.
     """
     own = [configured] if configured and configured.startswith("/") and configured not in INTERPRETERS else []
-    absolute = "; ".join(f"[ -x {shlex.quote(path)} ] && exec {shlex.quote(path)} -I -" for path in [*INTERPRETERS, *own])
+    absolute = "; ".join(
+        f"[ -x {shlex.quote(path)} ] && exec {shlex.quote(path)} -I -" for path in [*INTERPRETERS, *own]
+    )
     named = 'for p in python3 python3.13 python3.12 python3.11 python3.9; do "$p" -c "" </dev/null 2>/dev/null'
     return f'{absolute}; {named} && exec "$p" -I -; done; echo {NO_PYTHON}'
 

@@ -54,7 +54,7 @@ def build(layers: Iterable[tuple[str, t.Any]]) -> Policy:
             problems.append(f"{variable} must be a mapping of sections, not {type(layer).__name__}.")
             continue
         for section, values in layer.items():
-            where = f"{variable}.{section}"
+            where = f"{variable}.{_one_line(section)}"
             if section not in SECTIONS:
                 problems.append(f"{where}: unknown section.{nearest(str(section), SECTIONS)}")
             elif not isinstance(values, Mapping):
@@ -63,7 +63,7 @@ def build(layers: Iterable[tuple[str, t.Any]]) -> Policy:
                 for key, value in values.items():
                     if key not in SECTIONS[section].model_fields:
                         problems.append(
-                            f"{where}.{key}: unknown key.{nearest(str(key), SECTIONS[section].model_fields)}"
+                            f"{where}.{_one_line(key)}: unknown key.{nearest(str(key), SECTIONS[section].model_fields)}"
                         )
                         continue
                     merged.setdefault(section, {})[key] = value
@@ -77,6 +77,10 @@ def build(layers: Iterable[tuple[str, t.Any]]) -> Policy:
     if problems:
         raise PolicyError(problems)
     return policy
+
+
+def _one_line(word: t.Any) -> str:
+    return " ".join(str(word).split())
 
 
 def _sentence(section: str, error: t.Mapping[str, t.Any], origin: Mapping[tuple[str, str], str]) -> str:

@@ -17,11 +17,11 @@ MASK = "[redacted]"
 _RULES = (
     # user:password@host in any URL
     (re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\g<keep>{MASK}"),
-    # password=..., token: ..., --secret ..., in messages of tools
+    # password=..., RESTIC_PASSWORD=..., "token": "..." in messages of tools; a quoted value may hold spaces
     (
         re.compile(
-            r"(?P<keep>\b(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)"
-            r"\b[\"']?\s*[=:]\s*)(?P<quote>[\"']?)(?!\[redacted\])[^\s\"',;]+(?P=quote)",
+            r"(?P<keep>\b(?:[\w-]*[_-])?(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)"
+            r"\b[\"']?\s*[=:]\s*)(?!\[redacted\])(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;]+)",
             re.IGNORECASE,
         ),
         rf"\g<keep>{MASK}",
@@ -29,6 +29,8 @@ _RULES = (
     (re.compile(r"(?P<keep>\bauthorization:\s*(?:basic|bearer)\s+)\S+", re.IGNORECASE), rf"\g<keep>{MASK}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
 )
+
+_SECRET_KEY = re.compile(r"(?:pass(?:word|wd|phrase)|secret|token|api_key|private_key)", re.IGNORECASE)
 
 
 def redact_text(text: str) -> str:
@@ -43,7 +45,10 @@ def redact(value: t.Any) -> t.Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, dict):
-        return {redact_text(str(key)): redact(entry) for key, entry in value.items()}
+        return {
+            redact_text(str(key)): MASK if isinstance(entry, str) and _SECRET_KEY.fullmatch(str(key)) else redact(entry)
+            for key, entry in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [redact(entry) for entry in value]
     return value

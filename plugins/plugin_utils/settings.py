@@ -35,6 +35,7 @@ VARIABLES = (
     "keepwell_now",
     "keepwell_probes",
     "keepwell_run",
+    "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_templates",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, canonical, write_atomic
@@ -74,6 +75,22 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
         ],
         "interrupted_runs": run.interrupted_runs,
         "evidence": evidence,
+    }
+
+
+def result_of(store: Store, run: Run) -> dict[str, t.Any]:
+    """Return what the record and recorded actions tell of a run."""
+    folder = store.run_dir(run.header.run_id)
+    return {
+        "changed": False,
+        "run": str(folder / "run.json"),
+        "client": store.client_id,
+        "client_dir": str(store.root),
+        "partial": run.header.partial,
+        "date": run.header.started_at[:10],
+        "status": of(run),
+        "summary": headline(run, os.path.relpath(folder)),
+        "msg": run.verdict,
     }
 
 

@@ -1,0 +1,92 @@
+"""The last lines of a run: short, plain, and never steered by a host."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.keepwell.fleet.plugins.callback import summary as callback
+
+STATES = ("ok", "watch", "act", "crit", "unknown", "accepted")
+
+
+def counts(**states: int) -> dict[str, int]:
+    return {"total": sum(states.values()), **dict.fromkeys(STATES, 0), **states}
+
+
+def summary(**more: t.Any) -> dict[str, t.Any]:
+    return {
+        "client": "Acme",
+        "run_id": "01K0000000000000000000000A",
+        "verdict": "Of 3 hosts, 1 is critical, 2 are in good shape.",
+        "grade": "C",
+        "partial": [],
+        "hosts": counts(crit=1, ok=2),
+        "results": counts(crit=1, ok=119),
+        "problems": [
+            {"state": "crit", "title": "Disk space", "observed": "99 % used", "hosts": ["web1"], "more_hosts": 0}
+        ],
+        "unreached": [],
+        "interrupted_runs": [],
+        "evidence": "state/acme/runs/01K0000000000000000000000A",
+        **more,
+    }
+
+
+def text(**more: t.Any) -> list[str]:
+    return [line for line, _state in callback.compose(summary(**more), ["state/acme/reports/engineer.html"])]
+
+
+def test_a_run_is_told_in_a_few_lines() -> None:
+    assert text() == [
+        "Acme: Of 3 hosts, 1 is critical, 2 are in good shape. Grade C.",
+        "  3 hosts: ✖ 1 crit, ✓ 2 ok",
+        "  120 results: ✖ 1 crit, ✓ 119 ok",
+        "Do today",
+        "  ✖ Disk space: 99 % used [web1]",
+        "Report    state/acme/reports/engineer.html",
+        "Evidence  state/acme/runs/01K0000000000000000000000A",
+    ]
+
+
+def test_unreached_hosts_are_named_even_when_there_are_many() -> None:
+    unreached = [{"host": f"h{n}", "reason": "not reachable: no answer"} for n in range(9)]
+    lines = text(unreached=unreached)
+    assert all(any(f"h{n}" in line for line in lines) for n in range(9))
+
+
+@given(
+    st.lists(st.text(max_size=300), max_size=40),
+    st.lists(st.text(max_size=300), max_size=40),
+    st.lists(st.text(max_size=30), max_size=5),
+)
+def test_never_more_than_25_lines_and_no_control_characters(
+    hosts: list[str], files: list[str], partial: list[str]
+) -> None:
+    problem = {
+        "state": "act",
+        "title": "T",
+        "observed": "\x1b[31mred\x07",
+        "hosts": hosts[:3],
+        "more_hosts": len(hosts),
+    }
+    content = summary(
+        problems=[problem] * len(hosts),
+        unreached=[{"host": host, "reason": host} for host in hosts],
+        partial=partial,
+        interrupted_runs=hosts,
+    )
+    lines = [line for line, _state in callback.compose(content, files)]
+    assert len(lines) <= 25
+    assert not any(ord(character) < 32 or ord(character) == 127 for line in lines for character in line)
+    assert any(line.startswith("Evidence") for line in lines)
+
+
+def test_a_right_to_left_mark_cannot_turn_the_line_around() -> None:
+    assert "\u202e" not in "".join(text(unreached=[{"host": "web\u202e1", "reason": "x"}]))
+
+
+def test_a_partial_run_says_so() -> None:
+    assert "PARTIAL: only these probes: disks" in text(partial=["only these probes: disks"])

@@ -1,0 +1,106 @@
+"""History: an index over evidence that says the same whether it grew run by run or was made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fleet_runs import NOW, finding, host_evidence, record
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> evidence.Store:
+    return evidence.Store(tmp_path, "acme")
+
+
+def first_seen(store: evidence.Store, check: str, obj: str = "", now: float = NOW + 90 * DAY) -> float | None:
+    key = evidence.finding_key("acme", "web1", check, obj)
+    return history.History(store).of("web1", now).finding_first_seen(key)
+
+
+def test_first_seen_holds_while_a_finding_stays_and_starts_anew_after_it_was_gone(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "watch"}, at=NOW)], at=NOW)
+    day_one = NOW + DAY
+    again = [finding("web1", "capacity.space", "crit", at=NOW)]
+    record(store, [host_evidence("web1", {"capacity.space": again}, at=day_one)], at=day_one)
+    assert first_seen(store, "capacity.space") == NOW
+    record(store, [host_evidence("web1", {"capacity.space": "ok"}, at=NOW + 2 * DAY)], at=NOW + 2 * DAY)
+    assert first_seen(store, "capacity.space") is None
+
+
+def test_a_check_that_could_not_look_does_not_forget(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": [finding("web1", "capacity.space", "act", "/")]})])
+    unknown = {"capacity.space": [finding("web1", "capacity.space", "unknown", at=NOW + DAY)]}
+    record(store, [host_evidence("web1", unknown, at=NOW + DAY)], at=NOW + DAY)
+    assert first_seen(store, "capacity.space", "/") == NOW
+
+
+def test_an_unreachable_host_keeps_its_findings(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    record(store, [host_evidence("web1", {}, at=NOW + DAY, reached=False)], at=NOW + DAY)
+    assert first_seen(store, "capacity.space") == NOW
+
+
+def test_rebuild_gives_identical_content(store: evidence.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_registry, "series", lambda view: iter([("disk", "/", view.data("disks")["used"])]))
+    monkeypatch.setattr(
+        _registry, "sightings", lambda view: iter(("pending", name) for name in view.data("disks")["names"])
+    )
+    for day, (used, names) in enumerate([(10, ["a", "b"]), (12, ["b"]), (14, []), (15, ["b", "c"])]):
+        probes = {"disks": {"used": used, "names": names}, "system": {"boot_id": f"boot-{day // 2}"}}
+        states = {"capacity.space": "act" if day % 2 else "ok", "time.offset": "watch"}
+        at = NOW + day * DAY
+        record(store, [host_evidence(host, states, at=at, probes=probes) for host in ("web1", "db1")], at=at)
+    index = history.History(store)
+    grown = index.dump()
+    assert grown["series"]
+    assert grown["sightings"]
+    assert grown["boots"]
+    assert grown["findings"]
+    with store.sealing():
+        assert index.rebuild() == 4
+    assert index.dump() == grown
+    known = index.of("web1", NOW + 4 * DAY)
+    assert known.series("disk", "/") == [(NOW + day * DAY, value) for day, value in enumerate([10.0, 12.0, 14.0, 15.0])]
+    assert known.first_seen("pending", "a") is None, "it was gone while others of its kind were seen"
+    assert known.first_seen("pending", "b") == NOW, "a run that saw nothing of a kind perhaps did not look"
+    assert known.first_seen("pending", "c") == NOW + 3 * DAY
+    assert known.boots() == [("boot-0", NOW), ("boot-1", NOW + 2 * DAY)]
+    assert known.previous("disks") == {"used": 15, "names": ["b", "c"]}
+    assert known.previous_at() == NOW + 3 * DAY
+
+
+def test_series_are_kept_for_ninety_days(store: evidence.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_registry, "series", lambda view: iter([("disk", "/", 1.0)]))
+    record(store, [host_evidence("web1", {})])
+    known = history.History(store)
+    assert len(known.of("web1", NOW + 89 * DAY).series("disk", "/")) == 1
+    assert known.of("web1", NOW + 91 * DAY).series("disk", "/") == []
+
+
+def test_a_missing_index_comes_back_by_itself(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    before = history.History(store).dump()
+    store.history.unlink()
+    assert history.open_history(store).dump() == before
+
+
+def test_a_damaged_index_is_kept_aside_and_made_anew(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    before = history.History(store).dump()
+    store.history.write_bytes(b"no database at all" * 500)
+    assert history.open_history(store).dump() == before
+    assert store.history.with_suffix(".sqlite3.damaged").exists()
+
+
+def test_a_host_without_history_is_no_error(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {})])
+    known = history.History(store).of("new", NOW)
+    assert known.previous("disks") is None
+    assert known.previous_at() is None
+    assert known.boots() == []

@@ -1,0 +1,193 @@
+"""A run put together: nobody missing, states that add up, deltas, interrupted runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fleet_runs import NOW, finding, header, host_evidence, host_result, record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, delta, evidence, grade, runs, status
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
+
+CHECK_IDS = [check.id for check in CHECKS]
+FLEETS = st.lists(
+    st.tuples(st.booleans(), st.dictionaries(st.sampled_from(CHECK_IDS), st.sampled_from(STATES), max_size=6)),
+    max_size=8,
+)
+
+
+@given(FLEETS)
+def test_states_always_add_up(fleet: list[tuple[bool, dict[str, str]]]) -> None:
+    hosts = [host_result(f"h{n}", states, reached=reached) for n, (reached, states) in enumerate(fleet)]
+    run = runs.summarise(header("01K0000000000000000000000A", [host.host for host in hosts]), hosts, None, NOW)
+    assert run.counts is not None
+    for counts in (run.counts.hosts, run.counts.results):
+        assert counts.total == sum(getattr(counts, state) for state in STATES)
+    assert run.counts.hosts.total == len(fleet)
+    assert run.counts.results.total == sum(len(states) for _reached, states in fleet)
+    told = sum(problem.findings for problem in run.problems)
+    assert told == sum(
+        1
+        for host in hosts
+        for result in host.results
+        for entry in result.findings
+        if entry.state in counting.OPEN_STATES
+    )
+    assert run.grade is not None
+    assert run.grade.pillars
+    assert sum(pillar.counts.total for pillar in run.grade.pillars) == run.counts.results.total
+
+
+@given(FLEETS, FLEETS)
+def test_every_open_finding_has_exactly_one_place_in_the_delta(before: list, now: list) -> None:
+    old = [host_result(f"h{n}", states, reached=reached) for n, (reached, states) in enumerate(before)]
+    new = [host_result(f"h{n}", states, reached=reached) for n, (reached, states) in enumerate(now)]
+    previous = runs.summarise(header("01K0000000000000000000000A"), old, None, NOW)
+    found = delta.compare(new, previous.checks, previous)
+    looked_before = {(host.host, result.check) for host in old for result in host.results}
+    open_now = [
+        (host.host, result.check)
+        for host in new
+        for result in host.results
+        for entry in result.findings
+        if entry.state in counting.OPEN_STATES and (host.host, result.check) in looked_before
+    ]
+    assert len(found.new) + len(found.worse) + len(found.better) + found.still_open == len(open_now)
+
+
+def test_a_host_that_left_no_evidence_is_unknown_and_named(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    run_id = record(store, [host_evidence("web1", {"time.offset": "ok"})], population=["web1", "web2"])
+    run = store.read_run(run_id)
+    assert run.counts is not None
+    assert run.counts.hosts.total == 2
+    assert run.counts.hosts.unknown == 1
+    lost = next(host for host in run.hosts if host.host == "web2")
+    assert not lost.contact.reached
+    assert {result.state for result in lost.results} == {"unknown"}
+    assert len(lost.results) == len(CHECKS)
+    assert status.of(run)["unreached"] == ["web2"]
+
+
+def test_silence_is_one_problem_not_one_per_check(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    run = store.read_run(record(store, [], population=["web1", "web2"]))
+    assert [(problem.check, problem.hosts) for problem in run.problems] == [("availability.contact", ["web1", "web2"])]
+    assert run.grade is not None
+    assert run.grade.letter is None, "nothing was seen, so there is nothing to grade"
+
+
+def test_an_interrupted_run_is_sealed_listed_and_its_evidence_counts(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    dead = "01K0000000000000000000000A"
+    store.begin(header(dead, ["web1", "web2"]))
+    store.write_host(host_evidence("web1", {"capacity.space": "act"}, run_id=dead))
+    (store.run_dir(dead) / "hosts" / ".web2.json.x.tmp").write_text("torn")
+    run_id = record(
+        store, [host_evidence("web1", {"capacity.space": [finding("web1", "capacity.space", "act")]})], at=NOW + 60
+    )
+    run = store.read_run(run_id)
+    assert run.interrupted_runs == [dead]
+    assert store.read_run(dead).status == "interrupted"
+    seal = store.read_manifest(dead)
+    assert seal is not None
+    assert seal.status == "interrupted"
+    assert set(seal.files) == {"run.json", "hosts/web1.json", "hosts/web2.json"}
+    assert run.delta is not None
+    assert run.delta.previous_run_id is None, "an interrupted run is nothing to compare with"
+
+
+def test_a_running_run_is_left_alone(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    store.begin(header("01K0000000000000000000000A", process=evidence.this_process()))
+    record(store, [host_evidence("web1", {})], at=NOW + 60)
+    assert store.unsealed() == ["01K0000000000000000000000A"]
+
+
+def test_delta_tells_new_worse_better_resolved_and_open() -> None:
+    old = [
+        host_result(
+            "a", {"time.offset": "watch", "capacity.space": "act", "capacity.inodes": "crit", "network.links": "watch"}
+        ),
+        host_result("b", {"time.offset": "act"}),
+    ]
+    new = [
+        host_result(
+            "a", {"time.offset": "ok", "capacity.space": "crit", "capacity.inodes": "watch", "network.links": "watch"}
+        ),
+        host_result("b", {"time.offset": "unknown"}),
+        host_result("c", {"time.offset": "crit"}),
+    ]
+    previous = runs.summarise(header("01K0000000000000000000000A"), old, None, NOW)
+    found = delta.compare(new, previous.checks, previous)
+    assert [(c.host, c.check) for c in found.resolved] == [("a", "time.offset")]
+    assert [(c.host, c.check, c.previous_state) for c in found.worse] == [
+        ("a", "capacity.space", "act"),
+        ("b", "time.offset", "act"),
+    ]
+    assert [(c.host, c.check) for c in found.better] == [("a", "capacity.inodes")]
+    assert found.new == [], "host c was not in the previous run: that is no news about it"
+    assert found.still_open == 1
+
+
+def test_unknown_never_resolves() -> None:
+    old = [host_result("a", {"capacity.space": [finding("a", "capacity.space", "act", "/")]})]
+    new = [host_result("a", {"capacity.space": [finding("a", "capacity.space", "unknown")]})]
+    previous = runs.summarise(header("01K0000000000000000000000A"), old, None, NOW)
+    assert delta.compare(new, previous.checks, previous).resolved == []
+
+
+@pytest.mark.parametrize(
+    ("states", "letter", "cap"),
+    [
+        ({"time.offset": "ok"}, "A", None),
+        ({"time.offset": "crit", "capacity.space": "ok"}, "C", "something critical is open"),
+        ({"backup.proof": "unknown", **dict.fromkeys(CHECK_IDS[:30], "ok")}, "B", "no restore has been proven"),
+    ],
+)
+def test_caps_limit_the_grade(states: dict, letter: str, cap: str | None) -> None:
+    states = {check: state for check, state in states.items() if check in CHECK_IDS}
+    run = runs.summarise(header("01K0000000000000000000000A"), [host_result("a", states)], None, NOW)
+    assert run.grade is not None
+    if cap is None:
+        assert run.grade.letter == letter
+        assert run.grade.improve == []
+    else:
+        assert any(cap in entry.reason for entry in run.grade.caps)
+        assert run.grade.letter is not None
+        assert run.grade.letter >= letter
+        assert run.grade.improve
+
+
+def test_too_many_unseen_hosts_make_the_grade_uncertain() -> None:
+    seen = [host_result(f"h{n}", {"time.offset": "ok"}) for n in range(18)]
+    lost = host_result("lost", {"availability.contact": "unknown"}, reached=False)
+    run = runs.summarise(header("01K0000000000000000000000A"), [*seen, lost], None, NOW)
+    assert run.grade is not None
+    assert run.grade.uncertain
+    assert any("1 of 19 hosts could not be looked at" in cap.reason for cap in run.grade.caps)
+
+
+def test_the_score_is_never_rounded_up() -> None:
+    assert grade._floor(89.99) == 89.9
+
+
+@pytest.mark.parametrize(
+    ("states", "sentence"),
+    [
+        (["ok"], "The host is in good shape."),
+        (["ok", "ok"], "All 2 hosts are in good shape."),
+        (["crit"], "The host is critical."),
+        (
+            ["crit", "act", "ok", "unknown"],
+            "Of 4 hosts, 1 is critical, 1 needs action, 1 is not fully known, 1 is in good shape.",
+        ),
+    ],
+)
+def test_verdict_is_one_plain_sentence(states: list[str], sentence: str) -> None:
+    hosts = [host_result(f"h{n}", {"time.offset": state}) for n, state in enumerate(states)]
+    assert runs.verdict(counting.count_run(hosts)) == sentence

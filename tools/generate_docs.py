@@ -1,0 +1,120 @@
+"""Write the documents that the code itself knows best: JSON Schemas, the checks, the policy.
+
+``python tools/generate_docs.py`` writes them, ``--check`` says which of them are out of date (exit code 1).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+
+SCHEMAS = {
+    "run": models.Run,
+    "host_evidence": models.HostEvidence,
+    "manifest": models.Manifest,
+    "exception": Waiver,
+}
+GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
+
+
+def schemas() -> dict[str, str]:
+    """JSON Schema (2020-12) of every document that crosses a border."""
+    made = {}
+    for name, model in SCHEMAS.items():
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": f"keepwell-{name}-{models.SCHEMA_VERSION}",
+            **model.model_json_schema(mode="serialization" if name != "exception" else "validation"),
+        }
+        made[f"docs/schemas/{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return made
+
+
+def cell(value: t.Any) -> str:
+    """A value inside a Markdown table."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=list)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def checks() -> str:
+    """Every check with what it looks at and what to do."""
+    lines = [
+        GENERATED,
+        "# Checks",
+        "",
+        "A check looks at what one host's probes observed and says one of six states. Every check gives one *result* a",
+        "host; a check that does not apply to a host is listed there and not counted. Limits are in the",
+        "[policy](policy.md).",
+        "",
+    ]
+    pillar = ""
+    for info in assessment.check_infos():
+        if info.pillar != pillar:
+            pillar = info.pillar
+            lines += [f"## {pillar.capitalize()}", "", "| check | looks at | what to do when it is not ok |", "|---|---|---|"]
+        lines.append(f"| `{info.id}` | {cell(info.title)} | {cell(info.advice)} |")
+    return _sections(lines)
+
+
+def limits() -> str:
+    """Every policy value with its default and source."""
+    lines = [
+        GENERATED,
+        "# Policy",
+        "",
+        "Limits and choices of the judge. Set single values in `keepwell_policy` (client), `keepwell_policy_group` (group)",
+        "or `keepwell_policy_host` (host); the more special one wins, value by value. A misspelt name stops the run before",
+        "the first connection and names the nearest match.",
+        "",
+        "```yaml",
+        "# inventories/acme/group_vars/all.yml",
+        "keepwell_policy:",
+        "  time:",
+        "    offset_watch_s: 0.2",
+        "```",
+        "",
+    ]
+    section = ""
+    for row in policy.describe():
+        if row["section"] != section:
+            section = row["section"]
+            lines += [f"## {section}", "", "| key | default | source |", "|---|---|---|"]
+        lines.append(f"| `{row['key']}` | {cell(row['default'])} | {cell(row['source'])} |")
+    return _sections(lines)
+
+
+def _sections(lines: list[str]) -> str:
+    """Join lines with an empty one before every heading."""
+    text = "\n".join(lines)
+    return text.replace("|\n## ", "|\n\n## ").rstrip() + "\n"
+
+
+def documents() -> dict[str, str]:
+    """All generated documents: path in the project -> text."""
+    return {**schemas(), "docs/checks.md": checks(), "docs/policy.md": limits()}
+
+
+def main() -> int:
+    """Write or compare."""
+    stale = [name for name, text in documents().items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"{name} is out of date: run `make docs`.")
+        return 1 if stale else 0
+    for name in stale:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(documents()[name])
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
