@@ -10,19 +10,19 @@ import fnmatch
 import typing as t
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _restarts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _restarts, _saturation, _timers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     State,
     Verdict,
     View,
     check,
     count_text,
-    duration_text,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._resources import series
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_policy import Policy
 
-__all__ = ["Policy", "series"]
+# Importing the other parts registers their checks.
+__all__ = ["Policy", "_saturation", "series"]
 
 ENABLED = ("enabled", "enabled-runtime")
 
@@ -167,9 +167,9 @@ def watched(view: View, policy: Policy) -> Iterator[Verdict]:
     for name in names:
         timer = (data.get("timers") or {}).get(name)
         unit = data["units"].get(name) or {}
-        state, observed = (
-            ("ok", "active") if timer and timer["active"] == "active" else _watched_state(name, unit, data)
-        )
+        if timer and timer["active"] == "active":
+            continue
+        state, observed = _watched_state(name, unit, data)
         if state == "ok":
             continue
         bad += 1
@@ -266,10 +266,10 @@ def timers(view: View, policy: Policy) -> Iterator[Verdict]:
         return
     judged = bad = 0
     for name, timer in sorted(listed.items()):
-        if (timer["active"] != "active" and timer.get("enabled") not in ENABLED) or _ignored(name, policy):
+        if _ignored(name, policy) or (timer["active"] != "active" and timer.get("enabled") not in ENABLED):
             continue
         judged += 1
-        problem = _timer_problem(timer, view.now, data.get("manager_since"), policy)
+        problem = _timers.problem(timer, view.now, data.get("manager_since"), policy.timer_overdue_s)
         if problem:
             bad += 1
             yield Verdict(
@@ -284,25 +284,3 @@ def timers(view: View, policy: Policy) -> Iterator[Verdict]:
             )
     if judged and not bad:
         yield Verdict("ok", observed=f"{count_text(judged, 'timer')} on time", expected="on time and successful")
-
-
-def _timer_problem(timer: Mapping[str, t.Any], now: float, booted: float | None, policy: Policy) -> str:
-    """Return what is wrong with a timer, or ""."""
-    running = timer.get("unit_active") in ("active", "activating", "reloading", "deactivating")
-    if timer["active"] == "failed":
-        return f"the timer itself failed ({timer.get('result')})"
-    if timer["active"] != "active":
-        return "enabled but not started"
-    if timer.get("unit_active") == "failed" or timer.get("unit_result") not in (None, "", "success"):
-        code = f", exit status {timer['unit_exit']}" if timer.get("unit_exit") else ""
-        return f"last run failed ({timer.get('unit_result') or 'failed'}{code})"
-    if running:
-        return ""
-    following = timer.get("next")
-    if following is None:
-        # A timer that counts from boot only and has fired since is done until the next boot.
-        done = timer.get("last") is not None and (booted is None or timer["last"] >= booted - 1)
-        return "" if done else "will never run again"
-    if now - following > policy.timer_overdue_s:
-        return f"overdue by {duration_text(now - following)}"
-    return ""
