@@ -24,7 +24,10 @@ def collect(machine, parameters):
     text = machine.read("/proc/self/mountinfo")
     if text is None:
         raise Unreadable("error", "/proc/self/mountinfo cannot be read")
-    mounts = _mounts.parse_mountinfo(text)
+    try:
+        mounts = _mounts.parse_mountinfo(text)
+    except ValueError as exc:
+        raise Unreadable("error", str(exc)) from exc
     groups, skipped = _mounts.group(mounts, bool(parameters.get("network")))
     fstab = machine.read("/etc/fstab")
     wanted = {} if fstab is None else _mounts.parse_fstab(fstab)
