@@ -31,7 +31,7 @@ UNIT_PROPERTIES = (
 )
 TIMER_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,StateChangeTimestamp,Unit,LastTriggerUSec,"
-    "NextElapseUSecRealtime,NextElapseUSecMonotonic"
+    "NextElapseUSecRealtime,NextElapseUSecMonotonic,ConditionResult,ConditionTimestamp"
 )
 MANAGER_PROPERTIES = "Version,UserspaceTimestamp"
 ENABLED = ("enabled", "enabled-runtime")
@@ -172,7 +172,7 @@ def unit_facts(block):
         "result": block.get("Result") or None,
         "enabled": block.get("UnitFileState") or None,
         "since": parse_timestamp(block.get("StateChangeTimestamp", "")),
-        "condition": block.get("ConditionResult") == "yes" if block.get("ConditionTimestamp") else None,
+        "condition": _condition(block),
         "triggered_by": block.get("TriggeredBy", "").split(),
     }
     if block["Id"].endswith(".service"):
@@ -182,6 +182,10 @@ def unit_facts(block):
         facts["memory_bytes"] = parse_count(block.get("MemoryCurrent"))
         facts["tasks"] = parse_count(block.get("TasksCurrent"))
     return facts
+
+
+def _condition(block):
+    return block.get("ConditionResult") == "yes" if block.get("ConditionTimestamp") else None
 
 
 def _timers(machine, services):
@@ -222,6 +226,7 @@ def timer_facts(block, service, started):
         "result": block.get("Result") or None,
         "enabled": block.get("UnitFileState") or None,
         "since": parse_timestamp(block.get("StateChangeTimestamp", "")),
+        "condition": _condition(block),
         "last": parse_timestamp(block.get("LastTriggerUSec", "")),
         "next": round(min(known), 3) if known else None,
         "unit": block.get("Unit") or None,

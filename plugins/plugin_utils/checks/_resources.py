@@ -25,7 +25,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
 
 def percent_text(value: float) -> str:
     """Return ``12.3 %``, cut off and never rounded up."""
-    return f"{math.floor(value * 10) / 10:.1f} %"
+    # The inner rounding only takes away what binary fractions add: 94.9 is kept as 94.89999999999999.
+    return f"{math.floor(round(value * 10, 6)) / 10:.1f} %"
 
 
 def _above(value: float, watch: float, crit: float) -> State:

@@ -18,7 +18,8 @@ def problem(timer: Mapping[str, t.Any], now: float, booted: float | None, overdu
     if timer["active"] == "failed":
         return f"the timer itself failed ({timer.get('result')})"
     if timer["active"] != "active":
-        return "enabled but not started"
+        # A timer whose conditions are not met (fstrim.timer in a container) stays down on purpose.
+        return "" if timer.get("condition") is False else "enabled but not started"
     if timer.get("unit_active") == "failed" or timer.get("unit_result") not in (None, "", "success"):
         code = f", exit status {timer['unit_exit']}" if timer.get("unit_exit") else ""
         return f"last run failed ({timer.get('unit_result') or 'failed'}{code})"
