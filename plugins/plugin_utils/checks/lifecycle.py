@@ -133,7 +133,7 @@ def _judge_row(view: View, policy: Policy, row: table.Row) -> Verdict:
     deadline = _epoch(end)
     state = _state(deadline - view.now, policy)
     # Standard support is over, but its maker or volunteers still mend security holes for everybody.
-    extended_free = row.free_extension and _epoch(row.support_ends) < view.now
+    extended_free = bool(row.free_extension) and _epoch(row.support_ends) < view.now <= deadline
     if state == "ok" and extended_free:
         state = policy.free_extension_state
     texts = [f"{row.name}: security updates {_when(end, view.now)}"]
