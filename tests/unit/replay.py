@@ -8,6 +8,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _machine, _registry, _runner
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _base
 
@@ -17,7 +18,9 @@ CASES = Path(__file__).parent / "cases"
 def load(path: Path) -> dict[str, t.Any]:
     """Return a case file; it must say where its contents come from."""
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert case.get("recorded") in {"real", "reconstructed", "made"}, f"{path}: 'recorded' must be real, reconstructed or made"
+    assert case.get("recorded") in {"real", "reconstructed", "made"}, (
+        f"{path}: 'recorded' must be real, reconstructed or made"
+    )
     assert case.get("source"), f"{path}: 'source' must say what was recorded where and when"
     return case
 
@@ -32,7 +35,8 @@ class ReplayMachine(_machine.SourceLog):
 
     ``commands`` maps "name arg arg" to {rc, out, err} or {status: timeout|denied}; ``absent: [name]`` is the
     default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
-    for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
+    for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
+    A ``statvfs`` answer of {hangs: true} never returns.
     """
 
     def __init__(self, case: dict[str, t.Any]) -> None:
@@ -74,6 +78,9 @@ class ReplayMachine(_machine.SourceLog):
         self.note(name, output.status, "" if output.ok else f"return code {output.rc}")
         return output
 
+    def run_all(self, requests):
+        return [self.run(**request) for request in requests]
+
     def _files(self) -> dict[str, t.Any]:
         return self._case.get("files") or {}
 
@@ -111,7 +118,13 @@ class ReplayMachine(_machine.SourceLog):
             self.note(source or path, "denied", "may not be read by this user")
             return []
         prefix = path.rstrip("/") + "/"
-        return sorted({entry[len(prefix) :].split("/", 1)[0] for entry in self._paths() if entry.startswith(prefix) and entry != prefix})
+        return sorted(
+            {
+                entry[len(prefix) :].split("/", 1)[0]
+                for entry in self._paths()
+                if entry.startswith(prefix) and entry != prefix
+            }
+        )
 
     def glob(self, pattern):
         depth = pattern.count("/")
@@ -127,7 +140,19 @@ class ReplayMachine(_machine.SourceLog):
         known = (self._case.get("stats") or {}).get(path)
         if known is None and path not in self._paths():
             return None
-        defaults = {"mode": 0o644, "kind": "file", "size": 0, "mtime": self._clock, "ctime": self._clock, "uid": 0, "gid": 0, "nlink": 1, "dev": 1, "ino": 1, "blocks": 0}
+        defaults = {
+            "mode": 0o644,
+            "kind": "file",
+            "size": 0,
+            "mtime": self._clock,
+            "ctime": self._clock,
+            "uid": 0,
+            "gid": 0,
+            "nlink": 1,
+            "dev": 1,
+            "ino": 1,
+            "blocks": 0,
+        }
         if isinstance(self._files().get(path), str):
             defaults["size"] = len(self._files()[path].encode())
         elif path not in self._files():
@@ -135,13 +160,26 @@ class ReplayMachine(_machine.SourceLog):
         return {**defaults, **(known or {})}
 
     def statvfs(self, path):
-        return (self._case.get("statvfs") or {}).get(path)
+        answer = (self._case.get("statvfs") or {}).get(path)
+        if answer == {"hangs": True}:
+            raise TimeoutError
+        return answer
+
+    def lock_holder(self, path):
+        known = (self._case.get("locks") or {}).get(path)
+        if known is None:
+            return {"state": "free" if path in self._paths() else "absent", "pid": None}
+        if known["state"] == "denied":
+            self.note(path, "denied", "may not be read by this user")
+        return {"pid": None, **known}
 
     def user_name(self, uid):
         return (self._case.get("users") or {}).get(uid, str(uid))
 
     def tcp_connect(self, address, port, timeout=1.0):
-        return (self._case.get("tcp") or {}).get(f"{address}:{port}", {"status": "timeout", "ms": timeout * 1000, "detail": ""})
+        return (self._case.get("tcp") or {}).get(
+            f"{address}:{port}", {"status": "timeout", "ms": timeout * 1000, "detail": ""}
+        )
 
     def udp_exchange(self, address, port, payload, timeout=1.0):
         answer = (self._case.get("udp") or {}).get(f"{address}:{port}")
@@ -153,13 +191,21 @@ class ReplayMachine(_machine.SourceLog):
             answer = answer.get(payload.decode("ascii").strip("\0"))
         return None if answer is None else answer.encode()
 
+    def tcp_exchange(self, address, port, payload, timeout=2.0, limit=65536):
+        return self.unix_exchange(f"{address}:{port}", payload)
+
     def tls_peer(self, address, port, server_name=None, starttls=None, timeout=2.0):
-        answer = dict((self._case.get("tls") or {}).get(f"{address}:{port}", {"status": "refused", "detail": "", "protocol": ""}))
+        known = self._case.get("tls") or {}
+        refused = {"status": "refused", "detail": "", "protocol": ""}
+        answer = dict(known.get(f"{address}:{port}/{server_name}") or known.get(f"{address}:{port}") or refused)
         answer["der"] = base64.b64decode(answer["der"]) if answer.get("der") else None
         return answer
 
     def in_child(self, function, timeout):
-        return "ok", function()
+        try:
+            return "ok", function()
+        except TimeoutError:
+            return "timeout", None
 
 
 def probe_record(case: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -195,7 +241,9 @@ def view(case: dict[str, t.Any]) -> _base.View:
     for name, record in (case.get("probes") or {}).items():
         if "from" in record:
             record = {**probe_record(load(CASES / record["from"])), **{k: v for k, v in record.items() if k != "from"}}
-        records[name] = _base.ProbeRecord(record.get("status", "ok"), record.get("data") or {}, record.get("sources") or {}, record.get("detail", ""))
+        records[name] = _base.ProbeRecord(
+            record.get("status", "ok"), record.get("data") or {}, record.get("sources") or {}, record.get("detail", "")
+        )
     return _base.View(
         host=case.get("host", "web1"),
         now=float(case.get("now", 1795399200.0)),
@@ -223,7 +271,15 @@ def differences(expected: t.Any, actual: t.Any, where: str = "") -> list[str]:
     if isinstance(expected, list):
         if not isinstance(actual, (list, tuple)) or len(actual) != len(expected):
             return [f"{where}: {actual!r} instead of {expected!r}"]
-        return [line for n, pair in enumerate(zip(expected, actual, strict=True)) for line in differences(*pair, f"{where}[{n}]")]
+        return [
+            line
+            for n, pair in enumerate(zip(expected, actual, strict=True))
+            for line in differences(*pair, f"{where}[{n}]")
+        ]
     if isinstance(expected, float) or isinstance(actual, float):
-        return [] if actual is not None and abs(expected - actual) < 1e-6 * max(1.0, abs(expected)) else [f"{where}: {actual!r} instead of {expected!r}"]
+        return (
+            []
+            if actual is not None and abs(expected - actual) < 1e-6 * max(1.0, abs(expected))
+            else [f"{where}: {actual!r} instead of {expected!r}"]
+        )
     return [] if expected == actual else [f"{where}: {actual!r} instead of {expected!r}"]
