@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make reports and exports of a run: read run.json, render, put the files that differ into place.
+
+Works on the control node alone. Nothing but the run and the templates goes in: no facts, no host variables, no clock.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import FORMATS, REPORTS, make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
+
+# The collection's own templates, the last place to look.
+_TEMPLATES = Path(__file__).parents[2] / "roles" / "health_report" / "templates"
+# A page of HTML says nothing as a diff; these do.
+_DIFFABLE = (".md", ".csv")
+_DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF  # type: ignore[attr-defined]
+# Reports name weak spots: for the owner and the group; who else gets them is decided by sending them.
+_MODE = 0o640
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.render"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "run": {"type": "path", "required": True},
+        "destination": {"type": "path"},
+        "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
+        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
+        "templates": {"type": "list", "elements": "path", "default": []},
+        "latest": {"type": "bool", "default": False},
+    }
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return {changed, folder, files, index, run_id, client, provisional, msg}."""
+        source = Path(os.path.abspath(arguments["run"]))
+        run = read_run(source)
+        folder = _folder(arguments["destination"], source, run)
+        bundle = make_bundle(run, _search_path(arguments["templates"]), arguments["reports"], arguments["formats"])
+        differing = {name: old for name, new in bundle.files.items() if (old := _read(folder / name)) != new}
+        follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
+        link = _outdated_link(folder) if follows else None
+        if not self._task.check_mode:
+            _write(folder, {name: bundle.files[name] for name in differing})
+            if link:
+                _point(link, folder)
+        pages = [name for name in bundle.files if name.startswith("engineer") and name.endswith(".html")]
+        result: dict[str, t.Any] = {
+            "changed": bool(differing or link),
+            "folder": str(folder),
+            "index": str(folder / pages[0]) if pages else "",
+            "files": sorted(bundle.files),
+            "changed_files": sorted(differing),
+            "run_id": run.header.run_id,
+            "client": run.header.client.id,
+            "provisional": is_provisional(run),
+            "msg": _message(len(differing), len(bundle.files), folder, bool(self._task.check_mode)),
+        }
+        if bundle.warnings:
+            result["warnings"] = bundle.warnings
+        if self._task.diff and differing:
+            result["diff"] = [_diff(folder / name, old, bundle.files[name]) for name, old in sorted(differing.items())]
+        return result
+
+
+def _folder(destination: str | None, source: Path, run: Run) -> Path:
+    """Return where the files go: as asked, or reports/<date>-<run id> beside the client's runs."""
+    if destination:
+        return Path(os.path.abspath(destination))
+    if source.parent.parent.name != "runs":
+        raise EvidenceError(
+            f"No report was made: {source} does not lie in <client>/runs/<run id>/, so there is no usual place for "
+            "its reports. Say where they should go with 'destination'."
+        )
+    # Run ids sort by time, so these names do too.
+    return source.parents[2] / "reports" / f"{run.header.started_at[:10]}-{source.parent.name}"
+
+
+def _search_path(extra: list[str]) -> list[str]:
+    """Return the template folders in order. A folder that is not there is a mistake, not an empty override."""
+    for folder in extra:
+        if not os.path.isdir(folder):
+            raise EvidenceError(
+                f"No report was made: the template folder {folder} does not exist. Correct 'templates' or make it."
+            )
+    return [*extra, str(_TEMPLATES)]
+
+
+def _read(path: Path) -> bytes | None:
+    """Return what is at ``path`` now; None when there is nothing."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise EvidenceError(
+            f"No report was made: {path} is in the way and cannot be read ({exc.strerror}). "
+            "Move it away or choose another 'destination'."
+        ) from exc
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        try:
+            write_atomic(folder / name, content)
+            (folder / name).chmod(_MODE)
+        except OSError as exc:
+            raise EvidenceError(
+                f"The report could not be written to {folder / name}: {exc.strerror}. "
+                "What was there before is untouched. Free space, correct the rights, or choose another 'destination'."
+            ) from exc
+
+
+def _outdated_link(folder: Path) -> Path | None:
+    """Return the client's link ``latest`` if it should point to ``folder`` and does not; it never goes back in time."""
+    link = folder.parent.parent / "latest"
+    if not link.is_symlink():
+        if link.exists():
+            raise EvidenceError(
+                f"No report was made: {link} should be a link to the latest report, but is something else. "
+                "Move it away, or set 'latest' to false."
+            )
+        return link
+    return link if os.path.basename(os.readlink(link)) < folder.name else None
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Point ``link`` to ``folder`` in one step. Relative, so that the state directory can be moved."""
+    draft = link.with_name(f".latest-{os.getpid()}")
+    try:
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(Path("reports") / folder.name)
+        os.replace(draft, link)
+    except OSError as exc:
+        raise EvidenceError(
+            f"The report is in {folder}, but {link} could not be set: {exc.strerror}. Correct the rights of "
+            f"{link.parent} and run again."
+        ) from exc
+
+
+def _diff(path: Path, old: bytes | None, new: bytes) -> dict[str, t.Any]:
+    if path.suffix not in _DIFFABLE or max(len(old or b""), len(new)) > _DIFF_LIMIT:
+        was = "new" if old is None else f"{len(old)} bytes before"
+        return {"prepared": f"{path}: {len(new)} bytes, {was}\n"}
+    return {
+        "before_header": str(path) if old is not None else "/dev/null",
+        "after_header": str(path),
+        "before": (old or b"").decode("utf-8", "replace"),
+        "after": new.decode("utf-8"),
+    }
+
+
+def _message(differing: int, total: int, folder: Path, check_mode: bool) -> str:
+    if not differing:
+        return f"{total} files in {folder} are as they should be."
+    return f"{differing} of {total} files in {folder} {'would be' if check_mode else 'were'} written."

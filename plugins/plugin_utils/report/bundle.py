@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: all files of a report as bytes: a function of a run and templates, and of nothing else."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
+    desk_for,
+    file_name,
+    page_name,
+    rank,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import EngineerView, engineer_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import findings_csv, results_csv
+
+REPORTS = ("engineer",)
+FORMATS = ("html", "md", "csv", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Files by path below the report's folder, and what the reader of the play should know."""
+
+    files: dict[str, bytes]
+    warnings: list[str]
+
+
+def make_bundle(
+    run: Run,
+    search_path: Sequence[str],
+    reports: Collection[str] = REPORTS,
+    formats: Collection[str] = FORMATS,
+    texts: gettext.NullTranslations | None = None,
+) -> Bundle:
+    """Return the files of a run's reports. The same run and templates give the same bytes, always."""
+    texts = texts or gettext.NullTranslations()
+    desk = desk_for(run, texts)
+    templates = Templates(search_path, texts)
+    files: dict[str, bytes] = {}
+    if "csv" in formats:
+        files[file_name(run, "results", "csv")] = results_csv(desk)
+        files[file_name(run, "findings", "csv")] = findings_csv(desk)
+    if "json" in formats:
+        # The evidence itself, not what was made presentable.
+        files[file_name(run, "run", "json")] = dump(run)
+    if "engineer" in reports and ("html" in formats or "md" in formats):
+        summary = file_name(run, "summary", "md")
+        view = engineer_view(desk, [*files, *([summary] if "md" in formats else [])])
+        if "md" in formats:
+            files[summary] = templates.markdown("summary.md.j2", view=view)
+        if "html" in formats:
+            files[view.index] = templates.html("engineer/page.html.j2", view=view)
+            files |= _host_pages(templates, view)
+    return Bundle(files, desk.warnings)
+
+
+def _host_pages(templates: Templates, view: EngineerView) -> dict[str, bytes]:
+    """Return one page a host where the index is too small for all of them."""
+    if not view.split:
+        return {}
+    return {
+        page_name(host.host): templates.html("engineer/host_page.html.j2", view=view, host=host_view(view.desk, host))
+        for host in sorted(view.desk.run.hosts, key=rank)
+    }

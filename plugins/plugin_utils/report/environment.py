@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the templates' surroundings: sandboxed, escaping, strict, translatable."""
+
+from __future__ import annotations
+
+import base64
+import gettext
+import hashlib
+import re
+import typing as t
+from collections.abc import Sequence
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
+
+# Marks that mean something inside a line, everywhere.
+_INLINE = re.compile(r"([\\`*_\[\]|~])")
+# What opens a heading, a list or a rule when a value stands at the start of an item.
+_LEADING = re.compile(r"^(\s*)([#+=-]|\d{1,9}(?=[.)]))")
+
+
+class Templates:
+    """The templates of one report run: ``search_path`` is looked through in order, the first hit wins."""
+
+    def __init__(self, search_path: Sequence[str], texts: gettext.NullTranslations) -> None:
+        loader = FileSystemLoader([str(folder) for folder in search_path])
+        self._html = _environment(loader, texts, autoescape=True)
+        self._markdown = _environment(loader, texts, autoescape=False, finalize=markdown_escape)
+        self._look: tuple[Markup, str] | None = None
+
+    def html(self, name: str, **values: t.Any) -> bytes:
+        """Return a page. Its style sheet and the policy that admits it alone are given to the template."""
+        style, policy = self._style()
+        return self._render(self._html, name, {"style": style, "csp": policy, **values})
+
+    def markdown(self, name: str, **values: t.Any) -> bytes:
+        """Return a Markdown text; every value in it is escaped."""
+        return self._render(self._markdown, name, values)
+
+    def _style(self) -> tuple[Markup, str]:
+        if self._look is None:
+            try:
+                source, _name, _fresh = self._html.loader.get_source(self._html, "style.css")  # type: ignore[union-attr]
+            except TemplateError as exc:
+                raise _broken("style.css", exc) from exc
+            grid = f":root{{--column:{COLUMN}px;--row:{ROW}px}}\n"
+            style = css_variables() + grid + source.strip() + "\n"
+            if "</" in style or re.search(r"@import|url\((?!#|[\"']?data:)", style):
+                raise EvidenceError(
+                    "No report was made: style.css holds '</', '@import' or a link to another file. A report is one "
+                    "file that asks for nothing; put the rules into style.css itself."
+                )
+            self._look = (Markup(style), content_security_policy(style))  # noqa: S704 - checked just above
+        return self._look
+
+    def _render(self, environment: ImmutableSandboxedEnvironment, name: str, values: dict[str, t.Any]) -> bytes:
+        try:
+            return environment.get_template(name).render(values).encode("utf-8")
+        except TemplateError as exc:
+            raise _broken(name, exc) from exc
+
+
+def content_security_policy(style: str) -> str:
+    """Return the policy under which a page may use this style sheet and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def markdown_escape(value: t.Any) -> t.Any:
+    """Return text that shows as itself in Markdown, in a table too; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _INLINE.sub(r"\\\1", text)
+    # Bare addresses become links by themselves in most dialects.
+    text = text.replace("://", "&#58;//").replace("www.", "www&#46;")
+    return _LEADING.sub(_escape_leading, text)
+
+
+def _escape_leading(match: re.Match[str]) -> str:
+    mark = match.group(2)
+    # A digit has no backslash form; as an entity it opens no list.
+    return match.group(1) + (f"&#{ord(mark[0])};{mark[1:]}" if mark[0].isdigit() else f"\\{mark}")
+
+
+def _environment(
+    loader: FileSystemLoader, texts: gettext.NullTranslations, **options: t.Any
+) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=loader,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
+    return environment
+
+
+def _broken(name: str, exc: TemplateError) -> EvidenceError:
+    line = getattr(exc, "lineno", None)
+    place = f", line {line}" if line else ""
+    where = getattr(exc, "name", None) or name
+    return EvidenceError(
+        f"No report was made: the template {where}{place} failed: {exc.message}. "
+        "Correct it, or take its folder out of 'templates' to use the collection's own."
+    )

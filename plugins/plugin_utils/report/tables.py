@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: CSV: one row a result, one row an open finding. Safe to open in a spreadsheet. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import typing as t
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
+
+# A spreadsheet runs a cell that begins so. https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full width forms run too
+
+RESULT_COLUMNS = (
+    "client",
+    "run_id",
+    "host",
+    "groups",
+    "reached",
+    "measured_at",
+    "check",
+    "pillar",
+    "title",
+    "state",
+    "observed",
+    "findings",
+)
+FINDING_COLUMNS = (
+    "key", "client", "run_id", "host", "check", "pillar", "title", "object", "state", "observed", "expected", "summary",
+    "advice", "command", "first_seen", "since", "age_basis", "deadline", "controls",
+)  # fmt: skip
+
+
+def results_csv(desk: Desk) -> bytes:
+    """Return every counted result: these rows add up to the counts of the run."""
+    run = desk.run
+    rows = (
+        (
+            run.header.client.id,
+            run.header.run_id,
+            host.host,
+            " ".join(host.groups),
+            "yes" if host.contact.reached else "no",
+            host.collected_at or "",
+            result.check,
+            desk.checks[result.check].pillar if result.check in desk.checks else "",
+            desk.title(result.check),
+            result.state,
+            result.observed,
+            len(result.findings),
+        )
+        for host in run.hosts
+        for result in host.results
+    )
+    return _table(RESULT_COLUMNS, rows)
+
+
+def findings_csv(desk: Desk) -> bytes:
+    """Return every open finding with what is needed to work on it."""
+    run = desk.run
+    rows = []
+    for host in run.hosts:
+        for result in host.results:
+            info = desk.checks.get(result.check)
+            for finding in result.findings:
+                if finding.state not in OPEN_STATES:
+                    continue
+                rows.append(
+                    (
+                        finding.key,
+                        run.header.client.id,
+                        run.header.run_id,
+                        host.host,
+                        result.check,
+                        info.pillar if info else "",
+                        desk.title(result.check),
+                        finding.object,
+                        finding.state,
+                        finding.observed,
+                        finding.expected,
+                        finding.summary,
+                        finding.advice or (info.advice if info else ""),
+                        finding.command,
+                        finding.first_seen,
+                        finding.since or "",
+                        finding.age_basis,
+                        finding.deadline or "",
+                        " ".join(info.controls) if info else "",
+                    )
+                )
+    return _table(FINDING_COLUMNS, rows)
+
+
+def cell(value: t.Any) -> str:
+    """Return a value as text that no spreadsheet takes for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[t.Any]]) -> bytes:
+    stream = io.StringIO()
+    # Everything is quoted: a separator set by the reader's locale can then not open a new cell.
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([cell(value) for value in row])
+    return stream.getvalue().encode("utf-8")

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what we do not know, and why. Never left out, never taken for ok. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.problems import ProblemView, problem_views
+
+NAMES_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Hosts that share a reason."""
+
+    what: str
+    why: str
+    hosts: Shown[HostLink]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownView:
+    """Silent hosts by reason, hosts nobody asked, checks without an answer, sources not read, runs that never ended."""
+
+    silent: list[Reason]
+    unasked: Shown[str]
+    checks: list[ProblemView]
+    sources: list[Reason]
+    interrupted: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when everything that should have been looked at was."""
+        return not (self.silent or self.unasked.items or self.checks or self.sources or self.interrupted)
+
+    @property
+    def silent_hosts(self) -> int:
+        """How many hosts gave no observation."""
+        return sum(reason.hosts.total for reason in self.silent)
+
+
+def unknown_view(desk: Desk) -> UnknownView:
+    """Return what this run could not see."""
+    run = desk.run
+    answered = {host.host for host in run.hosts}
+    reached = [host for host in run.hosts if host.contact.reached]
+    # A silent host makes every check unknown: it is told above, once, and not again under each check.
+    unclear = [problem for problem in counting.problems(reached, run.checks) if problem.state == "unknown"]
+    return UnknownView(
+        silent=_silent(desk),
+        unasked=first([name for name in run.header.population if name not in answered], NAMES_SHOWN),
+        checks=problem_views(desk, unclear, "u"),
+        sources=_sources(desk),
+        interrupted=run.interrupted_runs,
+    )
+
+
+def _silent(desk: Desk) -> list[Reason]:
+    by_reason: dict[str, list[str]] = {}
+    for host in desk.run.hosts:
+        if not host.contact.reached:
+            by_reason.setdefault(host.contact.reason or desk.texts.gettext("no reason was given"), []).append(host.host)
+    return [
+        Reason("", reason, first(desk.links(sorted(hosts)), NAMES_SHOWN))
+        for reason, hosts in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+
+
+def _sources(desk: Desk) -> list[Reason]:
+    """Return refused or failed probes and sources, grouped. A tool that is not installed is no gap in sight."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for host in desk.run.hosts:
+        if host.contact.become_refused:
+            grouped.setdefault((desk.texts.gettext("becoming root"), host.contact.become_refused), []).append(host.host)
+        for name, probe in host.probes.items():
+            if probe.status not in ("ok", "absent"):
+                why = f"{probe.status}: {probe.detail}" if probe.detail else probe.status
+                grouped.setdefault((name, why), []).append(host.host)
+            for source, said in probe.sources.items():
+                if not said.startswith("absent"):
+                    grouped.setdefault((f"{name}: {source}", said), []).append(host.host)
+    return [
+        Reason(what, why, first(desk.links(sorted(hosts)), NAMES_SHOWN))
+        for (what, why), hosts in sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]

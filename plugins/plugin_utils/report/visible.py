@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: text that came from hosts, made safe to look at. Pure.
+
+Escaping for HTML, Markdown and spreadsheets happens where those are made. Here go the characters that deceive the eye
+whatever the format: control characters, and marks that turn the direction of writing.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import canonical
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+
+# C0, DEL and C1 controls; then invisible, directional, line separating, and tag characters; last our own signs, so
+# that different texts stay different.
+_DECEIVING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\u2400-\u2421\u27e8]"
+)
+# In canonical JSON controls are written as escapes, the others as themselves.
+_MAYBE_DECEIVING = re.compile(
+    r"\\[bfnrt]|\\u00[01]|[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069]"
+    "|[\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\u2400-\u2421\u27e8]"
+)
+_SHOWN = re.compile("[\u2400-\u2421]|\u27e8U\\+[0-9A-F]{4,5}\u27e9")
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with deceiving characters as signs: a line feed as ``␊``, U+202E as ``⟨U+202E⟩``."""
+    return _DECEIVING.sub(_sign, text)
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else f"\u27e8U+{code:04X}\u27e9"
+
+
+def has_signs(text: str) -> bool:
+    """True when ``visible`` replaced something: such a text is not what it was and must not be pasted."""
+    return _SHOWN.search(text) is not None
+
+
+def presentable(run: Run) -> Run:
+    """Return the run with every text made visible. The evidence itself stays as it was found."""
+    document = run.model_dump(mode="json")
+    if not _MAYBE_DECEIVING.search(canonical(document).rstrip(b"\n").decode("utf-8")):
+        return run
+    return Run.model_validate(_walk(document))
+
+
+def _walk(value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return [_walk(item) for item in value]
+    if isinstance(value, dict):
+        return {visible(str(key)): _walk(item) for key, item in value.items()}
+    return value

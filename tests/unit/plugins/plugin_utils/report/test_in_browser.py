@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Open the report in a real browser: no policy violation, no console message, no request, and nothing that overflows."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import browser
+import fleet_maker
+import pytest
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
+
+TEMPLATES = [str(Path(__file__).parents[5] / "roles" / "health_report" / "templates")]
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    program = browser.find_browser()
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed; the browser tests may not be skipped in CI.")
+        warnings.warn("Chromium is not installed: the reports were not opened in a browser.", stacklevel=1)
+        pytest.skip("Chromium is not installed")
+    opened = browser.Browser(program)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The reports of some fleets on disk: name -> path of the index."""
+    fleets = {
+        "1": {"count": 1},
+        "14": {"count": 14},
+        "300": {"count": 300},
+        "301": {"count": 301},
+        "hostile": {"count": 14, "hostile": True},
+    }
+    indexes = {}
+    for name, fleet in fleets.items():
+        root = tmp_path_factory.mktemp("report")
+        for path, content in make_bundle(fleet_maker.make_run(**fleet), TEMPLATES).files.items():
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_bytes(content)
+        indexes[name] = root / "engineer.html"
+    return indexes
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("fleet", ["1", "14", "300", "301", "hostile"])
+def test_the_browser_has_nothing_to_complain_about(chromium, reports, fleet, dark):
+    page = reports[fleet]
+    chromium.open(page, dark=dark)
+    assert chromium.complaints == []
+    assert chromium.requests == [page.as_uri()]
+    assert chromium.evaluate("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(18, 22, 28)" if dark else "rgb(245, 246, 248)"
+    )
+    # With another style sheet, or none, this would not hold.
+    assert chromium.evaluate("document.styleSheets.length") == 1
+
+
+def test_the_policy_really_stops_what_it_should(chromium, reports, tmp_path):
+    """The other tests prove something only if this browser reports a page that breaks the rules."""
+    text = (
+        reports["1"]
+        .read_text()
+        .replace(
+            "</h1>",
+            '</h1><p style="color:red">x</p><img src="http://127.0.0.1:9/x.png"><script>console.log(1)</script>',
+        )
+    )
+    bad = tmp_path / "bad.html"
+    bad.write_text(text)
+    chromium.open(bad)
+    assert any(
+        "Content Security Policy" in complaint or "ContentSecurityPolicy" in complaint
+        for complaint in chromium.complaints
+    )
+
+
+@pytest.mark.parametrize("fleet", ["1", "14", "301", "hostile"])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
+def test_nothing_runs_out_of_the_page(chromium, reports, fleet, width):
+    chromium.open(reports[fleet], width, 844)
+    chromium.evaluate("document.querySelectorAll('details').forEach((d, n) => { if (n < 40) d.open = true })")
+    assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_host_page_opens_from_the_index(chromium, reports):
+    chromium.open(reports["301"])
+    link = chromium.evaluate("document.querySelector('#today .where a').href")
+    chromium.open(Path(link.removeprefix("file://")))
+    assert chromium.complaints == []
+    assert chromium.evaluate("document.querySelectorAll('.results tbody tr').length") >= 18
+
+
+def test_the_labels_of_the_heat_map_stand_where_their_rows_are(chromium, reports):
+    chromium.open(reports["14"])
+    rows = chromium.evaluate("[...document.querySelectorAll('.names li')].map(e => e.getBoundingClientRect().height)")
+    columns = chromium.evaluate(
+        "[...document.querySelectorAll('.heat-head li')].map(e => e.getBoundingClientRect().width)"
+    )
+    box = chromium.evaluate("(b => [b.width, b.height])(document.querySelector('.heat svg').getBoundingClientRect())")
+    assert [sum(columns), sum(rows)] == box
+    left = chromium.evaluate(
+        "document.querySelector('.heat svg').getBoundingClientRect().left - document.querySelector('.heat-head li').getBoundingClientRect().left"
+    )
+    assert left == 0
+
+
+def test_it_can_be_printed(chromium, reports, tmp_path):
+    chromium.open(reports["14"])
+    chromium.print(tmp_path / "report.pdf")
+    pdf = (tmp_path / "report.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert 3 <= pdf.count(b"/Type /Page\n") <= 20
