@@ -66,7 +66,10 @@ def counts_line(counts: t.Mapping[str, int], noun: str) -> str:
 
 
 def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tuple[str, str | None]]:
-    """Return the lines (text, state for the colour or None), at most 25 of them."""
+    """Return the lines (text, state for the colour or None), at most 25 of them.
+
+    ``files`` are the report's path and the names of what lies beside it.
+    """
     lines: list[tuple[str, str | None]] = [
         (f"{summary['client']}: {summary['verdict']} Grade {summary['grade']}.", _worst(summary["hosts"]))
     ]
@@ -82,11 +85,17 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
         lines.append(
             (f"{number} earlier run{'' if number == 1 else 's'} interrupted (evidence kept): {which}", "watch")
         )
-    room = LINES - len(lines) - 2
-    shown = list(files)[: max(1, room)]
-    lines += [(f"{'Report' if place == 0 else '      '}    {path}", None) for place, path in enumerate(shown)]
+    # Of many files only the first few: the folder is named, and pages of single hosts are linked from the report.
+    names = [name for name in files[1:] if "/" not in name]
+    if files:
+        lines = lines[: LINES - 3]
+        lines.append((f"Report    {files[0]}", None))
+        if names:
+            lines.append((f"          also there: {', '.join(names)}", None))
+    lines = lines[: LINES - 1]
     lines.append((f"Evidence  {summary['evidence']}", None))
-    return [(fit(text) if "    " not in text[:12] else clean(text), state) for text, state in lines[:LINES]]
+    # A path must stay whole, to be copied.
+    return [(clean(text) if text.startswith(("Report ", "Evidence ")) else fit(text), state) for text, state in lines]
 
 
 def _worst(counts: t.Mapping[str, int]) -> str:
@@ -148,7 +157,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if action == "keepwell.fleet.record":
             self._summary = values.get("summary")
         elif action == "keepwell.fleet.render":
-            self._files += [str(path) for path in values.get("files", [])]
+            index = str(values.get("index") or values.get("folder", ""))
+            self._files = [
+                os.path.relpath(index),
+                *(str(name) for name in values.get("files", []) if not index.endswith(name)),
+            ]
         self._progress(action)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -26,10 +27,11 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def ssh(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Ssh]:
+def ssh() -> t.Iterator[Ssh]:
     """sshd on a free port, for this user and, as root in CI, for two accounts with and without sudo."""
     need(SSHD, "sshd (Debian package openssh-server)")
-    folder = tmp_path_factory.mktemp("sshd")
+    # sshd reads authorized_keys as the user who logs in: the folder must be open to all of them.
+    folder = Path(tempfile.mkdtemp(prefix="keepwell-sshd-"))
     folder.chmod(0o755)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
@@ -46,6 +48,7 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Ssh]:
         "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUsePAM no\nStrictModes no\nPidFile none\n"
     )
     with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
             if IN_CI or os.environ.get("KEEPWELL_TEST_USERS"):

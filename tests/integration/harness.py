@@ -128,7 +128,7 @@ def users() -> t.Iterator[None]:
     rules = Path("/etc/sudoers.d/kwtest")
     try:
         for name, sudo in TEST_USERS.items():
-            subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", name], check=True)
+            subprocess.run(["useradd", "--create-home", "--password", "*", "--shell", "/bin/bash", name], check=True)
             made.append(name)
             if sudo:
                 rules.write_text(f"{name} ALL=(ALL) NOPASSWD:ALL\n")

@@ -206,7 +206,7 @@ def test_findings_fail_the_run_only_when_asked(project: Project, tmp_path: Path)
     hosts = inventory(tmp_path / "strict.yml", LOCAL)
     # A limit that every machine is beyond makes a finding whatever the machine is like.
     finding = json.dumps(
-        {"keepwell_policy": {"capacity": {"space_free_watch_percent": 99.9, "space_free_crit_percent": 99.8}}}
+        {"keepwell_policy": {"capacity": {"avail_watch_percent": 100, "avail_crit_percent": 100}}}
     )
     relaxed = project.play("assess", hosts, "-e", finding)
     assert relaxed.rc == 0, relaxed.output

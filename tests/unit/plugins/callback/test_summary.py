@@ -36,7 +36,12 @@ def summary(**more: t.Any) -> dict[str, t.Any]:
 
 
 def text(**more: t.Any) -> list[str]:
-    return [line for line, _state in callback.compose(summary(**more), ["state/acme/reports/engineer.html"])]
+    return [
+        line
+        for line, _state in callback.compose(
+            summary(**more), ["state/acme/reports/engineer.html", "results.csv", "hosts/a.html"]
+        )
+    ]
 
 
 def test_a_run_is_told_in_a_few_lines() -> None:
@@ -47,6 +52,7 @@ def test_a_run_is_told_in_a_few_lines() -> None:
         "Do today",
         "  ✖ Disk space: 99 % used [web1]",
         "Report    state/acme/reports/engineer.html",
+        "          also there: results.csv",
         "Evidence  state/acme/runs/01K0000000000000000000000A",
     ]
 
