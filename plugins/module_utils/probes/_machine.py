@@ -428,10 +428,18 @@ class Machine(SourceLog):
 
     def unix_exchange(self, path, payload, timeout=2.0, limit=65536):
         """Send bytes to a local stream socket and return what comes back until it closes, or None (then noted)."""
+        return self._exchange(socket.AF_UNIX, path, path, payload, timeout, limit)
+
+    def tcp_exchange(self, address, port, payload, timeout=2.0, limit=65536):
+        """Like ``unix_exchange`` over TCP; noted under ``address:port``."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return self._exchange(family, (address, port), "%s:%d" % (address, port), payload, timeout, limit)
+
+    def _exchange(self, family, target, source, payload, timeout, limit):
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            with socket.socket(family, socket.SOCK_STREAM) as channel:
                 channel.settimeout(min(timeout, self.remaining()))
-                channel.connect(path)
+                channel.connect(target)
                 channel.sendall(payload)
                 data = b""
                 while len(data) < limit:
@@ -441,9 +449,9 @@ class Machine(SourceLog):
                     data += part
                 return data
         except socket.timeout:
-            self.note(path, "timeout", "the socket did not answer")
+            self.note(source, "timeout", "the socket did not answer")
         except OSError as exc:
-            self._note_os_error(exc, path)
+            self._note_os_error(exc, source)
         return None
 
     def tls_peer(self, address, port, server_name=None, starttls=None, timeout=2.0):
