@@ -122,5 +122,3 @@ msg:
   returned: success
   type: str
 """
-
-# The work is done by the action plugin of the same name.

@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import fleet_maker
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.keepwell.fleet.plugins.action.render import ActionModule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import models
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.command import fleet_command
 
 FILES = ["engineer.html", "findings.csv", "results.csv", "run.json", "summary.md"]
 
@@ -229,3 +234,49 @@ def test_a_time_zone_nobody_knows_is_a_warning(tmp_path):
     client = run.header.client.model_copy(update={"timezone": "Mars/Olympus"})
     run = run.model_copy(update={"header": run.header.model_copy(update={"client": client})})
     assert "Mars/Olympus" in render(run=put(tmp_path, run))["warnings"][0]
+
+
+def test_the_documentation_describes_the_arguments():
+    module = Path(__file__).parents[4] / "plugins" / "modules" / "render.py"
+    text = module.read_text().split('DOCUMENTATION = r"""')[1].split('"""')[0]
+    described = {
+        name: {key: value for key, value in option.items() if key != "description"}
+        for name, option in yaml.safe_load(text)["options"].items()
+    }
+    assert described == ActionModule.ARGUMENTS
+
+
+def test_the_role_reports_on_the_control_node_whatever_the_connection(tmp_path):
+    run = fleet_maker.make_run(2)
+    source = put(tmp_path, run)
+    play = tmp_path / "play.yml"
+    play.write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - ansible.builtin.include_role: {name: keepwell.fleet.health_report}\n"
+        f"      vars: {{health_report_run: {source}, health_report_latest: 'yes'}}\n"
+    )
+    root = Path(__file__).parents[4]
+    # "localhost," is reached by SSH, and there is no such server: the report must not need it.
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", str(play)]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "demolen" / "latest" / "engineer.html").exists()
+
+
+@pytest.mark.parametrize("command", ["echo '{{.Names}}' \"it's\" a\\\\b", "printf '%s ' {# x #}; echo creates=/"])
+def test_the_line_in_the_report_does_what_it_says(command, tmp_path):
+    line = fleet_command(command, ["localhost"], ["localhost,"])
+    assert line is not None
+    words = shlex.split(line.line)
+    words[1:1] = ["-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3"]
+    words.remove("-b")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "adhoc", *words[1:]],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    wanted = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert done.stdout.partition(">>\n")[2].strip() == wanted.strip(), done.stdout + done.stderr
