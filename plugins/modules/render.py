@@ -51,6 +51,13 @@ options:
     type: list
     elements: path
     default: []
+  latest:
+    description:
+      - Let the link C(latest) in the client's folder point to this report.
+      - Only a run that covers everything becomes the latest, only in the usual place (without O(destination)), and never
+        one older than what the link points to.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:
