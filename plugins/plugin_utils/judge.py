@@ -54,8 +54,9 @@ def run_check(check_id: str, view: View, policy: Policy) -> Result:
         if record is None:
             return Result(check, None, ())
         if record.status != "ok":
-            reason = record.detail or _WHY.get(record.status, record.status)
-            return _unknown(check, f"the {name} probe {_WHY.get(record.status, record.status)}", reason)
+            why = _WHY.get(record.status, record.status)
+            observed = f"{name}: {record.detail}" if record.detail else f"the {name} probe {why}"
+            return _unknown(check, observed, why)
     try:
         verdicts = tuple(check.judge(view, policy[check.pillar]))
     except Exception as exc:  # noqa: BLE001 - a check's bug must show up as unknown, not cost the host its other checks

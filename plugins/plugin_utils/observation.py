@@ -93,13 +93,13 @@ def facts(document: Mapping[str, t.Any]) -> HostFacts:
     data = record["data"]
     release = data.get("os") or {}
     return HostFacts(
-        os=release.get("pretty_name"),
+        os=release.get("pretty"),
         os_id=release.get("id"),
         os_version=release.get("version_id"),
         kernel=(data.get("kernel") or {}).get("release"),
-        architecture=data.get("architecture"),
-        virtualization=(data.get("virtualization") or {}).get("kind"),
-        uptime_s=data.get("uptime_s"),
+        architecture=(data.get("kernel") or {}).get("architecture"),
+        virtualization=(data.get("virtualisation") or {}).get("kind"),
+        uptime_s=(data.get("boot") or {}).get("uptime_s"),
         cpus=data.get("cpu_count"),
         memory_bytes=data.get("memory_total_bytes"),
         python=document.get("python"),

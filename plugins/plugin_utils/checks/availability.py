@@ -24,7 +24,6 @@ class Policy(Section):
 
     reboot_recent_days: float = threshold(7.0, "House: how long an unexpected reboot stays a finding", gt=0)
     contact_watch_s: float = threshold(30.0, "House: ten times what a healthy host takes over a slow link", gt=0)
-    oldest_python: str = threshold("3.6", "Keepwell's probes are written for it", pattern=r"^\d+\.\d+$")
 
 
 @check(
@@ -149,10 +148,10 @@ def _some(names: list[str]) -> str:
     "availability.contact",
     title="Contact with the host",
     advice="Mend the connection or the rights: a host that is hard to reach is one that is not looked after.",
-    thresholds=("contact_watch_s", "oldest_python"),
+    thresholds=("contact_watch_s",),
 )
 def contact(view: View, policy: Policy) -> Iterator[Verdict]:
-    """How the control node got there: refused rights, slowness, an interpreter that is too old."""
+    """How the control node got there: refused rights, slowness."""
     if not view.contact:
         return
     bad = []
@@ -182,24 +181,7 @@ def contact(view: View, policy: Policy) -> Iterator[Verdict]:
                 command="uptime",
             )
         )
-    python = str(view.contact.get("python") or "")
-    if python and _version(python) < _version(policy.oldest_python):
-        bad.append(
-            Verdict(
-                "act",
-                object="python",
-                observed=f"Python {python}",
-                expected=f"Python {policy.oldest_python} or newer",
-                summary="The Python of this host is too old for most probes.",
-                advice="Install a newer python3 beside it, or replace the host: its system is out of support as well.",
-            )
-        )
     if bad:
         yield from bad
     else:
         yield Verdict("ok", observed=f"answered in {seconds:.1f} s", expected=f"within {policy.contact_watch_s:g} s")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    parts = text.split(".")[:2]
-    return tuple(int(part) for part in parts if part.isdigit())

@@ -52,7 +52,7 @@ def test_rebuild_gives_identical_content(store: evidence.Store, monkeypatch: pyt
         _registry, "sightings", lambda view: iter(("pending", name) for name in view.data("disks")["names"])
     )
     for day, (used, names) in enumerate([(10, ["a", "b"]), (12, ["b"]), (14, []), (15, ["b", "c"])]):
-        probes = {"disks": {"used": used, "names": names}, "system": {"boot_id": f"boot-{day // 2}"}}
+        probes = {"disks": {"used": used, "names": names}, "system": {"boot": {"boot_id": f"boot-{day // 2}"}}}
         states = {"capacity.space": "act" if day % 2 else "ok", "time.offset": "watch"}
         at = NOW + day * DAY
         record(store, [host_evidence(host, states, at=at, probes=probes) for host in ("web1", "db1")], at=at)
