@@ -48,7 +48,7 @@ def source_class(origin):
     """What a release brings: security, point_release, bugfix, feature or unknown (its vendor says nothing)."""
     if is_security(origin):
         return "security"
-    if origin.get("origin") not in ("Debian", "Ubuntu", "Raspbian", "Raspberry Pi Foundation"):
+    if origin.get("origin") not in ("Debian", "Debian Backports", "Ubuntu", "Raspbian"):
         return "unknown"
     suite = origin.get("suite") or ""
     codename = origin.get("codename") or ""

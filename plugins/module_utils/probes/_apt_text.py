@@ -33,7 +33,7 @@ def parse_plan(text):
     """Parse ``apt-get --print-uris dist-upgrade``.
 
     Returns {"upgraded", "new", "removed", "kept_back", "deferred", "downgraded", "held_changed": names,
-    "sizes": {(name, version): bytes still to fetch}}. Raises ValueError when the closing line of numbers is missing or when
+    "sizes": {(name, version): bytes to fetch}}. Raises ValueError when the closing line of numbers is missing or when
     it names another number of upgrades than the list.
     """
     plan = dict((key, []) for key in _LISTS.values())
@@ -60,7 +60,7 @@ def parse_plan(text):
 
 
 def parse_release_line(text):
-    """Parse ``v=12,o=Debian,a=oldstable,n=bookworm,l=Debian,c=main,b=amd64``; values may hold commas."""
+    """Parse ``v=12,o=Debian,a=oldstable,n=bookworm,l=Debian,c=main,b=amd64``; values can have commas."""
     fields = {}
     marks = list(_RELEASE_FIELD.finditer(text))
     for mark, following in zip(marks, marks[1:] + [None]):  # noqa: B905 - not in Python 3.6
