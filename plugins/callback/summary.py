@@ -39,6 +39,8 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.status import near
+
 LINES = 25
 WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
@@ -158,10 +160,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._summary = values.get("summary")
         elif action == "keepwell.fleet.render":
             index = str(values.get("index") or values.get("folder", ""))
-            self._files = [
-                os.path.relpath(index),
-                *(str(name) for name in values.get("files", []) if not index.endswith(name)),
-            ]
+            beside = [str(name) for name in values.get("files", []) if not index.endswith(f"/{name}")]
+            self._files = [near(index), *beside]
         self._progress(action)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:

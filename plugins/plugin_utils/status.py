@@ -78,6 +78,12 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
     }
 
 
+def near(path: str) -> str:
+    """Return a path as a person at this terminal would type it: relative below the working folder, else absolute."""
+    relative = os.path.relpath(path)
+    return os.path.abspath(path) if relative.startswith("..") else relative
+
+
 def result_of(store: Store, run: Run) -> dict[str, t.Any]:
     """Return what the record and recorded actions tell of a run."""
     folder = store.run_dir(run.header.run_id)
@@ -89,7 +95,7 @@ def result_of(store: Store, run: Run) -> dict[str, t.Any]:
         "partial": run.header.partial,
         "date": run.header.started_at[:10],
         "status": of(run),
-        "summary": headline(run, os.path.relpath(folder)),
+        "summary": headline(run, near(str(folder))),
         "msg": run.verdict,
     }
 
