@@ -18,7 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Counts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, fill
 
-COLUMN = 26
+COLUMN = 22
 ROW = 22
 # A fine check is a thin line, trouble a full cell: a healthy fleet looks quiet, and size repeats what colour says.
 _HEIGHT: Mapping[State, int] = {"ok": 4, "accepted": 18, "watch": 14, "unknown": 18, "act": 18, "crit": 18}

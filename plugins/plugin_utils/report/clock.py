@@ -49,6 +49,10 @@ class Clock:
         """Return how long before the end of the run something was: ``3 days``; never rounded up."""
         return duration_text(max(0.0, self.now - epoch(timestamp)))
 
+    def known_for(self, timestamp: str, started_at: str) -> str:
+        """Return the age of something that was known before the run began; "" for what this run found first."""
+        return "" if timestamp >= started_at else self.age(timestamp)
+
     def deadline(self, timestamp: str | None) -> Deadline | None:
         """Return a deadline with its distance, or None."""
         if timestamp is None:

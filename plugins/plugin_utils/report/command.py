@@ -57,8 +57,10 @@ def _argument(command: str) -> str:
     if template or not plain or command.startswith("{") or _OPTION.search(command):
         text = "{% raw %}" + command + "{% endraw %}" if template else command
         return shlex.quote(json.dumps({"cmd": text}, ensure_ascii=False))
-    quoted = shlex.quote(command)
-    return quoted if quoted.startswith("'") else f"'{quoted}'"
+    if "'" not in command:
+        return f"'{command}'"
+    # Inside double quotes a shell still reads these; without them they are easier on the eye.
+    return shlex.quote(command) if any(mark in command for mark in '"$`!') else f'"{command}"'
 
 
 def _balanced(text: str) -> bool:

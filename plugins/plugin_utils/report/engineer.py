@@ -109,10 +109,11 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True)
 class PillarView:
-    """The checks of one pillar."""
+    """The checks of one pillar; ``unused`` ones apply to no host of this run."""
 
     title: str
     rows: list[CheckRow]
+    unused: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,5 +281,9 @@ def _pillars(desk: Desk) -> list[PillarView]:
             controls=", ".join(info.controls),
         )
         title = desk.pillar_title(info.pillar)
-        pillars.setdefault(title, PillarView(title, [])).rows.append(row)
+        pillar = pillars.setdefault(title, PillarView(title, [], []))
+        if counts.total:
+            pillar.rows.append(row)
+        else:
+            pillar.unused.append(info.title)
     return list(pillars.values())

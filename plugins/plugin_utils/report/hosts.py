@@ -14,7 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     duration_text,
     size_text,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult, Finding, HostResult
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult, Finding, HostFacts, HostResult
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Deadline
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     Desk,
@@ -105,7 +105,7 @@ def host_view(desk: Desk, host: HostResult, *, brief: bool = False, rows: bool =
         page=page_href(host.host) if desk.split else "",
         badge=desk.badges[host.state],
         groups=", ".join(host.groups),
-        system=host.facts.os or "",
+        system=_system(host.facts),
         tally=[(desk.badges[state], states.count(state)) for state in ORDER if state in states],
         reached=host.contact.reached,
         reason=host.contact.reason,
@@ -178,7 +178,7 @@ def _facts(desk: Desk, host: HostResult) -> list[tuple[str, str]]:
     offset = contact.clock_offset_s
     rights = gettext_("root") if contact.privileged else gettext_("ordinary user")
     rows: list[tuple[str, str | None]] = [
-        (gettext_("System"), facts.os),
+        (gettext_("System"), _system(facts)),
         (gettext_("Kernel"), facts.kernel),
         (gettext_("Architecture"), facts.architecture),
         (gettext_("Virtualization"), facts.virtualization),
@@ -192,6 +192,11 @@ def _facts(desk: Desk, host: HostResult) -> list[tuple[str, str]]:
         (gettext_("Clock against control node"), None if offset is None else f"{offset:+.3f} s"),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def _system(facts: HostFacts) -> str:
+    """Return the operating system by its full name, or by id and version where that is all that is known."""
+    return facts.os or " ".join(part for part in (facts.os_id, facts.os_version) if part)
 
 
 def _blind(host: HostResult) -> list[str]:

@@ -92,7 +92,7 @@ def _view(desk: Desk, problem: Problem, name: str, members: list[tuple[str, Find
         summary=problem.summary,
         advice=problem.advice,
         since=desk.clock.day(problem.since),
-        age=desk.clock.age(problem.since),
+        age=desk.clock.known_for(problem.since, desk.run.header.started_at),
         deadline=desk.deadline(problem.deadline),
         command=command,
         typed=problem.command if command is None else "",

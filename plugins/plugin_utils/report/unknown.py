@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Problem
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.problems import ProblemView, problem_views
 
@@ -30,6 +32,7 @@ class UnknownView:
 
     silent: list[Reason]
     unasked: Shown[str]
+    shared: list[Reason]
     checks: list[ProblemView]
     sources: list[Reason]
     interrupted: list[str]
@@ -37,7 +40,7 @@ class UnknownView:
     @property
     def is_empty(self) -> bool:
         """True when everything that should have been looked at was."""
-        return not (self.silent or self.unasked.items or self.checks or self.sources or self.interrupted)
+        return not (self.silent or self.unasked.items or self.shared or self.checks or self.sources or self.interrupted)
 
     @property
     def silent_hosts(self) -> int:
@@ -55,7 +58,8 @@ def unknown_view(desk: Desk) -> UnknownView:
     return UnknownView(
         silent=_silent(desk),
         unasked=first([name for name in run.header.population if name not in answered], NAMES_SHOWN),
-        checks=problem_views(desk, unclear, "u"),
+        shared=_shared(desk, unclear),
+        checks=problem_views(desk, [problem for problem in unclear if not _is_shared(problem, unclear)], "u"),
         sources=_sources(desk),
         interrupted=run.interrupted_runs,
     )
@@ -69,6 +73,26 @@ def _silent(desk: Desk) -> list[Reason]:
     return [
         Reason("", reason, first(desk.links(sorted(hosts)), NAMES_SHOWN))
         for reason, hosts in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+
+
+def _is_shared(problem: Problem, problems: Sequence[Problem]) -> bool:
+    """True when another check has no answer for the same reason on the same hosts."""
+    return any(
+        other.check != problem.check and other.observed == problem.observed and other.hosts == problem.hosts
+        for other in problems
+    )
+
+
+def _shared(desk: Desk, problems: Sequence[Problem]) -> list[Reason]:
+    """Return checks that share a reason and their hosts: one lost probe silences many checks, and is told once."""
+    grouped: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for problem in problems:
+        if _is_shared(problem, problems):
+            grouped.setdefault((problem.observed, tuple(problem.hosts)), []).append(problem.title)
+    return [
+        Reason(", ".join(titles), why, first(desk.links(hosts), NAMES_SHOWN))
+        for (why, hosts), titles in grouped.items()
     ]
 
 
