@@ -9,7 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import re
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import debian_key, key
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import debian_key, segments_key
 
 _DEBIAN_IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(\d.*?)(?:-unsigned|-dbg)?$")
 _RPM_IMAGE = re.compile(r"^(kernel(?:-core|-uek|-uek-core|-rt|-rt-core|-64k-core|-default|-lt|-ml)?)$")
@@ -77,7 +77,7 @@ def installed(manager, packages):
                 "package": package["name"],
                 "installed_at": moment,
             }
-    return sorted(kernels.values(), key=lambda kernel: key(kernel["release"]))
+    return sorted(kernels.values(), key=lambda kernel: segments_key(kernel["release"]))
 
 
 def running_build(machine):

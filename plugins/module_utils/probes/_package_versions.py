@@ -10,6 +10,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import re
 
 _PART = re.compile(r"(\D*)(\d*)")
+_SEGMENT = re.compile(r"\d+|[A-Za-z]+|~|\^")
 
 
 def _letter(letter):
@@ -19,17 +20,16 @@ def _letter(letter):
 
 
 def key(text):
-    """Sort key of an upstream version or kernel release: digits as numbers, ``~`` before the end, letters before signs.
+    """Sort key of an upstream version or revision: digits as numbers, ``~`` before the end, letters before signs.
 
-    Debian policy 5.6.12 without epoch and revision; it also orders RPM's versions and releases as far as these follow
-    the usual patterns.
+    Debian policy 5.6.12.
     """
     parts = []
     for letters, digits in _PART.findall(text):
         if letters or digits:
             parts.append((tuple(_letter(letter) for letter in letters) + (0,), int(digits or 0)))
-    while parts and parts[-1] == ((0,), 0):
-        parts.pop()
+    # The end of a version: after "~", before any letter.
+    parts = parts or [((0,), 0)]
     parts.append(((0,), 0))
     return tuple(parts)
 
@@ -45,6 +45,26 @@ def debian_key(text):
     return int(epoch), key(upstream), key(revision)
 
 
+def segments_key(text):
+    """Sort key of a version or release as rpmvercmp has it, also for kernel releases of any distribution.
+
+    Signs only separate: ``427.13.1.el9_4`` is newer than ``427.el9``, because numbers come after letters.
+    """
+    order = {"~": (-1, 0, ""), "^": (1, 0, "")}
+    parts = []
+    for segment in _SEGMENT.findall(text):
+        if segment.isdigit():
+            parts.append((3, int(segment), ""))
+        else:
+            parts.append(order.get(segment) or (2, 0, segment))
+    parts.append((0, 0, ""))
+    return tuple(parts)
+
+
 def rpm_key(text):
     """Sort key of ``epoch:version-release``."""
-    return debian_key(text)
+    epoch, colon, rest = text.partition(":")
+    if not colon:
+        epoch, rest = "0", text
+    version, _dash, release = rest.partition("-")
+    return int(epoch), segments_key(version), segments_key(release)

@@ -10,7 +10,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import re
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf_text
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import debian_key, key
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import debian_key, segments_key
 
 # First builds without CVE-2024-48990, -48991, -48992 and -11003 (run as root, older ones hand root to local users):
 # upstream 3.8, and the security updates of the distributions (their changelogs; DSA-5815-1, DLA-3957-1, USN-7117-1).
@@ -142,7 +142,7 @@ def collect(machine, manager, packages, kernel, groups):
     if not in_container and kernel["running"] and kernel["newest"]:
         asked.append("kernel packages")
         since = kernel["newest_installed_at"]
-        if key(kernel["newest"]) > key(kernel["running"]):
+        if segments_key(kernel["newest"]) > segments_key(kernel["running"]):
             reasons.append(_reason("kernel", "strong", "%s is installed" % kernel["newest"], since))
         elif kernel["newer_build"]:
             reasons.append(_reason("kernel", "strong", "build %s is installed" % kernel["newer_build"], since))

@@ -81,6 +81,26 @@ def test_versions_are_ordered_as_dpkg_orders_them(one, other):
     assert (first < second) == (process.returncode == 0)
 
 
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        # The vectors of rpm's own test suite (tests/rpmvercmp.at), and kernels as they are released.
+        ("1.0~rc1", "1.0", "1.0^git1", "1.0.1"),
+        ("1.0", "2.0", "2.0.1", "2.0.1a"),
+        ("5.5p1", "5.5p2", "5.5p10"),
+        ("xyz10", "xyz10.1"),
+        ("6.0", "6.0.rc1"),
+        ("5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64", "5.14.0-503.el9.x86_64"),
+        ("6.1.0-0.deb11.7-amd64", "6.1.0-0.deb11.17-amd64"),
+        ("6.12.9+deb13-amd64", "6.12.41+deb13-amd64"),
+        ("6.4.0-150600.23.7-default", "6.4.0-150600.23.60-default"),
+    ],
+)
+def test_releases_are_ordered_as_rpm_orders_them(ordered):
+    keys = [_package_versions.segments_key(text) for text in ordered]
+    assert keys == sorted(keys) and len(set(keys)) == len(keys)
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.tuples(NAMES, VERSIONS), max_size=10), wrap=st.booleans())
 def test_check_update_reads_wrapped_and_plain_lines_alike(rows, wrap):
