@@ -248,7 +248,15 @@ def withheld(view: View, policy: Policy) -> Iterator[Verdict]:
             deadline=first.deadline,
             data={"held_by": reason, "waiver_required": bool(overdue), **_data(items, view.now)},
         )
-    if not bad:
+    doubt = doubts(view, policy)
+    if not bad and doubt:
+        yield Verdict(
+            "unknown",
+            observed=f"{count_text(len(held), 'update')} known to be held back, but {doubt[0]}",
+            expected="no security fix held back",
+            advice="Refresh the package lists first, then look again.",
+        )
+    elif not bad:
         parts = []
         rest = len(held) - len(phased)
         if rest:
