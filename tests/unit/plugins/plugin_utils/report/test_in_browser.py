@@ -122,3 +122,14 @@ def test_it_can_be_printed(chromium, reports, tmp_path):
     pdf = (tmp_path / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-")
     assert 3 <= pdf.count(b"/Type /Page\n") <= 20
+
+
+def test_the_head_of_the_heat_map_stays_in_sight(chromium, reports):
+    chromium.open(reports["300"])
+    chromium.evaluate(
+        "document.querySelector('.heat').scrollTop = 3000; document.querySelector('.heat').scrollLeft = 60"
+    )
+    place = "(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().left])(document.querySelector('{}'))"
+    box = chromium.evaluate(place.format(".heat"))
+    assert chromium.evaluate(place.format(".heat-head"))[0] == box[0] + 1
+    assert chromium.evaluate(place.format(".names"))[1] == box[1] + 1
