@@ -1,0 +1,263 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Antivirus, kept up: definitions, updates, versions, licences, scans, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_policy import (
+    Facts,
+    Policy,
+    product_text,
+    protectors,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    DAY,
+    HOUR,
+    State,
+    Verdict,
+    View,
+    check,
+    duration_text,
+)
+
+# What Defender reports for "never": the largest 32-bit and 16-bit numbers of days.
+NEVER_DAYS = (4294967295, 65535)
+
+
+@check(
+    "antivirus.definitions",
+    title="Age of malware definitions",
+    advice="Update the definitions and check afterwards that the version really changed.",
+    needs=("antivirus",),
+    thresholds=("definitions_watch_days", "definitions_crit_days", "definitions_fail_days"),
+    controls=("CIS 10.2",),
+)
+def definitions(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge the age of what every engine has on disk, and that it has loaded just that."""
+    fresh: list[str] = []
+    bad: list[Verdict] = []
+    for engine in protectors(view):
+        facts = engine["definitions"]
+        if facts is None:
+            continue
+        product = engine["product"]
+        look = "clamdscan --version; ls -l --time-style=full-iso /var/lib/clamav" if product == "ClamAV" else ""
+        updated_at, loaded = facts["updated_at"], facts["loaded_version"]
+        if updated_at is None or updated_at > view.now + DAY:
+            when = "build time lies in the future" if updated_at else "no definitions could be read"
+            summary = f"How old the definitions of {product} are could not be told: {when}."
+            bad.append(Verdict("unknown", product, when, "definitions with a date", summary, command=look))
+            continue
+        age = max(0.0, view.now - updated_at)
+        behind = str(loaded).isdigit() and str(facts["version"]).isdigit() and int(loaded) < int(facts["version"])
+        if age > policy.definitions_watch_days * DAY:
+            bad.append(_old(product, facts, age, policy, look))
+        elif behind:
+            bad.append(
+                Verdict(
+                    "act",
+                    object=product,
+                    observed=f"loaded {loaded}, on disk {facts['version']}",
+                    expected="the version on disk",
+                    summary=f"{product} works with old definitions: a newer version is on disk but not loaded.",
+                    advice="Reload the daemon (clamdscan --reload) and look into its log if the version stays.",
+                    command=look,
+                    data=dict(facts),
+                )
+            )
+        else:
+            fresh.append(f"{product} {facts['version'] or ''} from {duration_text(age)} ago")
+    yield from bad
+    if fresh and not bad:
+        limit = duration_text(policy.definitions_watch_days * DAY)
+        yield Verdict("ok", observed=", ".join(fresh), expected=f"not older than {limit}")
+
+
+def _old(product: str, facts: Facts, age: float, policy: Policy, look: str) -> Verdict:
+    late = age > policy.definitions_fail_days * DAY
+    state: State = "crit" if age > policy.definitions_crit_days * DAY else "watch"
+    over = " That is past the hard limit that auditors use." if late else ""
+    return Verdict(
+        state,
+        object=product,
+        observed=f"version {facts['version']}, {duration_text(age)} old",
+        expected=f"not older than {duration_text(policy.definitions_watch_days * DAY)}",
+        summary=f"The definitions of {product} are {duration_text(age)} old; newer malware is not recognised.{over}",
+        command=look,
+        since=facts["updated_at"],
+        age_basis="build time of the definitions",
+        deadline=facts["updated_at"] + policy.definitions_fail_days * DAY,
+        data=dict(facts),
+    )
+
+
+@check(
+    "antivirus.updates",
+    title="Automatic updates of definitions",
+    advice="Start the updater; if the server refuses this host, use a mirror of your own and do not try more often.",
+    needs=("antivirus",),
+    controls=("CIS 10.2",),
+)
+def updates(view: View, policy: Policy) -> Iterator[Verdict]:
+    """ClamAV's updater: does it run, and was it turned away?"""
+    for engine in protectors(view):
+        updater = engine.get("updater")
+        if updater is None:
+            continue
+        look = "sudo tail -n 20 /var/log/clamav/freshclam.log"
+        last = updater["last_lines"][-1] if updater["last_lines"] else ""
+        if updater["refused"]:
+            observed = f"refused with {updater['refused']}"
+            word = "too many requests" if updater["refused"] == 429 else "forbidden"
+            summary = f"The server of ClamAV's definitions turns this host away ({updater['refused']}, {word})."
+            yield Verdict("act", engine["product"], observed, "updates arrive", summary, command=look)
+        elif updater["running"] or updater["timer"]:
+            how = "freshclam runs" if updater["running"] else "timer clamav-freshclam-once"
+            yield Verdict("ok", observed=how, expected="updates by themselves")
+        elif updater["running"] is None:
+            yield Verdict("unknown", engine["product"], "processes are hidden", "freshclam runs or has a timer")
+        else:
+            summary = "Nothing fetches new definitions for ClamAV: freshclam does not run and has no timer."
+            masked = (engine.get("units") or {}).get("clamav-freshclam.service", {}).get("enabled") == "masked"
+            observed = "freshclam is masked" if masked else "freshclam is not running"
+            command = "systemctl status clamav-freshclam"
+            yield Verdict(
+                "act", engine["product"], observed, "updates by themselves", summary, "", command, data={"last": last}
+            )
+
+
+@check(
+    "antivirus.engine",
+    title="Engine version supported",
+    advice="Update the engine: old ones stop loading new definitions.",
+    needs=("antivirus",),
+)
+def engine_version(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge what the engine or its updater says of its own version."""
+    for engine in protectors(view):
+        recommended = (engine.get("updater") or {}).get("recommended_version")
+        if engine["platform_supported"] is False:
+            summary = f"{product_text(engine)} is no longer supported by its maker."
+            yield Verdict("act", engine["product"], product_text(engine), "a supported version", summary)
+        elif recommended and recommended != engine["version"]:
+            summary = f"ClamAV's updater calls {engine['version']} outdated and recommends {recommended}."
+            yield Verdict("watch", engine["product"], str(engine["version"]), str(recommended), summary)
+        elif engine["platform_supported"] or (engine["version"] and (engine.get("updater") or {}).get("last_lines")):
+            yield Verdict("ok", engine["product"], product_text(engine), "no newer version asked for")
+
+
+@check(
+    "antivirus.licence",
+    title="Licence of the engine",
+    advice="Renew the subscription before it ends: most engines stop updating on that day.",
+    needs=("antivirus",),
+    thresholds=("licence_watch_days", "licence_act_days", "licence_crit_days"),
+)
+def licence(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge what engines say of their licence."""
+    for engine in protectors(view):
+        product, ends = engine["product"], engine["licence_expires"]
+        if engine.get("licensed") is False:
+            summary = f"{product} has no valid licence: it may run without updating."
+            yield Verdict("act", product, "not licensed", "licensed", summary)
+        elif ends is not None:
+            left = (ends - view.now) / DAY
+            states: list[tuple[float, State]] = [
+                (policy.licence_crit_days, "crit"),
+                (policy.licence_act_days, "act"),
+                (policy.licence_watch_days, "watch"),
+            ]
+            state: State = next((state for days, state in states if left < days), "ok")
+            words = f"ended {duration_text(left * DAY)} ago" if left < 0 else f"ends in {duration_text(left * DAY)}"
+            summary = "" if state == "ok" else f"The subscription of {product} {words}."
+            expected = f"more than {policy.licence_watch_days:g} days"
+            yield Verdict(state, product, words, expected, summary, deadline=ends)
+
+
+def scan_age(engine: Facts, kind: str, now: float) -> float | None:
+    """Seconds since the last ``full`` or ``quick`` scan; infinity for "never", None for "not known".
+
+    Defender's numbers for "never" are 4294967295 or 65535 days, or a date in the year 1600.
+    """
+    last, days = engine.get(f"last_{kind}"), engine.get(f"{kind}_scan_age_days")
+    if last == "never" or days in NEVER_DAYS or (isinstance(last, (int, float)) and last <= 0):
+        return float("inf")
+    if isinstance(last, (int, float)):
+        return max(0.0, now - last)
+    return None if days is None else float(days) * DAY
+
+
+@check(
+    "antivirus.scans",
+    title="Scans",
+    advice="Start the scan that is due, outside business hours, and find out why the schedule did not.",
+    needs=("antivirus",),
+    thresholds=("quick_scan_days", "full_scan_days"),
+)
+def scans(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge the age of scans where the engine keeps a record of them; engines that do not are left out."""
+    fine: list[str] = []
+    bad: list[Verdict] = []
+    for engine in protectors(view):
+        for kind, days in (("quick", policy.quick_scan_days), ("full", policy.full_scan_days)):
+            age = scan_age(engine, kind, view.now)
+            if age is None:
+                continue
+            words = f"{kind} scan {'never' if age == float('inf') else duration_text(age) + ' ago'}"
+            if age <= days * DAY:
+                fine.append(words)
+                continue
+            summary = f"{engine['product']}: {words}; due every {days:g} days."
+            bad.append(Verdict("watch", f"{engine['product']} {kind}", words, f"within {days:g} days", summary))
+    yield from bad
+    if fine and not bad:
+        yield Verdict("ok", observed=", ".join(fine), expected="on schedule")
+
+
+@check(
+    "antivirus.detections",
+    title="Malware found",
+    advice="Do not just delete it: keep the host as it is, find out how it came in, then clean up.",
+    needs=("antivirus",),
+    thresholds=("detection_open_hours",),
+    controls=("ISO A.8.7",),
+)
+def detections(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge detections that are open, or whose end no record shows (ClamAV keeps none)."""
+    looked, hidden = False, []
+    bad: list[Verdict] = []
+    for engine in protectors(view):
+        if engine["detections"] is None:
+            hidden.append(engine["product"])
+            continue
+        looked = True
+        for entry in engine["detections"]:
+            if entry["active"] is False and entry["action_ok"] is not False:
+                continue
+            since = entry["first_seen"] or view.history.first_seen("detection", entry["id"])
+            age = view.now - since if since else 0.0
+            late = age > policy.detection_open_hours * HOUR
+            ended = "; no record shows what became of the file" if entry["active"] is None else ""
+            bad.append(
+                Verdict(
+                    "crit" if late or entry["action_ok"] is False else "act",
+                    object=entry["id"],
+                    observed=f"{entry['name']}, open for {duration_text(age)}" if since else f"{entry['name']}, new",
+                    expected="none open",
+                    summary=f"{engine['product']} found {entry['name']}{ended}.",
+                    command="sudo grep FOUND /var/log/clamav/clamav.log | tail"
+                    if engine["product"] == "ClamAV"
+                    else "",
+                    since=since,
+                    age_basis="first seen by the engine" if entry["first_seen"] else "first seen by Keepwell",
+                )
+            )
+    yield from bad
+    if not bad and hidden and view.record("antivirus").denied("clamd log", "mdatp"):
+        yield Verdict("unknown", observed=f"{', '.join(hidden)}: log not readable", expected="none open")
+    elif not bad and looked:
+        yield Verdict("ok", observed="none in the engine's record", expected="none open")
