@@ -1,0 +1,48 @@
+# Everything a developer or a control node needs, in an environment of its own (.venv). Needs make and Python 3.11+.
+#
+# Recipes name files relative to this folder, so its path may contain spaces.
+
+.DEFAULT_GOAL := help
+ARGS ?=
+# Said by name, or Ansible ignores the file where the checkout is writable for everyone.
+ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
+export ANSIBLE_CONFIG
+
+FLEET := collections/ansible_collections/keepwell/fleet/plugins
+
+.PHONY: help run setup dev test lint check sanity docs clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: setup ## Assess this machine, or ARGS="-i inventories/acme", ARGS="-i hosts.ini -b"
+	@.venv/bin/ansible-playbook playbooks/assess.yml $(ARGS)
+
+setup: ## Make .venv with what a control node needs
+	@tools/venv.sh requirements.txt
+
+dev: ## Make .venv with what developing needs as well
+	@tools/venv.sh requirements-dev.txt
+
+test: dev ## Run all tests; ARGS="-k forecast" for some
+	.venv/bin/python -m pytest -n 2 --dist loadgroup tests $(ARGS)
+
+lint: dev ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	MYPYPATH=collections .venv/bin/mypy $(FLEET)/plugin_utils $(FLEET)/action $(FLEET)/callback
+	.venv/bin/yamllint --strict .
+	PATH="$(CURDIR)/.venv/bin:$$PATH" ansible-lint --offline --strict
+	.venv/bin/antsibull-changelog lint
+
+check: lint test ## lint and test: what a change has to pass
+
+sanity: dev ## Run ansible-test sanity on a copy of the last commit
+	@tools/sanity.sh $(ARGS)
+
+docs: dev ## Write the documents that are made from the code
+	.venv/bin/python tools/generate_docs.py
+
+clean: ## Remove .venv and caches; state/ stays
+	rm -rf .venv .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
