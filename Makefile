@@ -8,8 +8,6 @@ ARGS ?=
 ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 export ANSIBLE_CONFIG
 
-FLEET := collections/ansible_collections/keepwell/fleet/plugins
-
 .PHONY: help run setup dev test lint check sanity docs clean
 
 help: ## Say what there is
@@ -30,7 +28,7 @@ test: dev ## Run all tests; ARGS="-k forecast" for some
 lint: dev ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	MYPYPATH=collections .venv/bin/mypy $(FLEET)/plugin_utils $(FLEET)/action $(FLEET)/callback
+	.venv/bin/mypy
 	.venv/bin/yamllint --strict .
 	PATH="$(CURDIR)/.venv/bin:$$PATH" ansible-lint --offline --strict
 	.venv/bin/antsibull-changelog lint

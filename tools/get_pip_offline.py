@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stand in for the get-pip.py that ansible-test downloads: the pip that Python brings along, then what was asked for."""
+"""Stand in for the get-pip.py that ansible-test downloads: Python's own pip, then the versions that were asked for."""
 
 import subprocess
 import sys
