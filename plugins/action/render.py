@@ -26,7 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading impo
 _TEMPLATES = Path(__file__).parents[2] / "roles" / "health_report" / "templates"
 # A page of HTML says nothing as a diff; these do.
 _DIFFABLE = (".md", ".csv")
-_DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF  # type: ignore[attr-defined]
+_DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF
 # Reports name weak spots: for the owner and the group; who else gets them is decided by sending them.
 _MODE = 0o640
 

@@ -25,6 +25,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables impor
 
 REPORTS = ("engineer",)
 FORMATS = ("html", "md", "csv", "json")
+# What a phone, a mail gateway and a reader's patience bear; above it every host gets a page of its own.
+PAGE_BUDGET = 1_900_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,11 @@ def make_bundle(
         if "md" in formats:
             files[summary] = templates.markdown("summary.md.j2", view=view)
         if "html" in formats:
-            files[view.index] = templates.html("engineer/page.html.j2", view=view)
+            page = templates.html("engineer/page.html.j2", view=view)
+            if len(page) > PAGE_BUDGET and not view.split:
+                view = engineer_view(desk_for(run, texts, split=True), view.exports)
+                page = templates.html("engineer/page.html.j2", view=view)
+            files[view.index] = page
             files |= _host_pages(templates, view)
     return Bundle(files, desk.warnings)
 

@@ -26,7 +26,7 @@ _HEIGHT: Mapping[State, int] = {"ok": 4, "accepted": 18, "watch": 14, "unknown":
 _GLYPH: Mapping[State, str] = {
     "crit": "m-4-4 8 8m-8 0 8-8",
     "act": "m0-4 4.5 8h-9z",
-    "watch": "m-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0-7.2 0m3.6 0v-3.6m0 3.6h3.6",
+    "watch": "m-4 0a4 4 0 1 0 8 0 4 4 0 1 0-8 0m4 0v-4",
     "unknown": "m-3-2.5a3 3 0 1 1 3 3v1.6m0 1.8v1.6",
     "accepted": "m0-5 5 5-5 5-5-5z",
 }

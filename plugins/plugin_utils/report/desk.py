@@ -106,8 +106,11 @@ class Desk:
         return names[pillar]
 
 
-def desk_for(run: Run, texts: gettext.NullTranslations | None = None) -> Desk:
-    """Return the desk of a run, with its texts made visible. Time stands still at the end of the run."""
+def desk_for(run: Run, texts: gettext.NullTranslations | None = None, *, split: bool = False) -> Desk:
+    """Return the desk of a run, with its texts made visible. Time stands still at the end of the run.
+
+    ``split`` gives every host a page of its own even where the number of hosts does not ask for it.
+    """
     shown = presentable(run)
     texts = texts or gettext.NullTranslations()
     now = epoch(shown.ended_at or shown.data_as_of or shown.header.started_at)
@@ -118,7 +121,7 @@ def desk_for(run: Run, texts: gettext.NullTranslations | None = None) -> Desk:
         texts=texts,
         badges=badges(texts),
         checks={check.id: check for check in shown.checks},
-        split=len(shown.hosts) > SPLIT_ABOVE,
+        split=split or len(shown.hosts) > SPLIT_ABOVE,
         warnings=[warning] if warning else [],
     )
 

@@ -135,7 +135,7 @@ class EngineerView:
     unknown: UnknownView
     heat: HeatMapView
     pillars: list[PillarView]
-    hosts: list[HostView]
+    hosts: Shown[HostView]
     all_hosts: list[HostLink]
     accepted: Shown[Accepted]
     exports: list[str]
@@ -158,6 +158,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
     problems = counting.problems(run.hosts, run.checks)
     ranked = sorted(run.hosts, key=rank)
     listed = [host for host in ranked if host.state != "ok"] if desk.split else ranked
+    shown = min(len(listed), INDEX_HOSTS) if desk.split else len(listed)
     return EngineerView(
         desk=desk,
         provisional=is_provisional(run),
@@ -176,7 +177,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         unknown=unknown_view(desk),
         heat=_heat(desk),
         pillars=_pillars(desk),
-        hosts=[host_view(desk, host, brief=desk.split, rows=place < INDEX_HOSTS) for place, host in enumerate(listed)],
+        hosts=Shown([host_view(desk, host, brief=desk.split) for host in listed[:shown]], len(listed) - shown),
         all_hosts=desk.links(sorted(host.host for host in run.hosts)) if desk.split else [],
         accepted=first(accepted_of(desk, run.hosts), 200),
         exports=list(exports),

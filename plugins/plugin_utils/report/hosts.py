@@ -27,10 +27,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
 
 FINDINGS_SHOWN = 10
-# In an index over many hosts the worst ones keep a few lines each; their own pages have them all.
-INDEX_HOSTS = 300
-INDEX_RESULTS = 6
-INDEX_FINDINGS = 3
+# In an index over many hosts the worst ones keep a few lines each; every host's own page has them all.
+INDEX_HOSTS = 200
+INDEX_RESULTS = 5
+INDEX_FINDINGS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ class HostView:
     blind: list[str]
 
 
-def host_view(desk: Desk, host: HostResult, *, brief: bool = False, rows: bool = True) -> HostView:
-    """Return the view of a host; ``brief`` keeps the first results that are not ok, without ``rows`` there are none."""
+def host_view(desk: Desk, host: HostResult, *, brief: bool = False) -> HostView:
+    """Return the view of a host; ``brief`` keeps the first results that are not ok."""
     order = {check: place for place, check in enumerate(desk.checks)}
     ranked = sorted(host.results, key=lambda result: (-SEVERITY.index(result.state), order.get(result.check, 999)))
     wanted: Sequence[CheckResult] = [result for result in ranked if result.state != "ok"] if brief else ranked
     # A silent host has nothing to say twenty times; its reason is told once.
-    told = wanted if rows and host.contact.reached else []
+    told = wanted if host.contact.reached else []
     results = [_result(desk, result, INDEX_FINDINGS if brief else FINDINGS_SHOWN) for result in told]
     states = [result.state for result in host.results]
     return HostView(

@@ -393,3 +393,14 @@ def test_what_a_run_found_first_is_called_new_and_not_zero_seconds_old():
     for page in (index_of("small"), index_of("one")):
         assert "0 s)" not in page
         assert "for 0 s" not in page
+
+
+def test_a_page_that_grows_too_big_gives_its_hosts_pages_of_their_own():
+    run = fleet_maker.make_run(120)
+    busy = [
+        host.model_copy(update={"results": [r.model_copy(update={"observed": "o" * 900}) for r in host.results]})
+        for host in run.hosts
+    ]
+    files = make_bundle(run.model_copy(update={"hosts": busy, "counts": None}), TEMPLATES, formats=["html"]).files
+    assert len(files) == 121
+    assert len(files["engineer.html"]) <= 2 * MIB
