@@ -57,6 +57,7 @@ def test_a_second_run_compares_with_the_first(project: Project) -> None:
 
 
 @pytest.mark.ssh
+@pytest.mark.xdist_group("ssh")
 def test_ssh_hosts_with_and_without_sudo_and_lost_ones(project: Project, ssh: Ssh, tmp_path: Path, me: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -111,6 +112,7 @@ def test_ssh_hosts_with_and_without_sudo_and_lost_ones(project: Project, ssh: Ss
 
 
 @pytest.mark.ssh
+@pytest.mark.xdist_group("ssh")
 def test_module_path_and_stream_give_the_same_document(project: Project, ssh: Ssh, tmp_path: Path, me: str) -> None:
     hosts = {
         "stream": ssh.host(me),
@@ -137,6 +139,7 @@ def shape(value: object, depth: int = 0) -> object:
 
 
 @pytest.mark.ssh
+@pytest.mark.xdist_group("ssh")
 def test_a_frozen_host_costs_its_timeout_and_no_more(project: Project, ssh: Ssh, tmp_path: Path, me: str) -> None:
     with socket.socket() as frozen:
         # Accepts connections and never says a word.
