@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -90,7 +91,14 @@ class Browser:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path} did not load")
             self._take()
+        # Complaints travel on a road of their own and may come after the page says that it is loaded.
         self.evaluate("1")
+        self.listen(0.15)
+
+    def listen(self, seconds: float) -> None:
+        """Take what the browser says until it has been silent for so long."""
+        while b"\0" in self._buffer or select.select([self._reader], [], [], seconds)[0]:
+            self._take()
 
     def evaluate(self, expression: str) -> t.Any:
         """Value of a JavaScript expression (the page itself runs none)."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from pathlib import Path
 
@@ -80,6 +81,9 @@ def test_the_policy_really_stops_what_it_should(chromium, reports, tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text(text)
     chromium.open(bad)
+    deadline = time.monotonic() + 20
+    while not chromium.complaints and time.monotonic() < deadline:
+        chromium.listen(0.5)
     assert any(
         "Content Security Policy" in complaint or "ContentSecurityPolicy" in complaint
         for complaint in chromium.complaints
