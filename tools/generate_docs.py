@@ -59,7 +59,12 @@ def checks() -> str:
     for info in assessment.check_infos():
         if info.pillar != pillar:
             pillar = info.pillar
-            lines += [f"## {pillar.capitalize()}", "", "| check | looks at | what to do when it is not ok |", "|---|---|---|"]
+            lines += [
+                f"## {pillar.capitalize()}",
+                "",
+                "| check | looks at | what to do when it is not ok |",
+                "|---|---|---|",
+            ]
         lines.append(f"| `{info.id}` | {cell(info.title)} | {cell(info.advice)} |")
     return _sections(lines)
 
@@ -70,9 +75,9 @@ def limits() -> str:
         GENERATED,
         "# Policy",
         "",
-        "Limits and choices of the judge. Set single values in `keepwell_policy` (client), `keepwell_policy_group` (group)",
-        "or `keepwell_policy_host` (host); the more special one wins, value by value. A misspelt name stops the run before",
-        "the first connection and names the nearest match.",
+        "Limits and choices of the judge. Set single values in `keepwell_policy` (client),",
+        "`keepwell_policy_group` (group) or `keepwell_policy_host` (host); the more special one wins, value by value.",
+        "A misspelt name stops the run before the first connection and names the nearest match.",
         "",
         "```yaml",
         "# inventories/acme/group_vars/all.yml",
@@ -102,9 +107,14 @@ def documents() -> dict[str, str]:
     return {**schemas(), "docs/checks.md": checks(), "docs/policy.md": limits()}
 
 
+def _current(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def main() -> int:
     """Write or compare."""
-    stale = [name for name, text in documents().items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    stale = [name for name, text in documents().items() if _current(name) != text]
     if "--check" in sys.argv[1:]:
         for name in stale:
             print(f"{name} is out of date: run `make docs`.")

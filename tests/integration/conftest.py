@@ -63,6 +63,10 @@ def ssh() -> t.Iterator[Ssh]:
                 pytest.fail(f"sshd did not start: {(folder / 'log').read_text()}")
             yield Ssh(port, folder / "user", known_hosts, folder)
         finally:
+            # Connections that Ansible keeps for a minute would hold the accounts that are to be removed.
+            for control in folder.glob("*"):
+                if control.is_socket():
+                    subprocess.run(["ssh", "-S", str(control), "-O", "exit", "-"], check=False, capture_output=True)
             daemon.terminate()
             daemon.wait()
 

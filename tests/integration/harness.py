@@ -137,7 +137,7 @@ def users() -> t.Iterator[None]:
     finally:
         rules.unlink(missing_ok=True)
         for name in made:
-            subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+            subprocess.run(["userdel", "--remove", "--force", name], check=False, capture_output=True)
 
 
 def has_user(name: str) -> bool:

@@ -208,9 +208,7 @@ def test_no_matching_host_is_an_error(project: Project, tmp_path: Path) -> None:
 def test_findings_fail_the_run_only_when_asked(project: Project, tmp_path: Path) -> None:
     hosts = inventory(tmp_path / "strict.yml", LOCAL)
     # A limit that every machine is beyond makes a finding whatever the machine is like.
-    finding = json.dumps(
-        {"keepwell_policy": {"capacity": {"avail_watch_percent": 100, "avail_crit_percent": 100}}}
-    )
+    finding = json.dumps({"keepwell_policy": {"capacity": {"avail_watch_percent": 100, "avail_crit_percent": 100}}})
     relaxed = project.play("assess", hosts, "-e", finding)
     assert relaxed.rc == 0, relaxed.output
     strict = project.play("assess", hosts, "-e", finding, "-e", "keepwell_fail_on=crit")
