@@ -38,6 +38,7 @@ PILLARS: tuple[tuple[str, int, tuple[Pillar, ...]], ...] = (
     ("lifecycle", 5, ("lifecycle",)),
 )
 UNKNOWN_HOSTS_LIMIT_PERCENT = 5
+CRITICAL = "something critical is open"
 
 
 def grade(hosts: Sequence[HostResult], checks: Sequence[CheckInfo], problems: Sequence[Problem]) -> Grade:
@@ -91,7 +92,7 @@ def _caps(hosts: Sequence[HostResult], results: Sequence[CheckResult]) -> list[G
     ]
     critical = {check for check, finding in findings if finding.state == "crit"}
     if critical:
-        caps.append(GradeCap(letter="C", reason="something critical is open"))
+        caps.append(GradeCap(letter="C", reason=CRITICAL))
     if any(finding.data.get("exploited") and finding.data.get("overdue") for _check, finding in findings):
         caps.append(GradeCap(letter="C", reason="a known-exploited vulnerability is past its deadline"))
     if any(finding.data.get("rpo_factor", 0) > 2 for _check, finding in findings):
@@ -107,12 +108,15 @@ def _caps(hosts: Sequence[HostResult], results: Sequence[CheckResult]) -> list[G
 
 
 def _improve(letter: str, caps: Sequence[GradeCap], problems: Sequence[Problem]) -> list[str]:
-    """At most three lines: the caps first, then the problems that cost most."""
+    """At most three lines: the worst problems by name, then the caps that no problem in the list stands for."""
     if letter == "A":
         return []
-    lines = [cap.reason[0].upper() + cap.reason[1:] + "." for cap in caps if cap.letter != "A"]
+    lines = []
     for problem in problems:
         if problem.state in ("crit", "act"):
             size = len(problem.hosts)
             lines.append(f"{problem.title}: {problem.observed} ({size} host{'' if size == 1 else 's'}).")
-    return lines[:3]
+    named = any(problem.state == "crit" for problem in problems)
+    capped = [cap.reason[0].upper() + cap.reason[1:] + "." for cap in caps if not (named and cap.reason == CRITICAL)]
+    # A cap holds the letter down whatever else is mended, so at least one is always told.
+    return [*lines[: 3 - min(len(capped), 1)], *capped][:3]
