@@ -129,14 +129,17 @@ def forecast(points: Points, available: float, size: float, sizes: Points = ()) 
     return Forecast("growing", len(segment), seen, slope, low, median, high)
 
 
-def hours_to_full(points: Points, available: float, now: float, window_hours: float) -> float | None:
+def hours_to_full(
+    points: Points, available: float, now: float, window_hours: float, least_hours: float = 0.5
+) -> float | None:
     """Return the hours until ``available`` is used up at the pace of the last ``window_hours``: the burst rule.
 
-    The pace is the straight line through the points of the window (node-mixin's predict_linear). None when there are
-    fewer than two points in it or nothing grows.
+    The pace is the straight line through the points of the window (node-mixin's predict_linear). None when they span
+    less than ``least_hours`` (a pace read off minutes is noise) or nothing grows.
     """
     recent = [(at, value) for at, value in points if now - window_hours * 3600.0 <= at <= now]
-    if len({at for at, _value in recent}) < 2:
+    times = [at for at, _value in recent]
+    if len(set(times)) < 2 or max(times) - min(times) < least_hours * 3600.0:
         return None
     centre_at = statistics.fmean(at for at, _value in recent)
     centre = statistics.fmean(value for _at, value in recent)

@@ -42,6 +42,7 @@ class CapacityPolicy(Section):
     burst_watch_below_percent: float = threshold(40.0, "node-mixin fsSpaceFillingUpWarningThreshold", ge=0, le=100)
     burst_crit_hours: float = threshold(4.0, "Prometheus node-mixin NodeFilesystemSpaceFillingUp", gt=0)
     burst_crit_below_percent: float = threshold(20.0, "node-mixin fsSpaceFillingUpCriticalThreshold", ge=0, le=100)
+    burst_least_hours: float = threshold(0.5, "House: a pace read off minutes is noise", gt=0)
     burst_window_hours: float = threshold(6.0, "node-mixin predict_linear window", gt=0)
     thin_watch_percent: float = threshold(80.0, "House (LVM autoextend practice)", ge=0, le=100)
     thin_crit_percent: float = threshold(90.0, "House (LVM autoextend practice)", ge=0, le=100)

@@ -150,12 +150,13 @@ def burst(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
     judged = 0
     for entry in _growing(view):
         points = _used(view, entry)
-        if len([at for at, _value in points if at >= view.now - _DAILY_WINDOW_HOURS * 3600.0]) < 2:
+        times = [at for at, _value in points if at >= view.now - _DAILY_WINDOW_HOURS * 3600.0]
+        if not times or max(times) - min(times) < policy.burst_least_hours * 3600.0:
             continue
         judged += 1
-        near = sum(1 for at, _value in points if at >= view.now - policy.burst_window_hours * 3600.0) >= 2
-        window = policy.burst_window_hours if near else _DAILY_WINDOW_HOURS
-        hours = forecast.hours_to_full(points, float(entry["avail_bytes"]), view.now, window)
+        near = max(times) - min(at for at in times if at >= view.now - policy.burst_window_hours * 3600.0)
+        window = policy.burst_window_hours if near >= policy.burst_least_hours * 3600.0 else _DAILY_WINDOW_HOURS
+        hours = forecast.hours_to_full(points, float(entry["avail_bytes"]), view.now, window, policy.burst_least_hours)
         percent = avail_percent(entry)
         state: State = "ok"
         if hours is not None and hours < policy.burst_crit_hours and percent < policy.burst_crit_below_percent:

@@ -108,4 +108,5 @@ def test_the_burst_rule_needs_two_points_and_growth() -> None:
     assert forecast.hours_to_full([(now, 5.0)], 10.0, now, 6.0) is None
     assert forecast.hours_to_full([(now - 3600, 5.0), (now, 5.0)], 10.0, now, 6.0) is None
     assert forecast.hours_to_full([(now - 3600, 4.0), (now, 5.0)], 10.0, now, 6.0) == pytest.approx(10.0)
+    assert forecast.hours_to_full([(now - 60, 4.0), (now, 5.0)], 10.0, now, 6.0) is None
     assert forecast.hours_to_full([(now - 9 * 3600, 0.0), (now, 5.0)], 10.0, now, 6.0) is None
