@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import replay
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import judge, policy
 
 

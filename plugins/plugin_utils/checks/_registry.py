@@ -44,9 +44,7 @@ PILLARS: dict[str, types.ModuleType] = {
     "lifecycle": lifecycle,
     "access": access,
 }
-CHECKS: tuple[Check, ...] = tuple(
-    check for pillar in PILLARS for check in REGISTRY.values() if check.pillar == pillar
-)
+CHECKS: tuple[Check, ...] = tuple(check for pillar in PILLARS for check in REGISTRY.values() if check.pillar == pillar)
 SECTIONS: dict[str, type[Section]] = {pillar: module.Policy for pillar, module in PILLARS.items()}
 
 
