@@ -40,6 +40,7 @@ sanity: dev ## Run ansible-test sanity on a copy of the last commit
 
 docs: dev ## Write the documents that are made from the code
 	.venv/bin/python tools/generate_docs.py
+	.venv/bin/python tools/generate_role_readmes.py
 
 clean: ## Remove .venv and caches; state/ stays
 	rm -rf .venv .ansible .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build
