@@ -100,9 +100,9 @@ def _caps(hosts: Sequence[HostResult], results: Sequence[CheckResult]) -> list[G
     unseen = [host.host for host in hosts if not host.contact.reached]
     if len(unseen) * 100 > UNKNOWN_HOSTS_LIMIT_PERCENT * len(hosts):
         caps.append(GradeCap(letter="B", reason=f"{len(unseen)} of {len(hosts)} hosts could not be looked at"))
-    # Until a restore is proven on every host that holds data, the best is B: a job that ended well is no proof.
-    proof = [result for result in results if result.check == "backup.proof"]
-    if any(result.state != "ok" for result in proof):
+    # Until a restore is proven on every host, the best is B: a job that ended well is no proof, no backup even less.
+    proof = [result.state for result in results if result.check in ("backup.present", "backup.proof")]
+    if any(state not in ("ok", "accepted") for state in proof):
         caps.append(GradeCap(letter="B", reason="no restore has been proven within the agreed interval"))
     return sorted(caps, key=lambda cap: cap.letter, reverse=True)
 

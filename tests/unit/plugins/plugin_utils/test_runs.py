@@ -147,6 +147,7 @@ def test_unknown_never_resolves() -> None:
         ({"time.offset": "ok"}, "A", None),
         ({"time.offset": "crit", "capacity.space": "ok"}, "C", "something critical is open"),
         ({"backup.proof": "unknown", **dict.fromkeys(CHECK_IDS[:30], "ok")}, "B", "no restore has been proven"),
+        ({"backup.present": "act", **dict.fromkeys(CHECK_IDS[:3], "ok")}, "B", "no restore has been proven"),
     ],
 )
 def test_caps_limit_the_grade(states: dict, letter: str, cap: str | None) -> None:
