@@ -8,7 +8,9 @@ ARGS ?=
 ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 export ANSIBLE_CONFIG
 
-.PHONY: help run setup dev test lint check sanity docs clean
+LINTERS := ruff mypy yamllint ansible-lint changelog
+
+.PHONY: help run setup dev test lint $(LINTERS) check sanity docs clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,12 +27,23 @@ dev: ## Make .venv with what developing needs as well
 test: dev ## Run all tests; ARGS="-k forecast" for some
 	.venv/bin/python -m pytest -n 2 --dist loadgroup tests $(ARGS)
 
-lint: dev ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
+lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
+
+ruff: dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+mypy: dev
 	.venv/bin/mypy
+
+yamllint: dev
 	.venv/bin/yamllint --strict .
+
+# Finds the other programs of the environment by PATH.
+ansible-lint: dev
 	PATH="$(CURDIR)/.venv/bin:$$PATH" ansible-lint --offline --strict
+
+changelog: dev
 	.venv/bin/antsibull-changelog lint
 
 check: lint test ## lint and test: what a change has to pass
