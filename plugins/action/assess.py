@@ -165,12 +165,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         before = time.time()
         result = self._execute_module(
             module_name="keepwell.fleet.assess",
-            module_args={"subset": subset, "parameters": dict(parameters), "budget_s": _BUDGET_S},
+            module_args={"subset": subset, "_parameters": dict(parameters), "_budget_s": _BUDGET_S},
             task_vars=task_vars,
         )
         if result.get("failed") or "observation" not in result:
             detail = result.get("msg") or result.get("module_stderr") or "no reason given"
-            raise payload.PayloadError(f"the assess module failed: {detail}")
+            raise payload.PayloadError(
+                f"the probes could not run as a module ({detail}); allow pipelining for this host, "
+                "or set ansible_python_interpreter to a Python that works there"
+            )
         contact.transport = "module"
         document = t.cast("dict[str, t.Any]", plain(result["observation"]))
         contact.clock_offset_s = _clock_offset(document, before, time.time())

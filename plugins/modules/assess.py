@@ -56,9 +56,19 @@ EXAMPLES = r"""
       keepwell.fleet.assess:
       ignore_unreachable: true
 
-- name: Look at disks and packages only
-  keepwell.fleet.assess:
-    subset: [disks, packages]
+- name: Look at disks and packages of every host
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Begin a partial run
+      keepwell.fleet.run_begin:
+        subset: [disks, packages]
+      run_once: true
+
+    - name: Assess
+      keepwell.fleet.assess:
+        subset: [disks, packages]
+      ignore_unreachable: true
 """
 
 RETURN = r"""
@@ -92,8 +102,8 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "subset": {"type": "list", "elements": "str", "default": ["all"]},
-            "parameters": {"type": "dict", "default": {}},
-            "budget_s": {"type": "float", "default": _runner.BUDGET_S},
+            "_parameters": {"type": "dict", "default": {}},
+            "_budget_s": {"type": "float", "default": _runner.BUDGET_S},
         },
         supports_check_mode=True,
     )
@@ -101,7 +111,7 @@ def main():
         probes = _registry.select(module.params["subset"])
     except ValueError as exc:
         module.fail_json(msg="subset: unknown probe '%s'. Known: %s." % (exc, ", ".join(sorted(_registry.PROBES))))
-    document = _runner.observe(probes, module.params["parameters"], module.params["budget_s"])
+    document = _runner.observe(probes, module.params["_parameters"], module.params["_budget_s"])
     module.exit_json(changed=False, observation=document)
 
 

@@ -92,4 +92,4 @@ def parse_repositories(text):
             found.append([line[1:-1], True])
         elif found and re.match(r"enabled\s*=", line):
             found[-1][1] = line.split("=", 1)[1].strip() not in ("0", "false", "no")
-    return [(name, on) for name, on in found]
+    return [tuple(entry) for entry in found]

@@ -8,7 +8,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import re
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _rpm
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._dnf import parsed
