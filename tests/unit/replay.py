@@ -36,7 +36,7 @@ class ReplayMachine(_machine.SourceLog):
     ``commands`` maps "name arg arg" to {rc, out, err} or {status: timeout|denied}; ``absent: [name]`` is the
     default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
     for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
-    A ``statvfs`` answer of {hangs: true} never returns.
+    A ``statvfs`` or ``stats`` answer of {hangs: true} never returns.
     """
 
     def __init__(self, case: dict[str, t.Any]) -> None:
@@ -84,7 +84,7 @@ class ReplayMachine(_machine.SourceLog):
     def _files(self) -> dict[str, t.Any]:
         return self._case.get("files") or {}
 
-    def read_bytes(self, path, limit=_machine.OUTPUT_CAP, source=None):
+    def read_bytes(self, path, limit=None, source=None):
         content = self._files().get(path)
         if isinstance(content, dict) and content.get("denied"):
             self.note(source or path, "denied", "may not be read by this user")
@@ -96,7 +96,7 @@ class ReplayMachine(_machine.SourceLog):
             return base64.b64decode(content["base64"])[:limit]
         return None if content is None else str(content).encode()[:limit]
 
-    def read(self, path, limit=_machine.OUTPUT_CAP, source=None):
+    def read(self, path, limit=None, source=None):
         data = self.read_bytes(path, limit, source)
         return None if data is None else data.decode("utf-8", "replace")
 
@@ -140,6 +140,8 @@ class ReplayMachine(_machine.SourceLog):
         known = (self._case.get("stats") or {}).get(path)
         if known is None and path not in self._paths():
             return None
+        if known == {"hangs": True}:
+            raise TimeoutError
         defaults = {
             "mode": 0o644,
             "kind": "file",

@@ -67,6 +67,7 @@ CRON_LINE = re.compile(r"^\s*(@\w+|(?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z-]+)\s+(
 CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
 CRON_SCRIPTS = ("/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly")
 SCRIPT_SIZE = 65536
+TABLE_SIZE = 262144
 JOB_CAP = 60
 
 
@@ -169,7 +170,7 @@ def cron_jobs(machine):
             if not name.startswith(".") and "/" not in name and name != "crontabs":
                 tables.append((folder + "/" + name, folder == "/etc/cron.d"))
     for path, with_user in tables:
-        text = machine.read(path, source="cron tables")
+        text = machine.read(path, limit=TABLE_SIZE, source="cron tables")
         try:
             lines = parse_crontab(text or "", with_user)
         except ValueError as exc:

@@ -15,53 +15,101 @@ import pwd
 import stat as stat_module
 import struct
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import OUTPUT_CAP, SourceLog
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import SourceLog
+
+# Whole files are tables such as /proc/self/mountinfo: ten thousand mounts take 2 MiB.
+FILE_CAP = 4 * 1024 * 1024
+
+
+def _read(descriptor, limit):
+    """At most ``limit`` bytes from here on."""
+    chunks = []
+    size = 0
+    while size < limit:
+        data = os.read(descriptor, min(65536, limit - size))
+        if not data:
+            break
+        chunks.append(data)
+        size += len(data)
+    return b"".join(chunks)
 
 
 class Files(SourceLog):
     """The methods of Machine that look at the filesystem."""
 
-    def read(self, path, limit=OUTPUT_CAP, source=None):
+    def read(self, path, limit=None, source=None):
         """Text of a file, or None when it does not exist or may not be read (then noted under ``source`` or path)."""
         data = self.read_bytes(path, limit, source)
         return None if data is None else data.decode("utf-8", "replace")
 
-    def read_bytes(self, path, limit=OUTPUT_CAP, source=None):
-        """Like ``read``, but bytes. Only regular files, /proc and /sys are opened; a device or a pipe is not."""
+    def read_bytes(self, path, limit=None, source=None):
+        """Like ``read``, but bytes. Only regular files, /proc and /sys are opened; a device or a pipe is not.
+
+        ``limit`` takes the head of a file on purpose; without it a file beyond FILE_CAP is cut and noted as an error.
+        """
         try:
-            # O_NONBLOCK: opening a pipe that somebody planted in a readable folder must not hang the probe.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as exc:
-            self._note_os_error(exc, source or path)
-            return None
-        try:
-            if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
+            descriptor = self._open_regular(path, source or path)
+            if descriptor is None:
                 return None
-            chunks = []
-            size = 0
-            while size < limit:
-                data = os.read(descriptor, min(65536, limit - size))
-                if not data:
-                    break
-                chunks.append(data)
-                size += len(data)
-            return b"".join(chunks)
+            try:
+                data = _read(descriptor, FILE_CAP + 1 if limit is None else limit)
+            finally:
+                os.close(descriptor)
         except OSError as exc:
             self._note_os_error(exc, source or path)
             return None
-        finally:
-            os.close(descriptor)
+        if limit is None and len(data) > FILE_CAP:
+            self.truncated = True
+            self.note(source or path, "error", "longer than %d bytes, the rest was not read" % FILE_CAP)
+            return data[:FILE_CAP]
+        return data
 
     def tail(self, path, size=16384, source=None):
         """The last ``size`` bytes of a file as text, or None as in ``read``."""
         try:
-            with open(path, "rb") as stream:
-                stream.seek(0, os.SEEK_END)
-                stream.seek(max(0, stream.tell() - size))
-                return stream.read(size).decode("utf-8", "replace")
+            descriptor = self._open_regular(path, source or path)
+            if descriptor is None:
+                return None
+            try:
+                os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - size), os.SEEK_SET)
+                return _read(descriptor, size).decode("utf-8", "replace")
+            finally:
+                os.close(descriptor)
         except OSError as exc:
             self._note_os_error(exc, source or path)
             return None
+
+    def _open_regular(self, path, source):
+        """Descriptor of a regular file; None for anything else (then noted, folders aside). Raises OSError.
+
+        Users write into some of the folders that are looked at, and root looks. So nothing is opened before it is
+        known to be a file: opening a device can start a watchdog or rewind a tape, opening a pipe can wait for ever.
+        And root follows no link by which somebody else points at a file that is not theirs: what stands in it could
+        end up in a message.
+        """
+        look = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            info = os.fstat(look)
+            if stat_module.S_ISLNK(info.st_mode):
+                linked_by = info.st_uid
+                os.close(look)
+                look = -1
+                look = os.open(path, os.O_PATH | os.O_CLOEXEC)
+                info = os.fstat(look)
+                if os.geteuid() == 0 and linked_by not in (0, info.st_uid):
+                    self.note(
+                        source, "error", "a link that user %d set to a file of user %d" % (linked_by, info.st_uid)
+                    )
+                    return None
+            if stat_module.S_ISDIR(info.st_mode):
+                return None
+            if not stat_module.S_ISREG(info.st_mode):
+                self.note(source, "error", "neither a file nor a folder")
+                return None
+            return os.open("/proc/self/fd/%d" % look, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            if look >= 0:
+                os.close(look)
 
     def _note_os_error(self, exc, source):
         if exc.errno in (errno.EACCES, errno.EPERM):
