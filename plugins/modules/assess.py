@@ -26,6 +26,16 @@ options:
     type: list
     elements: str
     default: [all]
+  parameters:
+    description:
+      - Settings for single probes, by the name of the probe. They are added to those in C(keepwell_probes).
+    type: dict
+    default: {}
+  budget_s:
+    description:
+      - Seconds that all probes together may take on the host.
+    type: float
+    default: 20.0
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:
@@ -37,7 +47,7 @@ attributes:
     support: none
 notes:
   - M(keepwell.fleet.run_begin) must have begun a run in the same play.
-  - Every probe has its own time limit; all together take 20 seconds at most.
+  - Every probe has its own time limit within O(budget_s).
 seealso:
   - module: keepwell.fleet.run_begin
   - module: keepwell.fleet.record
@@ -102,8 +112,8 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "subset": {"type": "list", "elements": "str", "default": ["all"]},
-            "_parameters": {"type": "dict", "default": {}},
-            "_budget_s": {"type": "float", "default": _runner.BUDGET_S},
+            "parameters": {"type": "dict", "default": {}},
+            "budget_s": {"type": "float", "default": 20.0},
         },
         supports_check_mode=True,
     )
@@ -111,7 +121,7 @@ def main():
         probes = _registry.select(module.params["subset"])
     except ValueError as exc:
         module.fail_json(msg="subset: unknown probe '%s'. Known: %s." % (exc, ", ".join(sorted(_registry.PROBES))))
-    document = _runner.observe(probes, module.params["_parameters"], module.params["_budget_s"])
+    document = _runner.observe(probes, module.params["parameters"], module.params["budget_s"])
     module.exit_json(changed=False, observation=document)
 
 
