@@ -150,8 +150,9 @@ def new_keys(view: View, policy: Policy) -> Iterator[Verdict]:
     yield from bad
     if data["keys_unread"] and not bad:
         names = ", ".join(data["keys_unread"][:5])
-        summary = f"The keys of {names} can only be read by root."
-        yield Verdict("unknown", observed=f"not readable: {names}", expected="all keys", summary=summary)
+        summary = f"The keys of {names} could not be read; whoever has one of them gets in unseen."
+        advice = "" if view.privileged else "Let Keepwell become root for this probe."
+        yield Verdict("unknown", "", f"not readable: {names}", "all keys", summary, advice)
     elif not bad:
         learned = " learned for the first time" if previous_at is None else ", none new"
         yield Verdict("ok", observed=f"{count_text(len(data['keys']), 'key')}{learned}", expected="known keys only")
