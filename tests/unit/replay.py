@@ -33,7 +33,7 @@ def cases(kind: str) -> list[Path]:
 class ReplayMachine(_machine.SourceLog):
     """A machine that answers from a case file and refuses what was not recorded there.
 
-    ``commands`` maps "name arg arg" to {rc, out, err} or {status: timeout|denied}; ``absent: [name]`` is the
+    ``commands`` maps "name arg arg" to {rc, out, err, truncated} or {status: timeout|denied}; ``absent: [name]`` is the
     default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
     for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
     A ``statvfs`` or ``stats`` answer of {hangs: true} never returns.
@@ -63,7 +63,7 @@ class ReplayMachine(_machine.SourceLog):
         names = {line.split()[0] for line in self._commands()} | set(self._case.get("installed") or ())
         return (name if name.startswith("/") else f"/usr/bin/{name}") if name in names else None
 
-    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None):
+    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=_machine.OUTPUT_CAP):
         name = source or argv[0].rsplit("/", 1)[-1]
         if self.which(argv[0]) is None:
             self.note(name, "absent", f"{argv[0]} is not installed")
@@ -74,6 +74,7 @@ class ReplayMachine(_machine.SourceLog):
             self.note(name, answer["status"], answer.get("detail", ""))
             return _machine.Output(answer["status"], None, answer.get("out", ""), answer.get("err", ""))
         output = _machine.Output("ok", answer.get("rc", 0), answer.get("out", ""), answer.get("err", ""))
+        output.truncated = bool(answer.get("truncated"))
         output.status = _machine.classify(output.rc, output.err, accepted, self.privileged)
         self.note(name, output.status, "" if output.ok else f"return code {output.rc}")
         return output

@@ -12,6 +12,7 @@ import json
 import re
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf_text, _rpm
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import rpm_key
 
 REPOSITORIES = "/etc/yum.repos.d"
@@ -57,7 +58,7 @@ def collect(machine, manager):
     verb = "check-upgrade" if manager == "dnf5" else "check-update"
     requests = [
         {"argv": base + [verb], "timeout": 10.0, "accepted": (0, 100), "source": "check-update"},
-        {"argv": _rpm.QUERY, "timeout": 6.0},
+        {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
     ]
     # Excludes hide advisories, too.
     every_option = _ALL[manager] if locked or excludes else []

@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_com
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_files import Files
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_network import Network
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import (
+    LIST_CAP,
     OUTPUT_CAP,
     Output,
     SourceLog,
@@ -27,7 +28,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources imp
     classify,
 )
 
-__all__ = ["OUTPUT_CAP", "Machine", "Output", "SourceLog", "Unreadable", "classify"]
+__all__ = ["LIST_CAP", "OUTPUT_CAP", "Machine", "Output", "SourceLog", "Unreadable", "classify"]
 
 
 class Machine(Commands, Files, Network):

@@ -48,18 +48,19 @@ class Commands(SourceLog):
                 return path
         return None
 
-    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None):
+    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=OUTPUT_CAP):
         """Run ``argv`` (a list; no shell) and return an Output; never raises for what the command does.
 
         ``accepted`` are the return codes that count as an answer (None: all). ``source`` names the entry in the
         probe's source list (default: the command's name). ``env`` adds to the fixed environment.
+        Output is cut at ``cap`` bytes.
         """
         name = source or os.path.basename(argv[0])
         path = self.which(argv[0])
         if path is None:
             self.note(name, "absent", "%s is not installed" % argv[0])
             return Output("absent")
-        output = self._execute([path] + list(argv[1:]), min(timeout, self.remaining()), env)
+        output = self._execute([path] + list(argv[1:]), min(timeout, self.remaining()), env, cap)
         if output.status == "ok":
             output.status = classify(output.rc, output.err, accepted, self.privileged)
         if output.truncated:
@@ -91,7 +92,7 @@ class Commands(SourceLog):
         return [output or Output("error", err="the command could not be run") for output in outputs]
 
     @staticmethod
-    def _execute(argv, timeout, env):
+    def _execute(argv, timeout, env, cap):
         environment = dict(COMMAND_ENVIRONMENT)
         environment.update(env or {})
         try:
@@ -125,10 +126,10 @@ class Commands(SourceLog):
                 if not data:
                     selector.unregister(key.fileobj)
                     continue
-                room = OUTPUT_CAP - sizes[key.fileobj]
+                room = cap - sizes[key.fileobj]
                 chunks[key.fileobj].append(data[:room])
                 sizes[key.fileobj] += len(data)
-                if sizes[key.fileobj] > OUTPUT_CAP:
+                if sizes[key.fileobj] > cap:
                     truncated = True
         selector.close()
         if not (timed_out or truncated):

@@ -10,6 +10,8 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import re
 
 OUTPUT_CAP = 256 * 1024
+# For lists whose length the host decides: packages, units, interfaces.
+LIST_CAP = 4 * 1024 * 1024
 # How a source could be read, from best to worst; a probe keeps the worst status it met per source.
 STATUSES = ("ok", "absent", "denied", "error", "timeout")
 _DENIED = re.compile(
