@@ -8,8 +8,10 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import errno
+import grp
 import os
 import selectors
+import stat as stat_module
 import subprocess
 import threading
 import time
@@ -33,6 +35,33 @@ COMMAND_ENVIRONMENT = {
     "SYSTEMD_PAGER": "",
     "PAGER": "cat",
 }
+
+
+def _others_can_change(path):
+    """True when somebody without root's rights can put another program in its place.
+
+    /usr/local belongs to a deploy user on many hosts; a probe must not make that user root.
+    """
+    path = os.path.realpath(path)
+    for place in (path, os.path.dirname(path)):
+        try:
+            info = os.stat(place)
+        except OSError:
+            return True
+        if info.st_uid != 0 or info.st_mode & stat_module.S_IWOTH:
+            return True
+        if info.st_mode & stat_module.S_IWGRP and info.st_gid != 0 and not _is_staff(info.st_gid):
+            return True
+    return False
+
+
+def _is_staff(gid):
+    """Debian gives /usr/local to the group staff, which it calls equal to root (staff is empty by default)."""
+    try:
+        staff = grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return staff.gr_name == "staff" and not staff.gr_mem
 
 
 class Commands(SourceLog):
@@ -60,6 +89,9 @@ class Commands(SourceLog):
         if path is None:
             self.note(name, "absent", "%s is not installed" % argv[0])
             return Output("absent")
+        if os.geteuid() == 0 and _others_can_change(path):
+            self.note(name, "error", "not run as root: others than root can change %s" % path)
+            return Output("error", err="others than root can change it")
         output = self._execute([path] + list(argv[1:]), min(timeout, self.remaining()), env, cap)
         if output.status == "ok":
             output.status = classify(output.rc, output.err, accepted, self.privileged)
