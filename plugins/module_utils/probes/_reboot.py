@@ -78,7 +78,7 @@ def _needrestart(machine, packages):
 def _tool_answer(machine, manager):
     """Answer of the package manager's own tool: (required True, False or None, package names)."""
     if manager in ("dnf4", "yum"):
-        argv = ["dnf", "-C", "needs-restarting", "-r"] if manager == "dnf4" else ["needs-restarting", "-r"]
+        argv = ["dnf", "-C", "--setopt=logfilelevel=0", "needs-restarting", "-r"] if manager == "dnf4" else ["needs-restarting", "-r"]
         output = machine.run(argv, timeout=6.0, accepted=(0, 1), source="needs-restarting")
         if not output.ok:
             return None, []
