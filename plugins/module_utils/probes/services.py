@@ -295,7 +295,7 @@ def _cron(machine, services):
             running = block.get("ActiveState") == "active"
     tables = [name for name in machine.listdir("/etc/cron.d", source="cron.d") if not name.startswith(".")]
     users = None
-    for folder in ("/var/spool/cron/crontabs", "/var/spool/cron"):
+    for folder in ("/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"):
         if machine.exists(folder):
             names = machine.listdir(folder, source="crontabs")
             denied = machine.sources.get("crontabs", {}).get("status") == "denied"

@@ -108,7 +108,11 @@ def sudo_nopasswd(view: View, policy: Policy) -> Iterator[Verdict]:
             Verdict("watch", rule["who"], "NOPASSWD: ALL", "a password, or an agreed exception", summary, "", command)
         )
     yield from bad
-    if not bad:
+    if not bad and view.record("access").status_of("sudoers") == "error":
+        summary = "Part of sudo's rules could not be understood: a rule without a password may be among them."
+        command = "sudo visudo -c; sudo grep -rn NOPASSWD /etc/sudoers /etc/sudoers.d"
+        yield Verdict("unknown", "", "rules not understood", "no NOPASSWD: ALL", summary, command=command)
+    elif not bad:
         yield Verdict("ok", observed=f"{count_text(limited, 'rule')} for single commands", expected="no NOPASSWD: ALL")
 
 
