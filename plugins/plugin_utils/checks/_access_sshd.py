@@ -102,7 +102,7 @@ def password_login(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "access.failed_logins",
-    title="Refused logins in the last hour",
+    title="Refused logins",
     advice="Close SSH to the outside or put it behind a VPN; if it came from inside, find the host that does it.",
     needs=("access",),
     thresholds=("failed_logins_watch", "failed_logins_act"),

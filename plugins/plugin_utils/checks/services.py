@@ -127,7 +127,7 @@ def failed_units(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "services.restarting",
-    title="Services that keep restarting",
+    title="Service restarts",
     advice="Read why it ends each time. A service that restarts every few minutes looks up in every other check.",
     needs=("services",),
     thresholds=("flaps_watch_per_hour", "flaps_crit_per_hour", "units_ignored"),
@@ -222,7 +222,7 @@ def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.An
 
 @check(
     "services.not_running",
-    title="Enabled but not running",
+    title="Enabled services",
     advice="Start it, or disable it if it is not needed: as it is, the next restart of the host decides.",
     needs=("services",),
     thresholds=("units_ignored",),
