@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,3 +172,11 @@ def test_keys_are_known_by_their_names(path: str) -> None:
 def test_addresses_of_another_form_are_named() -> None:
     with pytest.raises(ValueError, match="ip addr: cannot read 'nonsense'"):
         certificates.parse_addresses("nonsense\n")
+
+
+def test_files_named_as_private_keys_are_no_candidates() -> None:
+    keys = ("/etc/haproxy/certs/privkey.pem", "/etc/ssl/own/server.key", "/etc/nginx/ssl/key.pem")
+    certificates = ("/etc/haproxy/certs/site.pem", "/etc/ssl/own/server.crt", "/etc/nginx/ssl/cert.pem")
+    machine = replay.ReplayMachine({"files": dict.fromkeys(keys + certificates, "")})
+    found, _configured = _certificate_places.candidates(machine, ["/etc/ssl/own/*", "/etc/haproxy/certs"])
+    assert sorted(found) == sorted(certificates)
