@@ -144,9 +144,9 @@ def collect(machine):
             {"argv": _dpkg.AUDIT, "timeout": 5.0, "accepted": (0, 1)},
         ]
     )
-    packages = _parsed(machine, "dpkg-query", outputs[2], _dpkg.parse_packages)
-    plan = _parsed(machine, "apt-get", outputs[0], _apt_text.parse_plan)
-    policy = _parsed(machine, "apt-cache policy", outputs[1], _apt_text.parse_policy)
+    packages = machine.parsed_output("dpkg-query", outputs[2], _dpkg.parse_packages)
+    plan = machine.parsed_output("apt-get", outputs[0], _apt_text.parse_plan)
+    policy = machine.parsed_output("apt-cache policy", outputs[1], _apt_text.parse_policy)
     native = next((package["arch"] for package in packages or [] if package["name"] == "dpkg"), "")
     installed = dict((_dpkg.native_name(package, native), package) for package in packages or [])
     held = sorted(name for name, package in installed.items() if package["wanted"] == "h")
@@ -187,25 +187,11 @@ def _tables(machine, command, names):
     ]
     tables = {}
     for output in machine.run_all(requests):
-        part = _parsed(machine, "apt-cache policy", output, _apt_text.parse_versions)
+        part = machine.parsed_output("apt-cache policy", output, _apt_text.parse_versions)
         if part is None:
             return None
         tables.update(part)
     return tables
-
-
-def _parsed(machine, source, output, parse):
-    """The parsed output; None when the command failed, was cut off or printed what the parser does not know."""
-    if not output.ok:
-        return None
-    if output.truncated:
-        machine.note(source, "error", "more output than the probe takes")
-        return None
-    try:
-        return parse(output.out)
-    except ValueError as exc:
-        machine.note(source, "error", str(exc))
-        return None
 
 
 def _add_priorities(sources, files):

@@ -30,9 +30,9 @@ def collect(machine, systemd):
     Times are epoch seconds. ``previous`` is {"boot_id", "clean", "ended_at"} of the boot before, or None when no
     journal tells; ``clean`` is True when its journal ends with a shutdown.
     """
-    booted_at = _read(machine, "/proc/stat", parse_boot_time)
-    started = _read(machine, "/proc/1/stat", parse_start_ticks)
-    uptime = _read(machine, "/proc/uptime", parse_uptime)
+    booted_at = machine.parsed_file("/proc/stat", parse_boot_time)
+    started = machine.parsed_file("/proc/1/stat", parse_start_ticks)
+    uptime = machine.parsed_file("/proc/uptime", parse_uptime)
     return {
         "boot_id": (machine.read("/proc/sys/kernel/random/boot_id") or "").strip() or None,
         "booted_at": booted_at,
@@ -40,17 +40,6 @@ def collect(machine, systemd):
         "pid1_started_at": None if None in (booted_at, started) else booted_at + started / TICKS_PER_S,
         "previous": _previous(machine) if systemd else None,
     }
-
-
-def _read(machine, path, parse):
-    text = machine.read(path)
-    if text is None:
-        return None
-    try:
-        return parse(text)
-    except ValueError as exc:
-        machine.note(path, "error", str(exc))
-        return None
 
 
 def parse_boot_time(text):

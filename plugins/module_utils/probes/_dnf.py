@@ -71,12 +71,12 @@ def collect(machine, manager):
             {"argv": argv, "timeout": 10.0, "accepted": (0, 100), "source": "check-update without excludes"}
         )
     outputs = run_all(machine, manager, requests)
-    updates = parsed(machine, "check-update", outputs[0], _dnf_text.parse_check_update)
-    packages = parsed(machine, "rpm", outputs[1], _rpm.parse_packages)
+    updates = machine.parsed_output("check-update", outputs[0], _dnf_text.parse_check_update)
+    packages = machine.parsed_output("rpm", outputs[1], _rpm.parse_packages)
     advisories = _advisories(machine, manager, outputs[2:5])
     hidden = []
     if every_option:
-        every = parsed(machine, "check-update without excludes", outputs[-1], _dnf_text.parse_check_update)
+        every = machine.parsed_output("check-update without excludes", outputs[-1], _dnf_text.parse_check_update)
         known = set((entry["name"], entry["arch"]) for entry in updates or [])
         hidden = [entry for entry in every or [] if (entry["name"], entry["arch"]) not in known]
     metadata = _rpm.metadata(machine, repositories, lambda name: _folders(machine, manager, name))
@@ -120,20 +120,6 @@ def run_all(machine, manager, requests):
     return outputs
 
 
-def parsed(machine, source, output, parse):
-    """The parsed output; None when the command failed, was cut off or printed what the parser does not know."""
-    if not output.ok:
-        return None
-    if output.truncated:
-        machine.note(source, "error", "more output than the probe takes")
-        return None
-    try:
-        return parse(output.out)
-    except (ValueError, KeyError, TypeError) as exc:
-        machine.note(source, "error", str(exc))
-        return None
-
-
 def _advisory_requests(base, manager):
     if manager == "dnf5":
         commands = (["advisory", "list", "--json"], ["advisory", "list", "--with-cve", "--json"])
@@ -149,13 +135,13 @@ def _advisory_requests(base, manager):
 def _advisories(machine, manager, outputs):
     """[{"id", "class", "severity", "name", "evr", "arch", "published_at", "cves"}]; None when nothing could be read."""
     if manager == "dnf5":
-        advisories = parsed(machine, "advisories", outputs[0], _dnf_text.parse_advisory_json)
-        cves = parsed(machine, "advisories with CVEs", outputs[1], _dnf_text.parse_advisory_cves_json) or {}
+        advisories = machine.parsed_output("advisories", outputs[0], _dnf_text.parse_advisory_json)
+        cves = machine.parsed_output("advisories with CVEs", outputs[1], _dnf_text.parse_advisory_cves_json) or {}
         for entry in advisories or []:
             entry["cves"] = cves.get(entry["id"], [])
         return advisories
-    advisories = parsed(machine, "advisories", outputs[0], _dnf_text.parse_updateinfo_list)
-    cves = parsed(machine, "advisories with CVEs", outputs[1], _dnf_text.parse_updateinfo_list) or []
+    advisories = machine.parsed_output("advisories", outputs[0], _dnf_text.parse_updateinfo_list)
+    cves = machine.parsed_output("advisories with CVEs", outputs[1], _dnf_text.parse_updateinfo_list) or []
     # Descriptions can exceed the cap; the dates read until there are still right.
     dates = {}
     if outputs[2].ok:

@@ -73,6 +73,27 @@ class SourceLog(object):
             entry["detail"] = detail[:300]
         self.sources[source] = entry
 
+    def parsed_file(self, path, parse):
+        """What ``parse`` makes of a file; None when there is none or it cannot be understood (then noted)."""
+        text = self.read(path)
+        return None if text is None else self._parsed(path, parse, text)
+
+    def parsed_output(self, source, output, parse):
+        """What ``parse`` makes of a command's output; None when it failed, was cut off or cannot be understood."""
+        if not output.ok:
+            return None
+        if output.truncated:
+            self.note(source, "error", "more output than the probe takes")
+            return None
+        return self._parsed(source, parse, output.out)
+
+    def _parsed(self, source, parse, text):
+        try:
+            return parse(text)
+        except (ValueError, KeyError, TypeError) as exc:
+            self.note(source, "error", str(exc))
+            return None
+
 
 def classify(rc, err, accepted, privileged):
     """Return the status of a command that ended by itself.

@@ -11,7 +11,6 @@ import re
 from xml.etree import ElementTree
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _rpm
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._dnf import parsed
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
 REPOSITORIES = "/etc/zypp/repos.d"
@@ -138,9 +137,9 @@ def collect(machine):
             {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
         ]
     )
-    patches = parsed(machine, "list-patches", outputs[0], parse_updates)
-    updates = parsed(machine, "list-updates", outputs[1], parse_updates)
-    packages = parsed(machine, "rpm", outputs[2], _rpm.parse_packages)
+    patches = machine.parsed_output("list-patches", outputs[0], parse_updates)
+    updates = machine.parsed_output("list-updates", outputs[1], parse_updates)
+    packages = machine.parsed_output("rpm", outputs[2], _rpm.parse_packages)
     metadata = _rpm.metadata(machine, repositories, lambda name: ["/var/cache/zypp/raw/%s/repodata" % name])
     for output, verb in zip(outputs, ("list-patches", "list-updates")):  # noqa: B905 - not in Python 3.6
         if output.ok and output.rc in _INCOMPLETE:

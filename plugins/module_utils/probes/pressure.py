@@ -40,21 +40,21 @@ def collect(machine, parameters):
     """
     if not machine.exists("/proc/meminfo"):
         raise Unreadable("absent", "this host has no /proc/meminfo")
-    vmstat_before, uptime_before = _facts(machine, "/proc/vmstat", parse_vmstat), _uptime(machine)
+    vmstat_before, uptime_before = machine.parsed_file("/proc/vmstat", parse_vmstat), _uptime(machine)
     before = _processes.sample(machine)
     machine.sleep(SAMPLE_S)
     after = _processes.sample(machine)
-    vmstat, uptime = _facts(machine, "/proc/vmstat", parse_vmstat), _uptime(machine)
+    vmstat, uptime = machine.parsed_file("/proc/vmstat", parse_vmstat), _uptime(machine)
     seconds = uptime - uptime_before if uptime is not None and uptime_before is not None else None
-    load = _facts(machine, "/proc/loadavg", parse_loadavg) or {}
+    load = machine.parsed_file("/proc/loadavg", parse_loadavg) or {}
     return {
         "psi": _psi(machine),
-        "memory": _facts(machine, "/proc/meminfo", parse_meminfo),
+        "memory": machine.parsed_file("/proc/meminfo", parse_meminfo),
         "vmstat": vmstat,
         "rates": _rates(vmstat_before, vmstat, seconds),
         "load": load.get("load"),
         "runnable": load.get("runnable"),
-        "cpus": _facts(machine, "/sys/devices/system/cpu/online", parse_cpu_list),
+        "cpus": machine.parsed_file("/sys/devices/system/cpu/online", parse_cpu_list),
         "cgroup_oom": _cgroup_oom(machine),
         "processes": _processes.describe(machine, before, after, seconds),
         "limits": _limits(machine, load),
@@ -63,20 +63,8 @@ def collect(machine, parameters):
     }
 
 
-def _facts(machine, path, parse):
-    """What ``parse`` makes of a file; None when it is missing or cannot be understood (then noted)."""
-    text = machine.read(path)
-    if text is None:
-        return None
-    try:
-        return parse(text)
-    except ValueError as exc:
-        machine.note(path, "error", str(exc))
-        return None
-
-
 def _uptime(machine):
-    return _facts(machine, "/proc/uptime", lambda text: float(text.split()[0]))
+    return machine.parsed_file("/proc/uptime", lambda text: float(text.split()[0]))
 
 
 def parse_psi(text):
@@ -94,7 +82,7 @@ def parse_psi(text):
 
 def _psi(machine):
     """Without psi=1 on the kernel command line some distributions have the files but refuse to be read (EOPNOTSUPP)."""
-    facts = dict((name, _facts(machine, "/proc/pressure/" + name, parse_psi)) for name in ("cpu", "memory", "io"))
+    facts = dict((name, machine.parsed_file("/proc/pressure/" + name, parse_psi)) for name in ("cpu", "memory", "io"))
     return facts if any(facts.values()) else None
 
 
@@ -177,7 +165,7 @@ def _cgroup_oom(machine):
     found = []
     for path in paths[:CGROUP_CAP]:
         unit = path.split("/")[-2]
-        kills = _facts(machine, path, parse_events)
+        kills = machine.parsed_file(path, parse_events)
         if kills and not unit.endswith(".slice"):
             found.append({"unit": unit, "oom_kill": kills})
     return found
@@ -199,4 +187,4 @@ def _limits(machine, load):
 
 
 def _number(machine, path):
-    return _facts(machine, path, lambda text: int(text.strip()))
+    return machine.parsed_file(path, lambda text: int(text.strip()))

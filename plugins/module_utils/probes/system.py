@@ -75,8 +75,8 @@ def collect(machine, parameters):
             "vendor": _line(machine, "/sys/class/dmi/id/sys_vendor"),
             "model": _line(machine, "/sys/class/dmi/id/product_name"),
         },
-        "cpu_count": _noted(machine, "/proc/cpuinfo", parse_cpu_count),
-        "memory_total_bytes": _noted(machine, "/proc/meminfo", parse_memory_total),
+        "cpu_count": machine.parsed_file("/proc/cpuinfo", parse_cpu_count),
+        "memory_total_bytes": machine.parsed_file("/proc/meminfo", parse_memory_total),
         "pythons": _pythons(machine),
         "init": {"pid1": pid1, "systemd": None if pid1 is None else pid1 == "systemd"},
         "timezone": _timezone(machine),
@@ -90,22 +90,10 @@ def _line(machine, path):
     return None if text is None else text.strip().split("\n")[0].strip() or None
 
 
-def _noted(machine, path, parse):
-    """What ``parse`` makes of a file; None when there is none; a line it cannot read is noted as an error."""
-    text = machine.read(path)
-    if text is None:
-        return None
-    try:
-        return parse(text)
-    except ValueError as exc:
-        machine.note(path, "error", str(exc))
-        return None
-
-
 def _release(machine):
     for path in ("/etc/os-release", "/usr/lib/os-release"):
         if machine.exists(path):
-            return _noted(machine, path, parse_os_release)
+            return machine.parsed_file(path, parse_os_release)
     machine.note("os-release", "absent", "neither /etc/os-release nor /usr/lib/os-release exists")
     return None
 
