@@ -15,6 +15,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, history, observation, payload, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     keepwell_variables,
@@ -28,6 +29,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 
+# What a host sent (not yet checked), and when it was asked and had answered.
+Answer = tuple[dict[str, t.Any], float, float]
 # A round trip longer than this says nothing about the host's clock.
 _CLOCK_ROUND_TRIP_S = 30.0
 
@@ -88,12 +91,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 exposure=chosen.exposure,
             )
             known = history.History(store).of(host, judging.now)
-            if document is None:
-                evidence = assessment.judge_silence(judging, contact, known.finding_first_seen)
-            else:
-                evidence = assessment.judge_observation(judging, document, contact, known, known.finding_first_seen)
-            path = store.write_host(evidence)
-        return _result(evidence, str(path))
+            if document is not None:
+                try:
+                    evidence = assessment.judge_observation(judging, document, contact, known, known.finding_first_seen)
+                    return _result(evidence, str(store.write_host(evidence)))
+                except EvidenceError:
+                    raise
+                except Exception as exc:  # noqa: BLE001 - whatever a host says, it leaves evidence and costs only itself
+                    contact.reached = False
+                    contact.reason = _one_line(f"what came back cannot be judged: {type(exc).__name__}: {exc}")
+            evidence = assessment.judge_silence(judging, contact, known.finding_first_seen)
+            return _result(evidence, str(store.write_host(evidence)))
 
     def _observe(
         self, request: dict[str, t.Any], task_vars: dict[str, t.Any]
@@ -101,26 +109,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the observation (None when there is none) and how it was got."""
         contact = Contact(reached=False)
         try:
-            document = self._by_stream(request, task_vars, contact)
-            if document is None:
-                document = self._by_module(request, task_vars, contact)
+            answered = self._by_stream(request, task_vars, contact) or self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
             contact.reason = _one_line(f"not reachable: {exc}")
             return None, contact
         except (AnsibleError, payload.PayloadError) as exc:
             contact.reason = _one_line(str(exc))
             return None, contact
+        document, before, after = answered
         wrong = observation.check_shape(document)
         if wrong:
             contact.reason = f"what came back is no observation: {wrong}"
             return None, contact
         contact.reached = True
         contact.privileged = bool(document.get("privileged"))
-        return document, contact
+        contact.clock_offset_s = _clock_offset(document, before, after)
+        return observation.complete(document, probes.select(request["subset"])), contact
 
-    def _by_stream(
-        self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact
-    ) -> dict[str, t.Any] | None:
+    def _by_stream(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> Answer | None:
         """The fast way: the probes as one program for the system's Python. None where it cannot work."""
         if not self._connection.has_pipelining or not self._connection.is_pipelining_enabled():
             return None
@@ -147,8 +153,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         after = time.time()
         document = payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
         contact.transport = "stream"
-        contact.clock_offset_s = _clock_offset(document, before, after)
-        return document
+        return document, before, after
 
     def _without_become(self, command: str, program: bytes) -> dict[str, t.Any]:
         become = self._connection.become
@@ -158,7 +163,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             self._connection.set_become_plugin(become)
 
-    def _by_module(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> dict[str, t.Any]:
+    def _by_module(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> Answer:
         """The fallback: the same probes as an ordinary module, for connections without pipelining."""
         before = time.time()
         result = self._execute_module(
@@ -173,9 +178,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "or set ansible_python_interpreter to a Python that works there"
             )
         contact.transport = "module"
-        document = t.cast("dict[str, t.Any]", plain(result["observation"]))
-        contact.clock_offset_s = _clock_offset(document, before, time.time())
-        return document
+        return t.cast("dict[str, t.Any]", plain(result["observation"])), before, time.time()
 
 
 def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) -> float | None:
@@ -184,7 +187,7 @@ def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) 
     The host notes its time when the probes start and how long they took: what remains of the round trip is travel
     and start-up, and the truth lies within it.
     """
-    travel = (after - before) - float(document.get("duration_s") or 0.0)
+    travel = (after - before) - float(document["duration_s"])
     if travel > _CLOCK_ROUND_TRIP_S:
         return None
     earliest, latest = before, before + max(travel, 0.0)

@@ -78,7 +78,7 @@ def judge_observation(
     # With a subset of probes the other checks did not run: neither counted nor "not applicable".
     possible = [check for check in CHECKS if set(check.needs) <= set(view.probes)]
     results = judge.judge_host(view, judging.policy, possible)
-    counted = [_check_result(judging, result, first_seen) for result in results if result.state is not None]
+    counted = [_safe_result(judging, result, first_seen) for result in results if result.state is not None]
     host = HostResult(
         host=judging.host,
         groups=sorted(judging.groups),
@@ -125,6 +125,14 @@ def _evidence(judging: Judging, host: HostResult, document: dict[str, t.Any] | N
         policy=overrides(judging.policy),
         observation=document,
     )
+
+
+def _safe_result(judging: Judging, result: judge.Result, first_seen: FirstSeen) -> CheckResult:
+    """The result of a check; ``unknown`` where the host's odd data makes it one that no document can hold."""
+    try:
+        return _check_result(judging, result, first_seen)
+    except (TypeError, ValueError, OverflowError) as exc:
+        return _check_result(judging, judge.unreadable(result.check, exc), first_seen)
 
 
 def _check_result(judging: Judging, result: judge.Result, first_seen: FirstSeen) -> CheckResult:

@@ -195,9 +195,8 @@ class History:
         for (metric, name), value in points.items():
             row = {"host": result.host, "metric": metric, "object": name, "at": at}
             connection.execute(delete(SERIES).where(*(SERIES.c[column] == row[column] for column in row)))
-            connection.execute(insert(SERIES).values(**row, value=float(value)))
-        system = view.probes.get("system")
-        boot_id = (system.data.get("boot") or {}).get("boot_id") if system else None
+            connection.execute(insert(SERIES).values(**row, value=value))
+        boot_id = observation.boot_id(view)
         if boot_id:
             known = select(BOOTS.c.boot_id).where(BOOTS.c.host == result.host, BOOTS.c.boot_id == boot_id)
             if connection.execute(known).first() is None:

@@ -74,6 +74,13 @@ def _unknown(check: Check, observed: str, detail: str) -> Result:
     return Result(check, "unknown", (verdict,))
 
 
+def unreadable(check: Check, exc: Exception) -> Result:
+    """Return the result of a check whose verdicts cannot be written down."""
+    return _unknown(
+        check, f"the host's data is of the wrong kind: {type(exc).__name__}", " ".join(str(exc).split())[:300]
+    )
+
+
 def judge_host(view: View, policy: Policy, checks: Iterable[Check] = CHECKS) -> list[Result]:
     """Return the results of all checks for a host that was reached, in report order."""
     return [run_check(check.id, view, policy) for check in checks]

@@ -12,6 +12,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     History,
     NoHistory,
@@ -20,6 +22,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostFacts, ProbeSummary
 
+# 9999-12-31, the last day that has an ISO date.
+_LATEST = 253402300800.0
 STATUSES = frozenset({"ok", "error", "timeout", "absent", "denied"})
 
 
@@ -33,13 +37,44 @@ def check_shape(document: t.Any) -> str | None:
     if not isinstance(probes, Mapping):
         return "it has no probes"
     for name, record in probes.items():
-        if not isinstance(record, Mapping) or record.get("status") not in STATUSES:
-            return f"the record of probe {name} has no known status"
-        if not isinstance(record.get("data"), Mapping) or not isinstance(record.get("sources"), Mapping):
-            return f"the record of probe {name} has no data or no sources"
-    if not isinstance(document.get("collected_at"), (int, float)):
-        return "it does not say when it was collected"
+        wrong = _check_record(record)
+        if wrong:
+            return f"the record of probe {str(name)[:40]!r} has {wrong}"
+    if not _is_number(document.get("collected_at")) or not _is_number(document.get("duration_s")):
+        return "it does not say when it was collected and how long that took"
+    if not isinstance(document.get("python", ""), str):
+        return "its Python version is no text"
     return None
+
+
+def _check_record(record: t.Any) -> str | None:
+    if not isinstance(record, Mapping) or not isinstance(record.get("status"), str):
+        return "no known status"
+    if record["status"] not in STATUSES:
+        return "no known status"
+    sources = record.get("sources")
+    if not isinstance(record.get("data"), Mapping) or not isinstance(sources, Mapping):
+        return "no data or no sources"
+    for source in sources.values():
+        if not isinstance(source, Mapping) or not all(isinstance(text, str) for text in source.values()):
+            return "a source without a status"
+    if not isinstance(record.get("detail", ""), str) or not _is_number(record.get("duration_s", 0.0)):
+        return "a detail or a duration of the wrong kind"
+    return None
+
+
+def _is_number(value: t.Any) -> bool:
+    """True for a number of seconds: finite, and small enough to be a date."""
+    return isinstance(value, (int, float)) and abs(value) < _LATEST
+
+
+def complete(document: dict[str, t.Any], asked: t.Iterable[str]) -> dict[str, t.Any]:
+    """Return the document with a failed record for every probe that was asked for and is not in it.
+
+    Checks whose probe is missing altogether are taken as not asked for; a host must not be able to leave them out.
+    """
+    lost = {"status": "error", "detail": "the host's answer leaves it out", "data": {}, "sources": {}}
+    return {**document, "probes": {**{name: dict(lost) for name in asked}, **document["probes"]}}
 
 
 def view(
@@ -91,16 +126,30 @@ def facts(document: Mapping[str, t.Any]) -> HostFacts:
     if not record or record["status"] != "ok":
         return HostFacts(python=document.get("python"))
     data = record["data"]
-    release = data.get("os") or {}
-    return HostFacts(
-        os=release.get("pretty"),
-        os_id=release.get("id"),
-        os_version=release.get("version_id"),
-        kernel=(data.get("kernel") or {}).get("release"),
-        architecture=(data.get("kernel") or {}).get("architecture"),
-        virtualization=(data.get("virtualisation") or {}).get("kind"),
-        uptime_s=(data.get("boot") or {}).get("uptime_s"),
-        cpus=data.get("cpu_count"),
-        memory_bytes=data.get("memory_total_bytes"),
-        python=document.get("python"),
-    )
+    release, kernel, boot = (_mapping(data.get(name)) for name in ("os", "kernel", "boot"))
+    try:
+        return HostFacts(
+            os=release.get("pretty"),
+            os_id=release.get("id"),
+            os_version=release.get("version_id"),
+            kernel=kernel.get("release"),
+            architecture=kernel.get("architecture"),
+            virtualization=_mapping(data.get("virtualisation")).get("kind"),
+            uptime_s=boot.get("uptime_s"),
+            cpus=data.get("cpu_count"),
+            memory_bytes=data.get("memory_total_bytes"),
+            python=document.get("python"),
+        )
+    except ValidationError:
+        return HostFacts(python=document.get("python"))
+
+
+def boot_id(view: View) -> str | None:
+    """Return the id of the host's boot, or None where it is not known."""
+    system = view.probes.get("system")
+    found = _mapping(system.data.get("boot")).get("boot_id") if system else None
+    return found if isinstance(found, str) else None
+
+
+def _mapping(value: t.Any) -> Mapping[str, t.Any]:
+    return value if isinstance(value, Mapping) else {}

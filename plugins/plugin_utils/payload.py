@@ -24,6 +24,8 @@ from pathlib import Path
 _PACKAGE = "ansible_collections.keepwell.fleet.plugins.module_utils.probes"
 _FRAME = re.compile(r"KEEPWELL-DOCUMENT (?P<sha256>[0-9a-f]{64}) (?P<body>[A-Za-z0-9+/=]+) KEEPWELL-END")
 NO_PYTHON = "KEEPWELL-NO-PYTHON"
+# Far above what all probes together may send; a few bytes can unpack to any size.
+DOCUMENT_LIMIT = 32 * 1024 * 1024
 # System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
 INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
@@ -112,7 +114,11 @@ def read_answer(stdout: str, stderr: str, rc: int) -> dict[str, t.Any]:
     if hashlib.sha256(body).hexdigest() != found["sha256"]:
         raise PayloadError("the observation was damaged on its way")
     try:
-        document = json.loads(zlib.decompress(base64.b64decode(body)))
-    except (ValueError, zlib.error) as exc:
+        text = zlib.decompressobj().decompress(base64.b64decode(body), DOCUMENT_LIMIT)
+        if len(text) == DOCUMENT_LIMIT:
+            raise PayloadError(f"the observation is larger than {DOCUMENT_LIMIT >> 20} MiB")
+        # NaN and Infinity are no JSON and no numbers: not determined.
+        document = json.loads(text, parse_constant=lambda _name: None)
+    except (ValueError, RecursionError, zlib.error) as exc:
         raise PayloadError(f"the observation cannot be read: {exc}") from exc
     return t.cast("dict[str, t.Any]", document)

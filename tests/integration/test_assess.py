@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,49 @@ def test_a_frozen_host_costs_its_timeout_and_no_more(project: Project, ssh: Ssh,
     assert outcome.rc == 4, outcome.output
     assert outcome.status("cold")["unreached"] == ["frozen"]
     assert seconds < 45
+
+
+HOSTILE = {
+    "bomb": b" " * 200_000_000,
+    "deep": b"[" * 100_000,
+    "empty": b"{}",
+    "list": b"[1]",
+    "nested": json.dumps({"probes": {"system": {"data": {"x": None}}}}).replace("null", "[" * 900 + "]" * 900).encode(),
+    "odd": json.dumps({"probes": {"system": {"data": {"boot": [1], "os": 3}}, "access": {"data": {"accounts": [1]}}}}).encode(),
+}  # fmt: skip
+
+
+def test_hostile_hosts_cost_nobody_else_anything(project: Project, tmp_path: Path) -> None:
+    """Each answers with a well-framed document that no honest host sends; two runs, so that history reads it, too."""
+    hosts = {"good": LOCAL["here"]}
+    for name, text in HOSTILE.items():
+        if text.startswith(b'{"'):
+            document = json.loads(text)
+            for entry in document["probes"].values():
+                entry.update(status="ok", sources={})
+            document.update(schema_version="1.0", collected_at=time.time(), duration_s=0.1, python="3.11.2")
+            text = json.dumps(document).encode()
+        body = base64.b64encode(zlib.compress(text))
+        answer = f"KEEPWELL-DOCUMENT {hashlib.sha256(body).hexdigest()} {body.decode()} KEEPWELL-END"
+        (tmp_path / f"{name}.txt").write_text(answer)
+        shell = tmp_path / f"{name}.sh"
+        shell.write_text(f"#!/bin/sh\ncat >/dev/null\nprintf '\\033[2J'\ncat {tmp_path}/{name}.txt\n")
+        shell.chmod(0o755)
+        hosts[name] = {"ansible_connection": "local", "ansible_shell_executable": str(shell)}
+    for _ in range(2):
+        outcome = project.play("assess", inventory(tmp_path / "siege.yml", hosts))
+        assert no_traceback(outcome.output)
+        run = outcome.run("siege")
+        assert {host["host"] for host in run["hosts"]} == set(hosts)
+        by_name = {host["host"]: host for host in run["hosts"]}
+        assert by_name["good"]["contact"]["reached"] is True
+        for name in ("bomb", "deep", "empty", "list"):
+            assert by_name[name]["contact"]["reached"] is False
+            assert "observation" in by_name[name]["contact"]["reason"]
+        for name in ("nested", "odd"):
+            assert by_name[name]["state"] in ("unknown", "act", "crit"), "what it left out is not fine"
+        assert "left no evidence" not in outcome.output
+        assert outcome.rc == 2
 
 
 def test_all_hosts_lost_still_ends_in_a_report(project: Project, tmp_path: Path) -> None:

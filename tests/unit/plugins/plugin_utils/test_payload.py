@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -137,6 +140,27 @@ def test_no_document_is_told_in_one_sentence(stdout: str, stderr: str, rc: int, 
     assert sentence in str(caught.value)
 
 
+def frame(text: bytes) -> str:
+    body = base64.b64encode(zlib.compress(text, 9))
+    return f"KEEPWELL-DOCUMENT {hashlib.sha256(body).hexdigest()} {body.decode()} KEEPWELL-END\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param(b" " * (payload.DOCUMENT_LIMIT + 1), "larger than 32 MiB", id="bomb"),
+        pytest.param(b"[" * 200000, "cannot be read", id="deep"),
+    ],
+)
+def test_a_document_made_to_hurt_is_refused(text: bytes, sentence: str) -> None:
+    with pytest.raises(payload.PayloadError, match=sentence):
+        payload.read_answer(frame(text), "", 0)
+
+
+def test_what_is_no_number_is_not_determined() -> None:
+    assert payload.read_answer(frame(b'{"a": NaN, "b": -Infinity, "c": 1}'), "", 0) == {"a": None, "b": None, "c": 1}
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
@@ -146,6 +170,7 @@ def test_no_document_is_told_in_one_sentence(stdout: str, stderr: str, rc: int, 
         ({"schema_version": "1.0", "probes": {"x": {"status": "fine"}}}, "no known status"),
         ({"schema_version": "1.0", "probes": {"x": {"status": "ok", "data": []}}}, "no data"),
         ({"schema_version": "1.0", "probes": {}}, "when it was collected"),
+        ({"schema_version": "1.0", "probes": {}, "collected_at": 1.0}, "how long that took"),
     ],
 )
 def test_what_is_no_observation_is_refused(document: object, reason: str) -> None:
