@@ -28,11 +28,12 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """A host to start: its name, its kind, and what podman is told besides."""
+    """A host to start: its name and kind, what podman is told besides, and what root runs before the first refresh."""
 
     name: str
     kind: str
     options: tuple[str, ...] = ()
+    before: str = ""
     refresh: bool = True
 
 
@@ -163,6 +164,8 @@ class Lab:
             *(*host.wanted.options, self.tags[host.kind.name], "/sbin/init"),
         )
         host.wait()
+        if host.wanted.before:
+            host.run(host.wanted.before)
         if host.wanted.refresh:
             host.refresh()
 

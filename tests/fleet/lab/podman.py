@@ -18,7 +18,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "CONTAINERS_CONF": str(_CONFIGURATION), "LC_ALL": "C.UTF-8"}
 
 
-def run(*argv: str, check: bool = True, text: str | None = None, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def run(
+    *argv: str, check: bool = True, text: str | None = None, timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
     """Run a command on this machine. Raise LabError with the end of its output when it fails."""
     done = subprocess.run(
         argv,
