@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests that share a browser, an sshd and its accounts, or the lab, one after the other (``--dist loadgroup``)."""
     for item in items:

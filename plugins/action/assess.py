@@ -28,7 +28,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 
-_BUDGET_S = 20.0
 # A round trip longer than this says nothing about the host's clock.
 _CLOCK_ROUND_TRIP_S = 30.0
 
@@ -45,7 +44,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, arguments = self.validate_argument_spec(
-            {"subset": {"type": "list", "elements": "str", "default": ["all"]}}
+            {
+                "subset": {"type": "list", "elements": "str", "default": ["all"]},
+                "parameters": {"type": "dict", "default": {}},
+                "budget_s": {"type": "float", "default": 20.0},
+            }
         )
         try:
             return self._assess(plain(arguments), variables)
@@ -67,7 +70,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         store, run_id = found
         with store.observing(run_id):
             started = time.time()
-            document, contact = self._observe(subset, chosen.probe_parameters, task_vars)
+            request = {
+                "subset": subset,
+                "parameters": {**chosen.probe_parameters, **arguments["parameters"]},
+                "budget_s": arguments["budget_s"],
+            }
+            document, contact = self._observe(request, task_vars)
             contact.seconds = round(time.time() - started, 3)
             judging = assessment.Judging(
                 run_id=run_id,
@@ -88,14 +96,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return _result(evidence, str(path))
 
     def _observe(
-        self, subset: list[str], parameters: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+        self, request: dict[str, t.Any], task_vars: dict[str, t.Any]
     ) -> tuple[dict[str, t.Any] | None, Contact]:
         """Return the observation (None when there is none) and how it was got."""
         contact = Contact(reached=False)
         try:
-            document = self._by_stream(subset, parameters, task_vars, contact)
+            document = self._by_stream(request, task_vars, contact)
             if document is None:
-                document = self._by_module(subset, parameters, task_vars, contact)
+                document = self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
             contact.reason = _one_line(f"not reachable: {exc}")
             return None, contact
@@ -111,17 +119,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return document, contact
 
     def _by_stream(
-        self,
-        subset: list[str],
-        parameters: t.Mapping[str, t.Any],
-        task_vars: dict[str, t.Any],
-        contact: Contact,
+        self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact
     ) -> dict[str, t.Any] | None:
         """The fast way: the probes as one program for the system's Python. None where it cannot work."""
         if not self._connection.has_pipelining or not self._connection.is_pipelining_enabled():
             return None
         interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
-        program = payload.program(subset, parameters, _BUDGET_S)
+        program = payload.program(**request)
         command = payload.command(interpreter if isinstance(interpreter, str) else None)
         before = time.time()
         try:
@@ -154,23 +158,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         finally:
             self._connection.set_become_plugin(become)
 
-    def _by_module(
-        self,
-        subset: list[str],
-        parameters: t.Mapping[str, t.Any],
-        task_vars: dict[str, t.Any],
-        contact: Contact,
-    ) -> dict[str, t.Any]:
+    def _by_module(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> dict[str, t.Any]:
         """The fallback: the same probes as an ordinary module, for connections without pipelining."""
         before = time.time()
         result = self._execute_module(
             module_name="keepwell.fleet.assess",
-            module_args={"subset": subset, "parameters": dict(parameters), "budget_s": _BUDGET_S},
+            module_args=request,
             task_vars=task_vars,
         )
         if result.get("failed") or "observation" not in result:
             detail = result.get("msg") or result.get("module_stderr") or "no reason given"
-            raise payload.PayloadError(f"the assess module failed: {detail}")
+            raise payload.PayloadError(
+                f"the probes could not run as a module ({detail}); allow pipelining for this host, "
+                "or set ansible_python_interpreter to a Python that works there"
+            )
         contact.transport = "module"
         document = t.cast("dict[str, t.Any]", plain(result["observation"]))
         contact.clock_offset_s = _clock_offset(document, before, time.time())

@@ -26,6 +26,16 @@ options:
     type: list
     elements: str
     default: [all]
+  parameters:
+    description:
+      - Settings for single probes, by the name of the probe. They are added to those in C(keepwell_probes).
+    type: dict
+    default: {}
+  budget_s:
+    description:
+      - Seconds that all probes together may take on the host.
+    type: float
+    default: 20.0
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:
@@ -37,7 +47,7 @@ attributes:
     support: none
 notes:
   - M(keepwell.fleet.run_begin) must have begun a run in the same play.
-  - Every probe has its own time limit; all together take 20 seconds at most.
+  - Every probe has its own time limit within O(budget_s).
 seealso:
   - module: keepwell.fleet.run_begin
   - module: keepwell.fleet.record
@@ -56,9 +66,19 @@ EXAMPLES = r"""
       keepwell.fleet.assess:
       ignore_unreachable: true
 
-- name: Look at disks and packages only
-  keepwell.fleet.assess:
-    subset: [disks, packages]
+- name: Look at disks and packages of every host
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Begin a partial run
+      keepwell.fleet.run_begin:
+        subset: [disks, packages]
+      run_once: true
+
+    - name: Assess
+      keepwell.fleet.assess:
+        subset: [disks, packages]
+      ignore_unreachable: true
 """
 
 RETURN = r"""
@@ -93,7 +113,7 @@ def main():
         argument_spec={
             "subset": {"type": "list", "elements": "str", "default": ["all"]},
             "parameters": {"type": "dict", "default": {}},
-            "budget_s": {"type": "float", "default": _runner.BUDGET_S},
+            "budget_s": {"type": "float", "default": 20.0},
         },
         supports_check_mode=True,
     )

@@ -54,8 +54,8 @@ options:
   latest:
     description:
       - Let the link C(latest) in the client's folder point to this report.
-      - Only a run that covers everything becomes the latest, only in the usual place (without O(destination)), and never
-        one older than what the link points to.
+      - Only a run that covers everything becomes the latest, only in the usual place (without O(destination)), and
+        never one older than what the link points to.
     type: bool
     default: false
 extends_documentation_fragment:

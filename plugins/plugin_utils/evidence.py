@@ -75,7 +75,7 @@ def new_run_id(now: float) -> str:
     """Return a ULID: 48 bits of milliseconds and 80 random bits, 26 characters that sort by time."""
     number = (int(now * 1000) << 80) | secrets.randbits(80)
     digits = ""
-    for _ in range(26):
+    for _digit in range(26):
         number, rest = divmod(number, 32)
         digits = _CROCKFORD[rest] + digits
     return digits

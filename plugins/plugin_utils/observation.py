@@ -27,7 +27,7 @@ def check_shape(document: t.Any) -> str | None:
     """Return why this is no observation document, or None when it is one."""
     if not isinstance(document, Mapping):
         return "it is no mapping"
-    if str(document.get("schema_version", "")).split(".")[0] != "1":
+    if str(document.get("schema_version", "")).split(".", maxsplit=1)[0] != "1":
         return f"its schema_version is {document.get('schema_version')!r}, not 1.x"
     probes = document.get("probes")
     if not isinstance(probes, Mapping):

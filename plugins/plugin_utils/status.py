@@ -9,10 +9,22 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, canonical, write_atomic
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
+    EvidenceError,
+    Store,
+    canonical,
+    write_atomic,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run, RunCounts
 
 TOP_PROBLEMS = 5
+
+
+def counted(run: Run) -> RunCounts:
+    """Return the counts of a run that was put together. Raises EvidenceError for one that is still running."""
+    if run.counts is None:
+        raise EvidenceError(f"Run {run.header.run_id} has not ended: there is nothing to count yet.")
+    return run.counts
 
 
 def of(run: Run) -> dict[str, t.Any]:
@@ -20,8 +32,8 @@ def of(run: Run) -> dict[str, t.Any]:
 
     ``outcome`` is the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``.
     """
-    assert run.counts is not None  # noqa: S101 - a concluded run is counted
-    hosts = run.counts.hosts
+    counts = counted(run)
+    hosts = counts.hosts
     outcomes = (
         ("crit", hosts.crit),
         ("act", hosts.act),
@@ -37,7 +49,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "verdict": run.verdict,
         "grade": run.grade.letter if run.grade else None,
         "hosts": hosts.model_dump(),
-        "results": run.counts.results.model_dump(),
+        "results": counts.results.model_dump(),
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
     }
 
@@ -50,15 +62,15 @@ def write(store: Store, document: dict[str, t.Any]) -> None:
 
 def headline(run: Run, evidence: str) -> dict[str, t.Any]:
     """Return what the summary callback prints: plain values, already in order."""
-    assert run.counts is not None  # noqa: S101 - a concluded run is counted
+    counts = counted(run)
     return {
         "client": run.header.client.name,
         "run_id": run.header.run_id,
         "verdict": run.verdict,
         "grade": _grade(run),
         "partial": run.header.partial,
-        "hosts": run.counts.hosts.model_dump(),
-        "results": run.counts.results.model_dump(),
+        "hosts": counts.hosts.model_dump(),
+        "results": counts.results.model_dump(),
         "problems": [
             {
                 "state": problem.state,

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import PROJECT, Ssh
+from harness import PROJECT, Ssh, need
 
 RUN = re.compile(r"^```console run\n(.*?)^```$", re.M | re.S)
 COMMANDS = [
@@ -30,6 +30,7 @@ def copy(tmp_path: Path) -> Path:
     """What git would hand on, with this environment, which has everything installed."""
     if not (PROJECT / ".git").exists():
         pytest.skip("needs a git checkout")
+    need((Path(sys.prefix) / ".installed-requirements.txt").exists(), "the environment that make makes")
     folder = tmp_path / "my checkout"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -33,10 +33,10 @@ def cases(kind: str) -> list[Path]:
 class ReplayMachine(_machine.SourceLog):
     """A machine that answers from a case file and refuses what was not recorded there.
 
-    ``commands`` maps "name arg arg" to {rc, out, err} or {status: timeout|denied}; ``absent: [name]`` is the
+    ``commands`` maps "name arg arg" to {rc, out, err, truncated} or {status: timeout|denied}; ``absent: [name]`` is the
     default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
     for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
-    A ``statvfs`` answer of {hangs: true} never returns.
+    A ``statvfs`` or ``stats`` answer of {hangs: true} never returns.
     """
 
     def __init__(self, case: dict[str, t.Any]) -> None:
@@ -63,7 +63,7 @@ class ReplayMachine(_machine.SourceLog):
         names = {line.split()[0] for line in self._commands()} | set(self._case.get("installed") or ())
         return (name if name.startswith("/") else f"/usr/bin/{name}") if name in names else None
 
-    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None):
+    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=_machine.OUTPUT_CAP):
         name = source or argv[0].rsplit("/", 1)[-1]
         if self.which(argv[0]) is None:
             self.note(name, "absent", f"{argv[0]} is not installed")
@@ -74,6 +74,7 @@ class ReplayMachine(_machine.SourceLog):
             self.note(name, answer["status"], answer.get("detail", ""))
             return _machine.Output(answer["status"], None, answer.get("out", ""), answer.get("err", ""))
         output = _machine.Output("ok", answer.get("rc", 0), answer.get("out", ""), answer.get("err", ""))
+        output.truncated = bool(answer.get("truncated"))
         output.status = _machine.classify(output.rc, output.err, accepted, self.privileged)
         self.note(name, output.status, "" if output.ok else f"return code {output.rc}")
         return output
@@ -84,7 +85,7 @@ class ReplayMachine(_machine.SourceLog):
     def _files(self) -> dict[str, t.Any]:
         return self._case.get("files") or {}
 
-    def read_bytes(self, path, limit=_machine.OUTPUT_CAP, source=None):
+    def read_bytes(self, path, limit=None, source=None):
         content = self._files().get(path)
         if isinstance(content, dict) and content.get("denied"):
             self.note(source or path, "denied", "may not be read by this user")
@@ -96,7 +97,7 @@ class ReplayMachine(_machine.SourceLog):
             return base64.b64decode(content["base64"])[:limit]
         return None if content is None else str(content).encode()[:limit]
 
-    def read(self, path, limit=_machine.OUTPUT_CAP, source=None):
+    def read(self, path, limit=None, source=None):
         data = self.read_bytes(path, limit, source)
         return None if data is None else data.decode("utf-8", "replace")
 
@@ -140,6 +141,8 @@ class ReplayMachine(_machine.SourceLog):
         known = (self._case.get("stats") or {}).get(path)
         if known is None and path not in self._paths():
             return None
+        if known == {"hangs": True}:
+            raise TimeoutError
         defaults = {
             "mode": 0o644,
             "kind": "file",

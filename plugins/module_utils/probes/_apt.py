@@ -11,6 +11,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _apt_lists, _apt_text, _dpkg
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
 _CACHE = "/var/cache/apt/pkgcache.bin"
 # If one of these is newer than apt's cache, apt would write a new cache; then it is told to keep it in memory.
@@ -137,9 +138,9 @@ def collect(machine):
     policy_command = ["apt-cache"] + options + ["policy"]
     outputs = machine.run_all(
         [
-            {"argv": planner, "timeout": 10.0},
+            {"argv": planner, "timeout": 10.0, "cap": LIST_CAP},
             {"argv": policy_command, "timeout": 8.0, "source": "apt-cache policy"},
-            {"argv": _dpkg.QUERY, "timeout": 5.0},
+            {"argv": _dpkg.QUERY, "timeout": 5.0, "cap": LIST_CAP},
             {"argv": _dpkg.AUDIT, "timeout": 5.0, "accepted": (0, 1)},
         ]
     )
@@ -181,7 +182,9 @@ def collect(machine):
 def _tables(machine, command, names):
     """Version tables of these packages, or None when they could not be read."""
     chunks = [names[start : start + _NAMES_A_CALL] for start in range(0, len(names), _NAMES_A_CALL)]
-    requests = [{"argv": command + chunk, "timeout": 8.0, "source": "apt-cache policy"} for chunk in chunks]
+    requests = [
+        {"argv": command + chunk, "timeout": 8.0, "source": "apt-cache policy", "cap": LIST_CAP} for chunk in chunks
+    ]
     tables = {}
     for output in machine.run_all(requests):
         part = _parsed(machine, "apt-cache policy", output, _apt_text.parse_versions)

@@ -149,5 +149,5 @@ def collect(machine):
 
 
 def _plain(entries):
-    """Sources whose list files are named after their URI (mirror lists and CDs are not)."""
-    return [entry for entry in entries if not entry[0].startswith(("cdrom:", "mirror")) and "$(" not in entry[1]]
+    """Sources whose list files are named after their URI; those of CDs are not."""
+    return [entry for entry in entries if not entry[0].startswith("cdrom:") and "$(" not in entry[1]]

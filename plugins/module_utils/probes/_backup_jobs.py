@@ -64,9 +64,11 @@ SERVICE_PROPERTIES = (
     "ExecMainStartTimestamp,ExecMainExitTimestamp"
 )
 CRON_LINE = re.compile(r"^\s*(@\w+|(?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z-]+)\s+(\S.*)$")
-CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
+# Debian, SUSE, the RHEL family.
+CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron")
 CRON_SCRIPTS = ("/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly")
 SCRIPT_SIZE = 65536
+TABLE_SIZE = 262144
 JOB_CAP = 60
 
 
@@ -166,10 +168,10 @@ def cron_jobs(machine):
     tables = [("/etc/crontab", True)]
     for folder in CRON_FOLDERS:
         for name in machine.listdir(folder, source="cron tables") if machine.exists(folder) else []:
-            if not name.startswith(".") and "/" not in name and name != "crontabs":
+            if not name.startswith(".") and "/" not in name and name not in ("crontabs", "tabs"):
                 tables.append((folder + "/" + name, folder == "/etc/cron.d"))
     for path, with_user in tables:
-        text = machine.read(path, source="cron tables")
+        text = machine.read(path, limit=TABLE_SIZE, source="cron tables")
         try:
             lines = parse_crontab(text or "", with_user)
         except ValueError as exc:

@@ -14,6 +14,8 @@ _PLACES = ("/usr/", "/lib", "/opt/", "/bin/", "/sbin/")
 _CONTAINER = re.compile(
     r"/(?:docker|lxc|libpod|kubepods|machine\.slice|crio|garden)[^/]*[-/]|/libpod-|/cri-containerd-"
 )
+# Time kept back for the rest of the probe.
+_RESERVE_S = 4.0
 _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
 # Units whose restart ends sessions, containers or machines, or which must not be restarted on a running system
 # (needrestart ships the same list in its overrides).
@@ -68,13 +70,17 @@ def collect(machine):
     """Return {"groups", "read", "unread"}; ``groups`` is None when no process could be read.
 
     A group is {"unit", "kind", "restartable", "programs" (names from /proc/PID/comm), "pids", "files"}. Containers
-    are left out: their files belong to their image. ``unread`` counts processes of other users.
+    are left out: their files belong to their image. ``unread`` counts processes of other users and those
+    for which no time was left.
     """
     groups = {}
     read = unread = 0
     root = cgroup_path(machine.read("/proc/1/cgroup", source="/proc/*/cgroup") or "")
     root = re.sub(r"/init\.scope$", "", root).rstrip("/")
     for pid in [name for name in machine.listdir("/proc") if name.isdigit()]:
+        if machine.remaining() < _RESERVE_S:
+            unread += 1
+            continue
         maps = machine.read("/proc/%s/maps" % pid, limit=4 * 1024 * 1024, source="/proc/*/maps")
         if maps is None:
             unread += 1

@@ -38,6 +38,9 @@ def collect(machine, mounts):
         descriptors = machine.listdir(folder, source=SOURCE)
         looked_at += 1 if descriptors else 0
         for descriptor in descriptors:
+            if machine.remaining() < _RESERVE_S:
+                complete = False
+                break
             path = folder + "/" + descriptor
             target = machine.readlink(path)
             if not is_deleted_file(target):

@@ -12,11 +12,14 @@ import json
 import re
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf_text, _rpm
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP, Output
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import rpm_key
 
 REPOSITORIES = "/etc/yum.repos.d"
-# Log level 0: a read-only look must not grow dnf's log files.
-_DNF4 = ["dnf", "-q", "-C", "--setopt=logfilelevel=0"]
+# A read-only look must not grow dnf's logs (the level alone still leaves those of librepo, hawkey and rpm: they go to
+# memory) nor rewrite the list of names that the shell completes.
+DNF4 = ["dnf", "-q", "-C", "--setopt=logfilelevel=0", "--setopt=logdir=/run"]
+DNF4 += ["--disableplugin=generate_completion_cache"]
 _DNF5 = ["dnf5", "-q", "-C"]
 _YUM = ["yum", "-q", "-C"]
 _CACHES = {
@@ -46,7 +49,7 @@ _REBOOT = ("glibc", "linux-firmware", "systemd", "dbus", "dbus-broker", "dbus-da
 
 def collect(machine, manager):
     """Return the dnf (or yum) part of the packages document."""
-    base = {"dnf4": _DNF4, "dnf5": _DNF5, "yum": _YUM}[manager]
+    base = {"dnf4": DNF4, "dnf5": _DNF5, "yum": _YUM}[manager]
     repositories = _rpm.repositories(machine, REPOSITORIES)
     locked = parse_version_lock(machine.read(_VERSION_LOCKS[manager]) or "")
     settings = _settings(machine, _CONFIGURATION[manager])
@@ -57,7 +60,7 @@ def collect(machine, manager):
     verb = "check-upgrade" if manager == "dnf5" else "check-update"
     requests = [
         {"argv": base + [verb], "timeout": 10.0, "accepted": (0, 100), "source": "check-update"},
-        {"argv": _rpm.QUERY, "timeout": 6.0},
+        {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
     ]
     # Excludes hide advisories, too.
     every_option = _ALL[manager] if locked or excludes else []
@@ -67,7 +70,7 @@ def collect(machine, manager):
         requests.append(
             {"argv": argv, "timeout": 10.0, "accepted": (0, 100), "source": "check-update without excludes"}
         )
-    outputs = machine.run_all(requests)
+    outputs = run_all(machine, manager, requests)
     updates = parsed(machine, "check-update", outputs[0], _dnf_text.parse_check_update)
     packages = parsed(machine, "rpm", outputs[1], _rpm.parse_packages)
     advisories = _advisories(machine, manager, outputs[2:5])
@@ -97,6 +100,24 @@ def collect(machine, manager):
         "broken_state": None if packages is None else _rpm.duplicates(packages),
         "packages": packages,
     }
+
+
+def run_all(machine, manager, requests):
+    """Outputs in order; without root dnf 4 and yum are not asked.
+
+    They keep a cache of their own for every user, make a folder for it in /var/tmp and know nothing of the system's.
+    """
+    if machine.privileged or manager == "dnf5":
+        return machine.run_all(requests)
+    asked = iter(machine.run_all([request for request in requests if request["argv"][0] not in ("dnf", "yum")]))
+    outputs = []
+    for request in requests:
+        if request["argv"][0] in ("dnf", "yum"):
+            machine.note(request["source"], "denied", "needs root: %s knows no metadata without" % manager)
+            outputs.append(Output("denied"))
+        else:
+            outputs.append(next(asked))
+    return outputs
 
 
 def parsed(machine, source, output, parse):

@@ -9,7 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import re
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf_text
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf, _dnf_text
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import debian_key, segments_key
 
 # First builds without CVE-2024-48990, -48991, -48992 and -11003 (run as root, older ones hand root to local users):
@@ -78,8 +78,9 @@ def _needrestart(machine, packages):
 def _tool_answer(machine, manager):
     """Answer of the package manager's own tool: (required True, False or None, package names)."""
     if manager in ("dnf4", "yum"):
-        argv = ["dnf", "-C", "needs-restarting", "-r"] if manager == "dnf4" else ["needs-restarting", "-r"]
-        output = machine.run(argv, timeout=6.0, accepted=(0, 1), source="needs-restarting")
+        argv = _dnf.DNF4 + ["needs-restarting", "-r"] if manager == "dnf4" else ["needs-restarting", "-r"]
+        request = {"argv": argv, "timeout": 6.0, "accepted": (0, 1), "source": "needs-restarting"}
+        output = _dnf.run_all(machine, manager, [request])[0]
         if not output.ok:
             return None, []
         required, names = _dnf_text.parse_reboot_text(output.out)

@@ -24,7 +24,14 @@ LINEAGES = {
     "dehydrated": ("/var/lib/dehydrated/certs/*", "/etc/dehydrated/certs/*"),
     "acme.sh": ("/root/.acme.sh/*/*.conf",),
 }
-CRON_FOLDERS = ("/etc/cron.d", "/etc/cron.daily", "/etc/cron.weekly", "/var/spool/cron/crontabs", "/var/spool/cron")
+CRON_FOLDERS = (
+    "/etc/cron.d",
+    "/etc/cron.daily",
+    "/etc/cron.weekly",
+    "/var/spool/cron/crontabs",
+    "/var/spool/cron/tabs",
+    "/var/spool/cron",
+)
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,Result,Unit,LastTriggerUSec,NextElapseUSecRealtime"
 
 

@@ -13,6 +13,7 @@ import re
 import socket
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._listeners import decode_address
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
 ADDRESS_CAP = 100
 ROUTE_UP_GATEWAY = 0x3
@@ -56,7 +57,7 @@ def addresses(machine):
 
 def _ip(machine, command, source):
     """Parsed answer of ``ip -j``; None when it is missing, failed or is too old to know -j (then noted)."""
-    shown = machine.run(command, source=source)
+    shown = machine.run(command, source=source, cap=LIST_CAP)
     if not shown.ok:
         return None
     try:

@@ -92,7 +92,6 @@ class _Child(object):
         self.started = time.time()
         self.deadline = time.monotonic() + limit_s
         self._data = []
-        self._size = 0
         self.descriptor, write_end = os.pipe()
         sys.stdout.flush()
         self.pid = os.fork()
@@ -109,26 +108,35 @@ class _Child(object):
             os.setpgid(0, 0)
             os.nice(5)
             os.close(self.descriptor)
+            # What a probe leaves behind (a child stuck in the kernel) must not hold the connection's channels open.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for channel in (0, 1, 2):
+                os.dup2(nowhere, channel)
             # Half a second before the parent gives up, so that a probe can still say what it has.
             machine = Machine(time.monotonic() + max(0.1, self.limit_s - 0.5))
-            text = json.dumps(run_probe(probe, machine, parameters), sort_keys=True)
+            record = run_probe(probe, machine, parameters)
+            try:
+                text = json.dumps(record, sort_keys=True, allow_nan=False)
+            except (TypeError, ValueError) as exc:
+                text = json.dumps({"status": "error", "detail": "what it found is no JSON: %s" % exc})
             if len(text) > DOCUMENT_CAP:
                 text = json.dumps({"status": "error", "detail": "more than %d bytes of data" % DOCUMENT_CAP})
             with os.fdopen(write_end, "wb") as stream:
-                stream.write(text.encode("utf-8"))
+                stream.write(text.encode("utf-8") + b"\n")
         finally:
             os._exit(0)
 
     def receive(self):
-        """Take what the child wrote; True at its end."""
+        """Take what the child wrote; True at its end.
+
+        The end is the line end: a child of the probe that cannot be killed may hold the pipe open beyond it.
+        """
         data = os.read(self.descriptor, 262144)
-        if data:
-            self._data.append(data)
-            self._size += len(data)
-        return not data
+        self._data.append(data)
+        return not data or data.endswith(b"\n")
 
     def finish(self):
-        """The record of a child that closed its pipe."""
+        """The record of a child that answered, or ended without an answer."""
         self._end()
         try:
             record = json.loads(b"".join(self._data).decode("utf-8"))

@@ -36,6 +36,12 @@ LISTS = ("port", "authorizedkeysfile", "allowusers", "allowgroups")
 # Names that older and newer versions use for the same thing.
 ALIASES = {"challengeresponseauthentication": "kbdinteractiveauthentication", "without-password": "prohibit-password"}
 KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
+# A quoted value, in which only \" is an escape. No text can be read in two ways: whoever writes an authorized_keys
+# must not be able to keep the probe busy.
+_QUOTED = r'"(?:\\"|[^"\\]|\\(?!"))*"'
+_HOME_TIMEOUT_S = 1.0
+# Time kept back for the rest of the probe.
+_RESERVE_S = 5.0
 EC_BITS = {"nistp256": 256, "nistp384": 384, "nistp521": 521}
 
 
@@ -132,14 +138,18 @@ def authorized_keys(machine, accounts, patterns):
     """
     keys, unread = [], []
     for account in accounts:
+        if not _answers(machine, account):
+            unread.append(account["name"])
+            continue
         for pattern in patterns:
             path = pattern.replace("%h", account["home"]).replace("%u", account["name"]).replace("%%", "%")
             if not path.startswith("/"):
                 path = account["home"].rstrip("/") + "/" + path
             source = "authorized keys of " + account["name"]
+            known = machine.sources.get(source)
             text = machine.read(path, limit=KEY_FILE_SIZE, source=source)
             if text is None:
-                if machine.sources.get(source, {}).get("status") == "denied" and account["name"] not in unread:
+                if machine.sources.get(source) != known and account["name"] not in unread:
                     unread.append(account["name"])
                 continue
             for number, line in enumerate(text.splitlines(), 1):
@@ -153,6 +163,22 @@ def authorized_keys(machine, accounts, patterns):
     return keys, unread
 
 
+def _answers(machine, account):
+    """Whether the account's home folder can be looked into without waiting for it.
+
+    It may lie on a dead network share or on a filesystem of the user's own making; either must not cost the others.
+    """
+    if account["home"] in ("/", "/root", "/nonexistent"):
+        return True
+    source = "authorized keys of " + account["name"]
+    status = "timeout"
+    if machine.remaining() > _RESERVE_S:
+        status, _known = machine.in_child(lambda: machine.stat(account["home"]) is not None, _HOME_TIMEOUT_S)
+    if status != "ok":
+        machine.note(source, "timeout", "the home folder does not answer")
+    return status == "ok"
+
+
 def parse_key(line):
     """Parse a line of authorized_keys: {type, bits, fingerprint, options}; None for comments and empty lines.
 
@@ -162,7 +188,7 @@ def parse_key(line):
     if not line or line.startswith("#"):
         return None
     match = re.match(
-        r'^(?:((?:[^\s"]|"(?:\\"|[^"])*")+)\s+)?((?:%s)\S+)\s+([A-Za-z0-9+/=]+)(?:\s|$)' % "|".join(KEY_TYPES), line
+        r"^(?:((?:[^\s\"]|%s)+)\s+)?((?:%s)\S+)\s+([A-Za-z0-9+/=]+)(?:\s|$)" % (_QUOTED, "|".join(KEY_TYPES)), line
     )
     if not match:
         raise ValueError("there is no key in it")
@@ -172,7 +198,7 @@ def parse_key(line):
     except binascii.Error:
         raise ValueError("the key is not base64") from None
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
-    names = re.findall(r'(?:^|,)([A-Za-z0-9-]+)(?:="(?:\\"|[^"])*")?', options or "")
+    names = re.findall(r"(?:^|,)([A-Za-z0-9-]+)(?:=%s)?" % _QUOTED, options or "")
     return {
         "type": kind,
         "bits": key_bits(kind, blob),

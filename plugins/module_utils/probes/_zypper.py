@@ -8,10 +8,11 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import re
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _rpm
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._dnf import parsed
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
 REPOSITORIES = "/etc/zypp/repos.d"
 LOCKS = "/etc/zypp/locks"
@@ -134,7 +135,7 @@ def collect(machine):
                 "source": "list-updates",
                 "env": _BESIDE,
             },
-            {"argv": _rpm.QUERY, "timeout": 6.0},
+            {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
         ]
     )
     patches = parsed(machine, "list-patches", outputs[0], parse_updates)

@@ -10,7 +10,7 @@ all others are counts. Runs on managed hosts: standard library only, Python 3.6 
 
 import json
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Unreadable
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP, Unreadable
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._systemd import (
     parse_blocks,
     parse_count,
@@ -19,9 +19,9 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._systemd imp
 )
 
 TIME_LIMIT_S = 10
-# 150 units and 60 timers keep the document of a host with 400 units below 60 KiB.
+# 150 units and 200 timers keep the document of any host below 150 KiB.
 UNIT_CAP = 150
-TIMER_CAP = 60
+TIMER_CAP = 200
 MASKED_CAP = 100
 RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 JOURNAL_LINES = 600
@@ -110,11 +110,16 @@ def _show(machine, kind, properties):
     """Parsed blocks of all loaded units of a kind, or None (then noted under ``<kind>s``)."""
     source = kind + "s"
     shown = machine.run(
-        ["systemctl", "show", "--type=" + kind, "--all", "-p", properties, "*"], timeout=4.0, source=source
+        ["systemctl", "show", "--type=" + kind, "--all", "-p", properties, "*"],
+        timeout=4.0,
+        source=source,
+        cap=LIST_CAP,
     )
     if not shown.ok:
         return None
     try:
+        if shown.truncated:
+            machine.note(source, "error", "more units than the probe takes")
         # A cut output ends within a unit; what is left of that unit would look like one without a state.
         text = shown.out.rpartition("\n\n")[0] if shown.truncated else shown.out
         blocks = [block for block in parse_blocks(text) if block.get("Id")]
@@ -290,7 +295,7 @@ def _cron(machine, services):
             running = block.get("ActiveState") == "active"
     tables = [name for name in machine.listdir("/etc/cron.d", source="cron.d") if not name.startswith(".")]
     users = None
-    for folder in ("/var/spool/cron/crontabs", "/var/spool/cron"):
+    for folder in ("/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"):
         if machine.exists(folder):
             names = machine.listdir(folder, source="crontabs")
             denied = machine.sources.get("crontabs", {}).get("status") == "denied"

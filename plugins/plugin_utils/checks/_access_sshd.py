@@ -53,7 +53,8 @@ def root_login(view: View, policy: Policy) -> Iterator[Verdict]:
     value = settings["permitrootlogin"]
     if value is None:
         summary = "PermitRootLogin is not set in the configuration and the default in force could not be asked for."
-        yield Verdict("unknown", observed="not set; sshd -T needs root", expected="no", summary=summary, command=SSHD)
+        why = view.record("access").sources.get("sshd -T", {}).get("detail") or "gave no answer"
+        yield Verdict("unknown", observed=f"not set; sshd -T: {why}", expected="no", summary=summary, command=SSHD)
         return
     passwords = settings["passwordauthentication"] != "no" or settings["kbdinteractiveauthentication"] == "yes"
     reach = {"no": 0, "forced-commands-only": 1, "prohibit-password": 1, "yes": 2 if passwords else 1}.get(value, 2)
@@ -102,7 +103,7 @@ def password_login(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "access.failed_logins",
-    title="Refused logins in the last hour",
+    title="Refused logins",
     advice="Close SSH to the outside or put it behind a VPN; if it came from inside, find the host that does it.",
     needs=("access",),
     thresholds=("failed_logins_watch", "failed_logins_act"),

@@ -30,7 +30,7 @@ NEVER_DAYS = (4294967295, 65535)
 
 @check(
     "antivirus.definitions",
-    title="Age of malware definitions",
+    title="Malware definitions",
     advice="Update the definitions and check afterwards that the version really changed.",
     needs=("antivirus",),
     thresholds=("definitions_watch_days", "definitions_crit_days", "definitions_fail_days"),
@@ -132,7 +132,7 @@ def updates(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.engine",
-    title="Engine version supported",
+    title="Antivirus engine version",
     advice="Update the engine: old ones stop loading new definitions.",
     needs=("antivirus",),
 )
@@ -152,7 +152,7 @@ def engine_version(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.licence",
-    title="Licence of the engine",
+    title="Antivirus licence",
     advice="Renew the subscription before it ends: most engines stop updating on that day.",
     needs=("antivirus",),
     thresholds=("licence_watch_days", "licence_act_days", "licence_crit_days"),
@@ -193,7 +193,7 @@ def scan_age(engine: Facts, kind: str, now: float) -> float | None:
 
 @check(
     "antivirus.scans",
-    title="Scans",
+    title="Malware scans",
     advice="Start the scan that is due, outside business hours, and find out why the schedule did not.",
     needs=("antivirus",),
     thresholds=("quick_scan_days", "full_scan_days"),
@@ -220,7 +220,7 @@ def scans(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.detections",
-    title="Malware found",
+    title="Malware detections",
     advice="Do not just delete it: keep the host as it is, find out how it came in, then clean up.",
     needs=("antivirus",),
     thresholds=("detection_open_hours",),

@@ -91,7 +91,7 @@ def _forecast_verdict(entry: Filesystem, found: forecast.Forecast, state: State,
 
 @check(
     "capacity.forecast",
-    title="Days until a disk is full",
+    title="Disk growth, long term",
     advice="Order or approve space in time, or find what grows.",
     needs=("disks",),
     controls=("ISO A.8.6", "SOC 2 A1.1"),
@@ -133,7 +133,7 @@ def days_to_full(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
 
 @check(
     "capacity.burst",
-    title="Disks filling up fast",
+    title="Disk growth, sudden",
     advice="Stop what is writing before the disk is full: a loop in a log, a stuck job, a backup to the wrong place.",
     needs=("disks",),
     thresholds=(

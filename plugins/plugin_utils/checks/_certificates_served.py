@@ -31,7 +31,7 @@ def _leaf_names(facts: Facts) -> frozenset[str]:
 
 @check(
     "certificates.served",
-    title="Certificate shown differs from the renewed one",
+    title="Certificates as served",
     advice="Reload (not restart) the service that listens there; then ask the port again.",
     needs=("certificates",),
     controls=("ISO A.8.24",),

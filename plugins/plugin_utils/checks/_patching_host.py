@@ -153,7 +153,7 @@ def package_state(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "patching.locks",
-    title="Package manager in use",
+    title="Locks of the package manager",
     advice="Wait for it or find out what it waits for. Never delete a lock file: the program that holds it is alive.",
     needs=("packages",),
     thresholds=("lock_max_h",),

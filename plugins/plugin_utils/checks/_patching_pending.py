@@ -191,7 +191,7 @@ def other_pending(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "patching.unclassified",
-    title="Updates whose vendor does not say what they fix",
+    title="Unclassified updates",
     advice="Treat all of them as security updates and install them within that deadline.",
     needs=("packages",),
     controls=("ISO A.8.8",),
@@ -223,7 +223,7 @@ def unclassified(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "patching.withheld",
-    title="Updates held back on the host",
+    title="Held-back updates",
     advice="Find out who held it and why. A fix held past its deadline needs an exception with a name and an end date.",
     needs=("packages",),
     controls=("ISO A.8.8", "NIS2 6.6.2"),

@@ -22,7 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
 
 @check(
     "patching.reboot_required",
-    title="Reboot required",
+    title="Pending reboot",
     advice="Plan the reboot in the next maintenance window. What is installed but not running protects nobody.",
     needs=("packages",),
     controls=("ISO A.8.8",),
@@ -84,7 +84,7 @@ def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "patching.reboot_will_not_help",
-    title="Boot loader starts an old kernel",
+    title="Kernel of the next boot",
     advice="Set the boot loader's default to the newest kernel before the reboot, or the reboot changes nothing.",
     needs=("packages",),
 )
@@ -122,7 +122,7 @@ def reboot_will_not_help(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "patching.services_restart",
-    title="Services running replaced code",
+    title="Services after updates",
     advice="Restart the service in the next window. Databases, queues and hypervisors: ask their owner first.",
     needs=("packages",),
     controls=("ISO A.8.8",),

@@ -21,7 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
 
 @check(
     "services.oom_kills",
-    title="Programs killed for lack of memory",
+    title="Out-of-memory kills",
     advice="See which program was killed and which one had grown; give it a limit of its own or the host more memory.",
     needs=("pressure",),
     thresholds=("oom_crit",),
@@ -65,7 +65,7 @@ def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "services.processes",
-    title="Stuck and dead processes",
+    title="Processes",
     advice="Stuck in the kernel: look at the storage or network share it waits for. Zombies: restart their parent.",
     needs=("pressure",),
     thresholds=("zombies_max", "blocked_s"),

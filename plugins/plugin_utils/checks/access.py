@@ -23,7 +23,7 @@ __all__ = ["PARTS", "Policy", "sightings"]
 
 @check(
     "access.uid0",
-    title="Accounts with the power of root",
+    title="Accounts with uid 0",
     advice="Find out who made the account; lock it unless somebody can say what it is for.",
     needs=("access",),
 )
@@ -39,7 +39,7 @@ def uid0(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "access.empty_passwords",
-    title="Passwords that are empty or weakly stored",
+    title="Stored passwords",
     advice="Lock the account (passwd -l) or have its owner set a password.",
     needs=("access",),
     thresholds=("password_age_days",),
@@ -77,7 +77,7 @@ def empty_passwords(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "access.sudo_nopasswd",
-    title="Root without a password",
+    title="Sudo rules",
     advice="Name the commands that are needed instead of ALL, or agree on the exception in the policy.",
     needs=("access",),
     thresholds=("free_sudo_allowed",),
@@ -108,13 +108,17 @@ def sudo_nopasswd(view: View, policy: Policy) -> Iterator[Verdict]:
             Verdict("watch", rule["who"], "NOPASSWD: ALL", "a password, or an agreed exception", summary, "", command)
         )
     yield from bad
-    if not bad:
+    if not bad and view.record("access").status_of("sudoers") == "error":
+        summary = "Part of sudo's rules could not be understood: a rule without a password may be among them."
+        command = "sudo visudo -c; sudo grep -rn NOPASSWD /etc/sudoers /etc/sudoers.d"
+        yield Verdict("unknown", "", "rules not understood", "no NOPASSWD: ALL", summary, command=command)
+    elif not bad:
         yield Verdict("ok", observed=f"{count_text(limited, 'rule')} for single commands", expected="no NOPASSWD: ALL")
 
 
 @check(
     "access.new_keys",
-    title="New or weak SSH keys",
+    title="SSH keys",
     advice="Ask the owner of the account whether the key is theirs; take it out of authorized_keys if nobody knows it.",
     needs=("access",),
     thresholds=("new_key_days", "rsa_bits_least"),
@@ -150,8 +154,9 @@ def new_keys(view: View, policy: Policy) -> Iterator[Verdict]:
     yield from bad
     if data["keys_unread"] and not bad:
         names = ", ".join(data["keys_unread"][:5])
-        summary = f"The keys of {names} can only be read by root."
-        yield Verdict("unknown", observed=f"not readable: {names}", expected="all keys", summary=summary)
+        summary = f"The keys of {names} could not be read; whoever has one of them gets in unseen."
+        advice = "" if view.privileged else "Let Keepwell become root for this probe."
+        yield Verdict("unknown", "", f"not readable: {names}", "all keys", summary, advice)
     elif not bad:
         learned = " learned for the first time" if previous_at is None else ", none new"
         yield Verdict("ok", observed=f"{count_text(len(data['keys']), 'key')}{learned}", expected="known keys only")
@@ -172,7 +177,7 @@ def _is_new(known_since: float | None, view: View, policy: Policy, key: Facts, d
 
 @check(
     "access.admins",
-    title="Administrators changed",
+    title="Administrators",
     advice="Ask who ordered the change; undo it if nobody did.",
     needs=("access",),
 )
@@ -207,7 +212,7 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "access.idle_accounts",
-    title="Accounts nobody uses",
+    title="Use of accounts",
     advice="Ask whether the person still works there; lock the account rather than deleting it.",
     needs=("access",),
     thresholds=("idle_days", "idle_exempt"),

@@ -31,7 +31,7 @@ def _unit(engine: Facts) -> str:
 
 @check(
     "antivirus.present",
-    title="Protection against malware installed",
+    title="Malware protection",
     advice="Install an engine, or write down in the policy why this host needs none.",
     needs=("antivirus",),
     thresholds=("required", "not_required_reason"),
@@ -61,7 +61,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.running",
-    title="Antivirus running",
+    title="Antivirus service",
     advice="Find out why it is down before starting it again: somebody or something may have stopped it on purpose.",
     needs=("antivirus",),
     controls=("CIS 10.1",),
@@ -154,7 +154,7 @@ def real_time(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.degraded",
-    title="Engine runs but protects less",
+    title="Antivirus health",
     advice="Update the sensor, or boot the newest kernel that it knows; look again after every kernel update.",
     needs=("antivirus",),
     controls=("CIS 10.7",),
@@ -186,7 +186,7 @@ def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "antivirus.conflict",
-    title="Engines in each other's way",
+    title="Antivirus conflicts",
     advice="Keep one engine in real time and set the other to passive, or take it off.",
     needs=("antivirus",),
 )

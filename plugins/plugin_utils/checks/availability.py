@@ -91,7 +91,7 @@ def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "availability.observation",
-    title="What could not be seen",
+    title="Completeness of the observation",
     advice="Give Keepwell the rights or the time it lacks: what nobody sees, nobody fixes.",
 )
 def observation(view: View, policy: Policy) -> Iterator[Verdict]:

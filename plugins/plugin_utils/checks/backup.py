@@ -50,7 +50,7 @@ def _tools(data: Facts) -> list[str]:
 
 @check(
     "backup.present",
-    title="A backup exists at all",
+    title="Backup",
     advice="Set up a backup, or write down in the policy why this host needs none.",
     needs=("backups",),
     thresholds=("required", "not_required_reason"),
@@ -90,7 +90,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "backup.scheduled",
-    title="Backups are scheduled",
+    title="Backup schedule",
     advice="Enable the timer of the backup, or declare who starts it.",
     needs=("backups",),
     controls=("CIS 11.2",),
@@ -219,7 +219,7 @@ def _judge_job(job: Facts, now: float, policy: Policy) -> Verdict | None:
 
 @check(
     "backup.proof",
-    title="Proof that a backup can be restored",
+    title="Proof of restore",
     advice="Restore something and compare it: the backup verification does that and records the proof.",
     needs=("backups",),
     controls=("CIS 11.5", "ISO A.8.13"),
@@ -239,7 +239,7 @@ def proof(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "backup.databases",
-    title="Databases are dumped",
+    title="Database dumps",
     advice="Add a dump or the database's own backup tool: files copied while it runs often do not start.",
     needs=("backups",),
     thresholds=("databases_required",),

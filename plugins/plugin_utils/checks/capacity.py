@@ -153,7 +153,7 @@ def inodes(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "capacity.read_only",
-    title="Filesystems that became read-only",
+    title="Write access to filesystems",
     advice="The kernel stops writing after an error on the disk: secure the data, look at the kernel log, then repair.",
     needs=("disks",),
 )
@@ -188,7 +188,7 @@ def read_only(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "capacity.deleted_open",
-    title="Deleted files still held open",
+    title="Deleted but open files",
     advice="Restart or reload the service that holds them (often a log without reopen); the space is free only then.",
     needs=("disks",),
     thresholds=("deleted_open_watch_bytes", "deleted_open_watch_percent"),

@@ -37,14 +37,14 @@ def _places(data: Facts, fingerprint: str) -> list[str]:
 
 @check(
     "certificates.expiry",
-    title="Certificates about to expire",
+    title="Certificate expiry",
     advice="Renew it, reload the services that use it, then look again at what the port shows.",
     needs=("certificates",),
     thresholds=("watch_share", "crit_share", "crit_days", "watch_days_at_most", "crit_days_at_most"),
     controls=("ISO A.8.24",),
 )
 def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge every certificate that is in use, chain included; those that only lie about count once they expired."""
+    """Judge every certificate that is in use, chain included; what nothing on the host uses is left alone."""
     data = view.data("certificates")
     bad: list[Verdict] = []
     healthy: list[tuple[float, Facts]] = []

@@ -116,7 +116,7 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
 
 @check(
     "hardware.thermal",
-    title="Heat",
+    title="Temperature",
     advice="Look at fans, dust, air flow and the room before the host slows down or switches itself off.",
     needs=("hardware",),
     thresholds=("heat_watch_percent", "throttled_per_day_watch"),

@@ -46,7 +46,7 @@ def find_row(system: Mapping[str, t.Any]) -> table.Row | None:
     name = str(system.get("id") or "")
     release = str(system.get("version_id") or "")
     if name == "windows":
-        release = str(system.get("build") or "").split(".")[0]
+        release = str(system.get("build") or "").split(".", maxsplit=1)[0]
     if name == "centos" and "stream" in str(system.get("pretty") or "").lower():
         name = "centos-stream"
     edition = str(system.get("edition_id") or "")

@@ -25,6 +25,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
 __all__ = ["Policy", "_saturation", "series"]
 
 ENABLED = ("enabled", "enabled-runtime")
+# The lists of units, by the names of their sources.
+KINDS = ("services", "mounts", "sockets", "paths")
 
 
 def _ignored(name: str, policy: Policy) -> bool:
@@ -33,6 +35,17 @@ def _ignored(name: str, policy: Policy) -> bool:
 
 def _look(name: str) -> str:
     return f"systemctl status --no-pager --lines=30 -- '{name}'"
+
+
+def _unread(view: View, *kinds: str) -> list[str]:
+    """Lists of units that could not be read, or not to their end."""
+    return [kind for kind in kinds if view.record("services").status_of(kind) != "ok"]
+
+
+def _not_all_read(kinds: list[str], expected: str) -> Verdict:
+    text = f"Not all units could be read ({', '.join(kinds)}): one that is down may be among the others."
+    observed = f"not read whole: {', '.join(kinds)}"
+    return Verdict("unknown", observed=observed, expected=expected, summary=text, command="systemctl --failed")
 
 
 @check(
@@ -104,14 +117,17 @@ def failed_units(view: View, policy: Policy) -> Iterator[Verdict]:
             age_basis="systemd's last change of state",
             data={"result": unit.get("result"), "exit": unit.get("exit")},
         )
-    if not bad:
+    unread = _unread(view, *KINDS)
+    if unread and not bad:
+        yield _not_all_read(unread, "not failed")
+    elif not bad:
         active = (data["counts"].get("service") or {}).get("active", 0)
         yield Verdict("ok", observed=f"none; {count_text(active, 'active service')}", expected="not failed")
 
 
 @check(
     "services.restarting",
-    title="Services that keep restarting",
+    title="Service restarts",
     advice="Read why it ends each time. A service that restarts every few minutes looks up in every other check.",
     needs=("services",),
     thresholds=("flaps_watch_per_hour", "flaps_crit_per_hour", "units_ignored"),
@@ -206,7 +222,7 @@ def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.An
 
 @check(
     "services.not_running",
-    title="Enabled but not running",
+    title="Enabled services",
     advice="Start it, or disable it if it is not needed: as it is, the next restart of the host decides.",
     needs=("services",),
     thresholds=("units_ignored",),
@@ -243,7 +259,10 @@ def not_running(view: View, policy: Policy) -> Iterator[Verdict]:
             since=unit.get("since"),
             age_basis="systemd's last change of state",
         )
-    if not bad:
+    unread = _unread(view, "services")
+    if unread and not bad:
+        yield _not_all_read(unread, "running, or disabled")
+    elif not bad:
         more = f" ({data['left_out']} more were not listed)" if data.get("left_out") else ""
         observed = f"{count_text(enabled, 'enabled service')}{more}, none stopped"
         yield Verdict("ok", observed=observed, expected="running, or disabled")

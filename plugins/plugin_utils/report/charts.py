@@ -86,7 +86,7 @@ def heat_map(name: str, rows: Sequence[Sequence[State | None]]) -> Chart:
     return Chart(name, width, height, layers, lines)
 
 
-def bar(name: str, counts: Counts, width: int = 160, height: int = 10) -> Chart:
+def state_bar(name: str, counts: Counts, width: int = 160, height: int = 10) -> Chart:
     """Return one bar divided by state, worst first. What exists is at least 4 wide, so that 1 of 1,000 is seen."""
     present = [(state, getattr(counts, state)) for state in ORDER if getattr(counts, state)]
     smallest, gap = 4, 2

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Change, Grade, RunCounts
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW, Chart, bar, heat_map
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
+    COLUMN,
+    ROW,
+    Chart,
+    heat_map,
+    state_bar,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     Desk,
     HostLink,
@@ -170,7 +176,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         tiles=[
             Tile(desk.badges[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER
         ],
-        overview=bar("all", counts.results, width=960, height=14),
+        overview=state_bar("all", counts.results, width=960, height=14),
         today=problem_views(desk, [p for p in problems if p.state in ("crit", "act")], "t"),
         watch=problem_views(desk, [p for p in problems if p.state == "watch"], "w"),
         changes=changes_view(desk),
@@ -277,7 +283,7 @@ def _pillars(desk: Desk) -> list[PillarView]:
             check=check,
             counts=[(desk.badges[state], getattr(counts, state)) for state in ORDER],
             total=counts.total,
-            chart=bar(f"b{place}", counts),
+            chart=state_bar(f"b{place}", counts),
             not_applicable=left_out.get(check, 0),
             controls=", ".join(info.controls),
         )

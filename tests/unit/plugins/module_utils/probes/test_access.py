@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,14 @@ def test_options_keep_their_names_and_lose_their_values() -> None:
 def test_a_line_without_a_key_is_an_error(line: str) -> None:
     with pytest.raises(ValueError):
         _sshd.parse_key(line)
+
+
+@pytest.mark.parametrize("planted", ['"' + '\\"' * 5000, '"\\""' * 5000, 'a="' * 5000])
+def test_no_line_keeps_the_probe_busy(planted: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(ValueError):
+        _sshd.parse_key(planted + " ssh-x")
+    assert time.monotonic() - start < 5
 
 
 @given(st.text(max_size=200))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+import replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,3 +227,11 @@ def test_list_files_are_found_by_the_name_apt_gives_them(uri, suite, name):
 )
 def test_a_release_is_classed_by_label_and_suite(origin, kind):
     assert _apt.source_class(origin) == kind
+
+
+def test_old_libraries_are_looked_for_as_long_as_there_is_time() -> None:
+    files = {f"/proc/{pid}/{name}": "" for pid in range(1, 6) for name in ("maps", "cgroup", "comm")}
+    machine = replay.ReplayMachine({"files": files})
+    left = iter([10.0, 9.0, 1.0, 1.0, 1.0])
+    machine.remaining = lambda: next(left)
+    assert _deleted_libraries.collect(machine) == {"groups": [], "read": 2, "unread": 3}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
 import time
 import types
 
@@ -21,6 +23,7 @@ def hang(machine, parameters):
 
 
 def crash(machine, parameters):
+    faulthandler.disable()  # or pytest's own prints a fatal error into a passing run
     os.abort()
 
 
@@ -85,6 +88,46 @@ def test_commands_of_a_stopped_probe_end_with_it() -> None:
             except OSError:
                 continue
     assert left == []
+
+
+def test_what_outlives_a_probe_holds_neither_its_answer_nor_the_connection(tmp_path) -> None:
+    pids = tmp_path / "pid"
+
+    def leaves_a_child(machine, parameters):
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()  # beyond the reach of the runner, as a child stuck in the kernel is
+            time.sleep(30)
+            os._exit(0)
+        pids.write_text(str(pid))
+        return {"found": 1}
+
+    read_end, write_end = os.pipe()
+    carrier = os.fork()
+    if carrier == 0:
+        os.dup2(write_end, 1)  # the connection's channel: whoever holds it open keeps the caller waiting
+        os.close(write_end)
+        os.close(read_end)
+        record = _runner.observe({"leaves": probe(leaves_a_child)})["probes"]["leaves"]
+        os.write(1, f"{record['status']} {record['data']}".encode())
+        os._exit(0)
+    os.close(write_end)
+    start = time.monotonic()
+    with os.fdopen(read_end) as channel:
+        told = channel.read()
+    seconds = time.monotonic() - start
+    os.waitpid(carrier, 0)
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+    assert told == "ok {'found': 1}"
+    assert seconds < 4
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}])
+def test_what_is_no_json_costs_its_probe_alone(value: object) -> None:
+    document = _runner.observe({"odd": probe(lambda machine, parameters: {"value": value}), "good": probe(good)})
+    assert document["probes"]["odd"]["status"] == "error"
+    assert "no JSON" in document["probes"]["odd"]["detail"]
+    assert document["probes"]["good"]["status"] == "ok"
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_a_thousand_healthy_hosts_are_drawn_in_little_space():
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=400))
 def test_a_bar_fills_its_width_and_hides_nothing(states):
     counts = models.Counts(total=len(states), **{state: states.count(state) for state in STATES})
-    chart = charts.bar("x", counts)
+    chart = charts.state_bar("x", counts)
     assert {layer.state for layer in chart.layers} == set(states)
     widths = [int(layer.path.split("h")[1].split("v")[0]) for layer in chart.layers]
     assert min(widths) >= 4
