@@ -10,10 +10,10 @@ export ANSIBLE_CONFIG
 
 LINTERS := ruff mypy yamllint ansible-lint changelog
 
-.PHONY: help run setup dev test lint $(LINTERS) check sanity docs clean
+.PHONY: help run setup dev test lint $(LINTERS) check sanity lab-up lab-down docs clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: setup ## Assess this machine, or ARGS="-i inventories/acme", ARGS="-i hosts.ini -b"
 	@.venv/bin/ansible-playbook playbooks/assess.yml $(ARGS)
@@ -50,6 +50,12 @@ check: lint test ## lint and test: what a change has to pass
 
 sanity: dev ## Run ansible-test sanity on a copy of the last commit
 	@tools/sanity.sh $(ARGS)
+
+lab-up: dev ## Start real hosts to try things on; ARGS="debian-12=5 el9-emulation" (docs/lab.md)
+	@PYTHONPATH=tests/fleet .venv/bin/python -m lab up $(ARGS)
+
+lab-down: dev ## Remove the hosts of lab-up; ARGS=--images removes their images as well
+	@PYTHONPATH=tests/fleet .venv/bin/python -m lab down $(ARGS)
 
 docs: dev ## Write the documents that are made from the code
 	.venv/bin/python tools/generate_docs.py

@@ -1,4 +1,4 @@
-"""What unit and integration tests share."""
+"""What unit, integration and fleet tests share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 # Before xdist reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that share a browser, or an sshd and its accounts, one after the other (``--dist loadgroup``)."""
+    """Run tests that share a browser, an sshd and its accounts, or the lab, one after the other (``--dist loadgroup``)."""
     for item in items:
-        for marker in ("browser", "ssh"):
+        for marker in ("browser", "ssh", "lab"):
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.xdist_group(marker))

@@ -198,8 +198,8 @@ TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "ro
 @pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_texts_name_make_targets_and_files_that_exist(path: Path) -> None:
     text = path.read_text()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    used = set(re.findall(r"(?:`|\$ )make ([a-z]+)", text))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    used = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text))
     assert used <= targets, used - targets
     for playbook in re.findall(r"playbooks/[a-z_]+\.yml", text):
         assert (ROOT / playbook).exists(), playbook

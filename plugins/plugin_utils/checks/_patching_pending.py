@@ -141,6 +141,21 @@ def _pending(view: View, policy: Policy, word: str, items: list[Aged], calm: Sta
 def security_pending(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge open security updates by severity, exposure and age."""
     items = [aged(view, update, sla(update, view.exposure, policy)) for update in open_updates(view, "security")]
+    unnamed = open_updates(view, "unknown")
+    # Elsewhere than with apt the class comes from advisories: where these are absent or broken, "none" says nothing.
+    if not items and unnamed and view.data("packages")["manager"] != "apt" and not doubts(view, policy):
+        what = count_text(len(unnamed), "update")
+        yield Verdict(
+            "unknown",
+            object="security",
+            observed=f"no security update known, but no advisory says what {what} would fix",
+            expected="advisories for every update",
+            summary=f"Any of these may be a security update: {names_text(update['name'] for update in unnamed)}.",
+            advice="Find out why the package sources offer updates without advisories, then look again.",
+            command=_LIST.get(view.data("packages")["manager"], ""),
+            data={"unclassified": len(unnamed)},
+        )
+        return
     yield from _pending(view, policy, "security", items, "watch", "act")
 
 

@@ -1,0 +1,1 @@
+"""The lab: real hosts for tests, as containers with systemd and sshd, reached over real SSH. See docs/lab.md."""

@@ -1,0 +1,25 @@
+# Makes a Debian userland with real zypper look like a host of the SUSE family. An emulation: kernel, libc and all
+# files are Debian's; the RPM database knows the lab's packages only.
+rm -rf /usr/bin/apt-get /usr/bin/apt /root/.rpmdb /etc/debian_version /etc/os-release
+mkdir -p /etc/rpm /etc/zypp/repos.d
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros # Debian's default is ~/.rpmdb
+cat >/etc/os-release <<X
+NAME="Keepwell SUSE (lab emulation)"
+VERSION="15.6"
+ID="keepwell-suse"
+ID_LIKE="suse opensuse"
+VERSION_ID="15.6"
+PRETTY_NAME="Keepwell SUSE 15.6 (lab emulation)"
+X
+for name in base updates; do
+    cat >"/etc/zypp/repos.d/kw-$name.repo" <<X
+[kw-$name]
+name=Keepwell lab $name
+enabled=1
+autorefresh=0
+baseurl=http://repository.lab.invalid/rpm/$name
+type=rpm-md
+gpgcheck=0
+X
+done
+rpm --install --nodeps /srv/lab/base/*.rpm
