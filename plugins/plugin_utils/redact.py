@@ -15,12 +15,15 @@ import typing as t
 
 MASK = "[redacted]"
 _RULES = (
-    # user:password@host in any URL
-    (re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\g<keep>{MASK}"),
+    # user:password@host in any URL, up to the last @ before the path. How a match begins has a limit in every rule:
+    # a host's text of one endless word must not hold the control node.
+    (re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s/]+(?=@)", re.IGNORECASE), rf"\g<keep>{MASK}"),
+    # token@host; shorter ones are names of users
+    (re.compile(r"(?P<keep>https?://)[^\s:/@]{16,}(?=@)", re.IGNORECASE), rf"\g<keep>{MASK}"),
     # password=..., RESTIC_PASSWORD=..., "token": "..." in messages of tools; a quoted value may hold spaces
     (
         re.compile(
-            r"(?P<keep>\b(?:[\w-]*[_-])?(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)"
+            r"(?P<keep>\b(?:[\w-]{0,60}[_-])?(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)"
             r"\b[\"']?\s*[=:]\s*)(?!\[redacted\])(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;]+)",
             re.IGNORECASE,
         ),
