@@ -41,6 +41,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAME_LIMIT = 120
+# Workers that observe a host hold a lock on it; gone when the run is sealed.
+_OBSERVERS = ".observers"
+# Evidence names weak spots: for the owner and the group (monitoring reads status.json), nobody else.
+FILE_MODE = 0o640
 # A run on another control node that shares the state directory cannot be looked at; after this it counts as dead.
 _FOREIGN_RUN_LIMIT_S = 86400.0
 
@@ -103,6 +107,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
+            os.fchmod(stream.fileno(), FILE_MODE)
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -203,16 +208,20 @@ class Store:
             self.runs.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.runs))
             (draft / "hosts").mkdir()
+            (draft / _OBSERVERS).touch(FILE_MODE)
             write_atomic(draft / "run.json", dump(Run(status="running", header=header)))
             # mkdtemp gives 0700; the state directory's own mode decides who may read evidence.
             draft.chmod(0o750)
             os.rename(draft, self.run_dir(header.run_id))
         except OSError as exc:
-            raise EvidenceError(
-                f"The state directory {self.root} cannot be written: {exc.strerror}. "
-                "Set keepwell_state_dir to a folder that the user running Ansible may write."
-            ) from exc
+            raise self._unwritable(exc) from exc
         return self.run_dir(header.run_id)
+
+    def _unwritable(self, exc: OSError) -> EvidenceError:
+        return EvidenceError(
+            f"The state directory {self.root} cannot be written: {exc.strerror}. "
+            "Set keepwell_state_dir to a folder that the user running Ansible may write."
+        )
 
     @contextlib.contextmanager
     def observing(self, run_id: str) -> Iterator[None]:
@@ -221,14 +230,19 @@ class Store:
         Workers live on when ansible-playbook is killed; without this, such a worker could add a file to a run that
         the next run has already sealed as interrupted.
         """
-        with open(self.run_dir(run_id) / ".observers", "a", encoding="ascii") as lock:
+        try:
+            # Only read: a sealed run has no such file any more, and must get no new one.
+            lock = open(self.run_dir(run_id) / _OBSERVERS, "rb")  # noqa: SIM115
+        except FileNotFoundError as exc:
+            raise EvidenceError(f"Run {run_id} is sealed; it was taken for interrupted.") from exc
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
             yield
 
     def write_host(self, evidence: HostEvidence) -> Path:
         """Write a host's evidence. Raises EvidenceError when the run is sealed already."""
         path = self.host_path(evidence.run_id, evidence.result.host)
-        if (self.run_dir(evidence.run_id) / "manifest.json").exists():
+        if self.is_sealed(evidence.run_id):
             raise EvidenceError(
                 f"Run {evidence.run_id} is sealed; the late answer of {evidence.result.host} is dropped."
             )
@@ -247,10 +261,10 @@ class Store:
         path = self.host_path(run_id, host)
         return load(HostEvidence, path) if path.exists() else None
 
-    def read_hosts(self, run_id: str) -> list[HostEvidence]:
-        """Return the evidence of all hosts of a run, sorted by host name."""
-        found = [load(HostEvidence, path) for path in (self.run_dir(run_id) / "hosts").glob("*.json")]
-        return sorted(found, key=lambda evidence: evidence.result.host)
+    def read_hosts(self, run_id: str) -> Iterator[HostEvidence]:
+        """Yield the evidence of all hosts of a run, one in memory at a time, in the order of their files."""
+        for path in sorted((self.run_dir(run_id) / "hosts").glob("*.json")):
+            yield load(HostEvidence, path)
 
     def read_manifest(self, run_id: str) -> Manifest | None:
         """Return the manifest of a run, or None when it is not sealed."""
@@ -258,37 +272,56 @@ class Store:
         return load(Manifest, path) if path.exists() else None
 
     def sealed(self) -> list[Manifest]:
-        """All manifests in the order of their chain."""
+        """All manifests in the order of their chain. Reads every one: ``sealed_ids`` costs nearly nothing."""
         manifests = [manifest for run_id in self.run_ids() if (manifest := self.read_manifest(run_id))]
         return sorted(manifests, key=lambda manifest: manifest.seq)
 
+    def is_sealed(self, run_id: str) -> bool:
+        """True when a run has its manifest."""
+        return (self.run_dir(run_id) / "manifest.json").exists()
+
+    def sealed_ids(self) -> list[str]:
+        """Runs with a manifest, oldest first."""
+        return [run_id for run_id in self.run_ids() if self.is_sealed(run_id)]
+
     def unsealed(self) -> list[str]:
         """Runs without a manifest, oldest first: still running, or interrupted."""
-        return [run_id for run_id in self.run_ids() if not (self.run_dir(run_id) / "manifest.json").exists()]
+        return [run_id for run_id in self.run_ids() if not self.is_sealed(run_id)]
 
     @contextlib.contextmanager
     def sealing(self) -> Iterator[None]:
         """Let one process at a time extend the chain and the history of this client."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".sealing", "a", encoding="ascii") as lock:
+        try:
+            self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+            lock = open(self.root / ".sealing", "ab")  # noqa: SIM115
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def abandoned(self, run_id: str) -> bool:
-        """True when no worker of this run is alive any more (its observers' lock is free)."""
-        with open(self.run_dir(run_id) / ".observers", "a", encoding="ascii") as lock:
+    @contextlib.contextmanager
+    def deserted(self, run_id: str) -> Iterator[bool]:
+        """True when no worker of this run is alive any more; none can come back while this holds."""
+        try:
+            lock = open(self.run_dir(run_id) / _OBSERVERS, "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            yield True
+            return
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return False
-            return True
+                yield False
+            else:
+                yield True
 
     def seal(self, run: Run) -> Manifest:
         """Write the final run.json and the manifest that hashes all files of the run. Call within ``sealing``."""
         folder = self.run_dir(run.header.run_id)
         for leftover in [*folder.glob(".*.tmp"), *folder.glob("hosts/.*.tmp")]:
             leftover.unlink()
-        (folder / ".observers").unlink(missing_ok=True)
+        (folder / _OBSERVERS).unlink(missing_ok=True)
         write_atomic(folder / "run.json", dump(run))
         chain = self.sealed()
         previous = chain[-1] if chain else None

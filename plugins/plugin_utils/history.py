@@ -5,13 +5,14 @@
 """Private to keepwell.fleet: the history of a client, an index over its evidence that can be made anew at any time.
 
 Nothing is only here: ``rebuild`` reads the sealed runs in the order of their chain and gives identical content.
-SQLite by default; any database that SQLAlchemy reaches when it is outgrown. Runs on the control node.
+Runs on the control node.
 """
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
+from pathlib import Path
 
 from sqlalchemy import (
     Column,
@@ -37,7 +38,7 @@ from sqlalchemy.pool import NullPool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import FILE_MODE, Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, Manifest, epoch
 
 SCHEMA = 1
@@ -103,6 +104,10 @@ BOOTS = Table(
 )
 
 
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-journal")
+
+
 def _engine(url: str) -> Engine:
     engine = create_engine(url, poolclass=NullPool)
     if engine.dialect.name == "sqlite":
@@ -115,47 +120,72 @@ def _engine(url: str) -> Engine:
 
 
 class History:
-    """The index of one client. ``url`` is an SQLAlchemy URL; default is SQLite beside the evidence."""
+    """The index of one client, beside its evidence; ``path`` is elsewhere while it is made anew."""
 
-    def __init__(self, store: Store, url: str | None = None) -> None:
+    def __init__(self, store: Store, path: Path | None = None) -> None:
         self.store = store
-        self._engine = _engine(url or f"sqlite:///{store.history}")
+        self._engine = _engine(f"sqlite:///{path or store.history}")
 
     def ready(self) -> bool:
         """True when the index exists, can be read and is of this version."""
+        if not self.store.history.exists():
+            return False
         try:
             names = set(inspect(self._engine).get_table_names())
-            if names < set(_METADATA.tables):
+            if not names >= set(_METADATA.tables):
                 return False
             with self._engine.connect() as connection:
                 return bool(connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA)
         except SQLAlchemyError:
             return False
 
+    def _known(self) -> dict[str, int]:
+        with self._engine.connect() as connection:
+            return {row.run_id: row.seq for row in connection.execute(select(RUNS.c.run_id, RUNS.c.seq))}
+
     def behind(self) -> bool:
         """True when sealed runs are missing from the index (or the index itself is)."""
-        if not self.ready():
-            return True
-        with self._engine.connect() as connection:
-            known = set(connection.execute(select(RUNS.c.run_id)).scalars())
-        return known != {manifest.run_id for manifest in self.store.sealed()}
+        return not self.ready() or set(self._known()) != set(self.store.sealed_ids())
+
+    def catch_up(self) -> None:
+        """Bring the index up to date: with what is missing at its end, else anew. Call within ``sealing``."""
+        known = self._known() if self.ready() else {}
+        there = set(self.store.sealed_ids())
+        missing = [manifest for run_id in there - set(known) if (manifest := self.store.read_manifest(run_id))]
+        newest = max(known.values(), default=0)
+        if not known or set(known) - there or any(manifest.seq <= newest for manifest in missing):
+            self.rebuild()
+            return
+        for manifest in sorted(missing, key=lambda manifest: manifest.seq):
+            self.add(manifest)
 
     def rebuild(self) -> int:
         """Make the index anew from the sealed runs and return how many there are. Call within ``sealing``.
 
-        A file that is no readable index is kept beside the new one as ``history.sqlite3.damaged``.
+        It is made aside and takes its place whole: a run that is under way reads the old one until then. A file that
+        is no readable index is kept beside the new one as ``history.sqlite3.damaged``.
         """
-        self.store.root.mkdir(parents=True, exist_ok=True)
-        try:
-            _METADATA.drop_all(self._engine)
-        except SQLAlchemyError:
-            self.store.history.rename(self.store.history.with_suffix(".sqlite3.damaged"))
-        _METADATA.create_all(self._engine)
-        with self._engine.begin() as connection:
+        place = self.store.history
+        aside = place.with_name(f".{place.name}.new")
+        for leftover in (aside, _journal(aside)):
+            leftover.unlink(missing_ok=True)
+        aside.touch()
+        aside.chmod(FILE_MODE)
+        fresh = History(self.store, aside)
+        _METADATA.create_all(fresh._engine)
+        with fresh._engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
         manifests = self.store.sealed()
         for manifest in manifests:
-            self.add(manifest)
+            fresh.add(manifest)
+        if place.exists():
+            try:
+                inspect(self._engine).get_table_names()
+            except SQLAlchemyError:
+                place.rename(place.with_suffix(".sqlite3.damaged"))
+        # SQLite would play the old file's journal into the new one.
+        _journal(place).unlink(missing_ok=True)
+        aside.replace(place)
         return len(manifests)
 
     def add(self, manifest: Manifest) -> None:
@@ -327,6 +357,5 @@ def open_history(store: Store) -> History:
     history = History(store)
     if history.behind():
         with store.sealing():
-            if history.behind():
-                history.rebuild()
+            history.catch_up()
     return history

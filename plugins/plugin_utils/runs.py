@@ -33,9 +33,12 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
     open_history(store)
     interrupted = []
     for run_id in store.unsealed():
-        if not is_alive(store.read_run(run_id).header, now) and store.abandoned(run_id):
-            conclude(store, run_id, now, status="interrupted")
-            interrupted.append(run_id)
+        if is_alive(store.read_run(run_id).header, now):
+            continue
+        with store.deserted(run_id) as deserted:
+            if deserted:
+                conclude(store, run_id, now, status="interrupted")
+                interrupted.append(run_id)
     store.begin(header)
     return interrupted
 
@@ -46,17 +49,16 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
     The population comes from the header, not from the answers: a host without evidence is unknown.
     """
     with store.sealing():
+        if store.is_sealed(run_id):
+            return store.read_run(run_id)  # another run that began at this moment was faster
         header = store.read_run(run_id).header
         history = History(store)
         earlier = history.previous_run_id() if history.ready() else None
         previous = store.read_run(earlier) if earlier else None
         run = summarise(header, _hosts(store, header, now), previous, now, status)
         run.interrupted_runs = _interrupted_since(store, previous)
-        manifest = store.seal(run)
-        if not history.ready():
-            history.rebuild()
-        else:
-            history.add(manifest)
+        store.seal(run)
+        history.catch_up()
     return run
 
 

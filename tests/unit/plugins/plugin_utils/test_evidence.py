@@ -15,7 +15,7 @@ from fleet_runs import NOW, header, host_evidence, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, runs
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Manifest, Run, epoch, iso
 
 
@@ -122,9 +122,34 @@ def test_a_late_worker_cannot_add_to_a_sealed_run(tmp_path: Path) -> None:
 def test_a_run_with_a_worker_in_it_is_not_abandoned(tmp_path: Path) -> None:
     store = evidence.Store(tmp_path, "acme")
     store.begin(header("01K0000000000000000000000A"))
-    with store.observing("01K0000000000000000000000A"):
-        assert not store.abandoned("01K0000000000000000000000A")
-    assert store.abandoned("01K0000000000000000000000A")
+    with store.observing("01K0000000000000000000000A"), store.deserted("01K0000000000000000000000A") as deserted:
+        assert not deserted
+    with store.deserted("01K0000000000000000000000A") as deserted:
+        assert deserted
+
+
+def test_a_late_worker_leaves_nothing_in_a_sealed_run(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    run_id = record(store, [host_evidence("web1", {})])
+    with pytest.raises(evidence.EvidenceError, match="is sealed"), store.observing(run_id):
+        pass
+    seal = store.read_manifest(run_id)
+    assert seal is not None
+    there = {path.relative_to(store.run_dir(run_id)).as_posix() for path in store.run_dir(run_id).rglob("*")}
+    assert there - {"hosts", "manifest.json"} == set(seal.files)
+
+
+def test_evidence_is_for_owner_and_group_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = evidence.Store(tmp_path / "state", "acme")
+        record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    finally:
+        os.umask(before)
+    assert store.root.stat().st_mode & 0o777 == 0o750
+    for path in store.root.rglob("*.json"):
+        assert path.stat().st_mode & 0o777 == 0o640, path
+    assert store.history.stat().st_mode & 0o007 == 0
 
 
 @pytest.mark.parametrize(
@@ -156,6 +181,8 @@ def test_an_unwritable_state_directory_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "acme").write_text("a file where a folder should be")
     with pytest.raises(evidence.EvidenceError, match="Set keepwell_state_dir to a folder"):
         evidence.Store(tmp_path, "acme").begin(header("01K0000000000000000000000A"))
+    with pytest.raises(evidence.EvidenceError, match="Set keepwell_state_dir to a folder"):
+        runs.begin(evidence.Store(tmp_path, "acme"), header("01K0000000000000000000000A"), NOW)
 
 
 def test_a_process_is_told_from_another_with_the_same_pid() -> None:

@@ -9,6 +9,7 @@ from fleet_runs import NOW, finding, host_evidence, record
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Manifest
 
 DAY = 86400.0
 
@@ -88,6 +89,36 @@ def test_a_missing_index_comes_back_by_itself(store: evidence.Store) -> None:
     before = history.History(store).dump()
     store.history.unlink()
     assert history.open_history(store).dump() == before
+
+
+def test_a_run_that_was_sealed_but_not_indexed_is_added_alone(
+    store: evidence.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    with monkeypatch.context() as killed:
+        killed.setattr(history.History, "catch_up", lambda self: None)
+        record(store, [host_evidence("web1", {"capacity.space": "act"})], at=NOW + 60)
+    index = history.History(store)
+    assert index.behind()
+    monkeypatch.setattr(history.History, "rebuild", lambda self: pytest.fail("reads every run there ever was"))
+    history.open_history(store)
+    assert not index.behind()
+
+
+def test_a_run_under_way_reads_the_old_index_while_it_is_made_anew(
+    store: evidence.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, [host_evidence("web1", {"capacity.space": "act"})])
+    seen = []
+    add = history.History.add
+
+    def look_meanwhile(self: history.History, manifest: Manifest) -> None:
+        seen.append(first_seen(store, "capacity.space"))
+        add(self, manifest)
+
+    monkeypatch.setattr(history.History, "add", look_meanwhile)
+    history.History(store).rebuild()
+    assert seen == [NOW]
 
 
 def test_a_damaged_index_is_kept_aside_and_made_anew(store: evidence.Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,15 @@ from fleet_runs import NOW, finding, header, host_evidence, host_result, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, delta, evidence, grade, runs, status
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    counting,
+    delta,
+    evidence,
+    grade,
+    history,
+    runs,
+    status,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
 
@@ -106,6 +116,18 @@ def test_a_running_run_is_left_alone(tmp_path: Path) -> None:
     store.begin(header("01K0000000000000000000000A", process=evidence.this_process()))
     record(store, [host_evidence("web1", {})], at=NOW + 60)
     assert store.unsealed() == ["01K0000000000000000000000A"]
+
+
+def test_two_runs_that_begin_together_seal_a_dead_one_once(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    record(store, [host_evidence("web1", {})])
+    dead = "01K0000000000000000000000A"
+    store.begin(header(dead, [f"web{number}" for number in range(20)]))
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        begun = [pool.submit(runs.begin, store, header(evidence.new_run_id(NOW + n)), NOW + 60) for n in (1, 2)]
+        assert dead in {run_id for future in begun for run_id in future.result()}
+    assert [seal.seq for seal in store.sealed()] == [1, 2]
+    assert not history.History(store).behind()
 
 
 def test_delta_tells_new_worse_better_resolved_and_open() -> None:
