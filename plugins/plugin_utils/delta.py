@@ -39,8 +39,12 @@ def compare(hosts: Sequence[HostResult], checks: Sequence[CheckInfo], previous: 
     for key, finding in now.items():
         old = before.get(key)
         if old is None:
-            # A host or a check that the previous run did not have makes no news.
-            if key[:2] in looked_before:
+            # A host or a check that the previous run did not have makes no news; what was open before a run that could
+            # not look, neither.
+            seen_before = looked_before.get(key[:2])
+            if seen_before == "unknown" and finding.first_seen < previous.header.started_at:
+                delta.still_open += 1
+            elif seen_before is not None:
                 delta.new.append(_change(key, titles, finding, None))
         elif finding.state == old.state:
             delta.still_open += 1

@@ -272,6 +272,16 @@ def test_a_limited_run_is_partial_and_never_the_latest(project: Project, tmp_pat
     assert not (project.state / "two" / "latest").exists()
 
 
+def test_another_strategy_of_the_configuration_begins_no_second_run(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = project.environment()
+    monkeypatch.setattr(Project, "environment", lambda self: {**kept, "ANSIBLE_STRATEGY": "free"})
+    outcome = project.play("assess", inventory(tmp_path / "two.yml", {"one": LOCAL["here"], "two": LOCAL["here"]}))
+    assert outcome.rc == 0, outcome.output
+    assert len(list((project.state / "two" / "runs").iterdir())) == 1
+
+
 def test_check_mode_looks_and_says_that_it_is_partial(project: Project, tmp_path: Path) -> None:
     outcome = project.play("assess", inventory(tmp_path / "shop.yml", LOCAL), "--check")
     assert outcome.rc == 0, outcome.output

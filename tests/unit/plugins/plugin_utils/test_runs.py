@@ -156,6 +156,18 @@ def test_delta_tells_new_worse_better_resolved_and_open() -> None:
     assert found.still_open == 1
 
 
+def test_what_was_open_before_a_blind_run_is_not_new_after_it() -> None:
+    blind = [host_result("a", {"time.offset": [], "capacity.space": []}, reached=False)]
+    for result in blind[0].results:
+        result.state = "unknown"
+    previous = runs.summarise(header("01K0000000000000000000000A", ["a"]), blind, None, NOW)
+    old = [finding("a", "capacity.space", "act", at=NOW - 86400)]
+    now = [host_result("a", {"time.offset": "watch", "capacity.space": old}, at=NOW + 60)]
+    found = delta.compare(now, previous.checks, previous)
+    assert [change.check for change in found.new] == ["time.offset"]
+    assert found.still_open == 1
+
+
 def test_unknown_never_resolves() -> None:
     old = [host_result("a", {"capacity.space": [finding("a", "capacity.space", "act", "/")]})]
     new = [host_result("a", {"capacity.space": [finding("a", "capacity.space", "unknown")]})]
