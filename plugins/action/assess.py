@@ -9,6 +9,7 @@ Imports are at the top on purpose: Ansible loads this file in its main process, 
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -111,7 +112,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             answered = self._by_stream(request, task_vars, contact) or self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
-            contact.reason = _one_line(f"not reachable: {exc}")
+            contact.reason = _one_line(f"not reachable: {_cause(str(exc))}")
             return None, contact
         except (AnsibleError, payload.PayloadError) as exc:
             contact.reason = _one_line(str(exc))
@@ -195,6 +196,11 @@ def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) 
     if earliest <= seen <= latest:
         return 0.0
     return round(seen - (latest if seen > latest else earliest), 3)
+
+
+def _cause(message: str) -> str:
+    """Return what ssh itself said; Ansible puts a general sentence before it, which hides it in a short line."""
+    return re.split(r"(?:over|via) ssh:", message, maxsplit=1)[-1].strip() or message
 
 
 def _one_line(text: str) -> str:

@@ -40,4 +40,14 @@ class ActionModule(ControlAction):
             before = history.dump() if history.ready() else None
             runs = history.rebuild()
             changed = history.dump() != before
-        return {"changed": changed, "client": client, "runs": runs, "msg": f"{runs} runs of {client} are indexed."}
+        seals = store.sealed()
+        altered = [*store.broken_links(seals), *(problem for seal in seals for problem in store.altered(seal))]
+        for problem in altered:
+            self._display.warning(problem)
+        return {
+            "changed": changed,
+            "client": client,
+            "runs": runs,
+            "altered": altered,
+            "msg": f"Runs of {client} in the index: {runs}. Evidence changed since: {len(altered)}.",
+        }

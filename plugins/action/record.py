@@ -33,6 +33,8 @@ class ActionModule(ControlAction):
             )
         store, run_id = found
         run = runs.conclude(store, run_id, now)
+        for problem in run.altered_evidence:
+            self._display.warning(problem)
         result = status.result_of(store, run)
         status.write(store, result["status"])
         return result

@@ -42,4 +42,11 @@ class ActionModule(ControlAction):
                 f"Run '{wanted}' of client '{client}' is not recorded.{nearest(wanted, store.run_ids())}"
             )
         whole = [seal for seal in seals if seal.status == "complete" and not seal.partial] or seals
-        return status.result_of(store, store.read_run(wanted or whole[-1].run_id))
+        run_id = wanted or whole[-1].run_id
+        altered = store.altered(next(seal for seal in seals if seal.run_id == run_id))
+        if altered:
+            raise EvidenceError(
+                f"No report is made of changed evidence: {'; '.join(altered[:3])}. "
+                "Restore it from a backup, or report on another run (keepwell_run_id)."
+            )
+        return status.result_of(store, store.read_run(run_id))

@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs,
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
+    named,
     plain,
     state_dir,
 )
@@ -84,9 +85,10 @@ class ActionModule(ControlAction):
         clients: dict[str, Client] = {}
         for host in population:
             variables = task_vars["hostvars"][host]
-            named = {str(name): plain(variables[name]) for name in variables if str(name).startswith("keepwell_")}
+            names = [str(name) for name in variables if str(name).startswith("keepwell_")]
             try:
-                owner = settings.read(named, sources, now).client
+                told = {name: named(name, lambda name=name: variables[name]) for name in names}
+                owner = settings.read(told, sources, now).client
                 clients[owner.id] = owner
             except settings.SettingsError as exc:
                 for problem in exc.problems:

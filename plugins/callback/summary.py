@@ -73,7 +73,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     ``files`` are the report's path and the names of what lies beside it.
     """
     lines: list[tuple[str, str | None]] = [
-        (f"{summary['client']}: {summary['verdict']} Grade {summary['grade']}.", _worst(summary["hosts"]))
+        (f"{summary['client']}: {summary['verdict']} {_grade(summary['grade'])}", _worst(summary["hosts"]))
     ]
     if summary["partial"]:
         lines.append((f"PARTIAL: {'; '.join(summary['partial'])}", "watch"))
@@ -98,6 +98,10 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     lines.append((f"Evidence  {summary['evidence']}", None))
     # A path must stay whole, to be copied.
     return [(clean(text) if text.startswith(("Report ", "Evidence ")) else fit(text), state) for text, state in lines]
+
+
+def _grade(letter: str) -> str:
+    return "No grade." if letter == "none" else f"Grade {letter}" + ("" if letter.endswith("?") else ".")
 
 
 def _worst(counts: t.Mapping[str, int]) -> str:
@@ -139,6 +143,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__(*arguments, **named)
         self._summary: t.Mapping[str, t.Any] | None = None
         self._files: list[str] = []
+        self._closing = ""
         self._assessed = 0
         self._expected = 0
         self._started = self._said = time.monotonic()
@@ -156,8 +161,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Remember what the record and render tasks tell."""
         values = _values(result)
         action = _action(result)
-        if action == "keepwell.fleet.record":
+        if action in ("keepwell.fleet.record", "keepwell.fleet.recorded"):
             self._summary = values.get("summary")
+        elif action == "keepwell.fleet.history":
+            self._closing = str(values.get("msg", ""))
         elif action == "keepwell.fleet.render":
             index = str(values.get("index") or values.get("folder", ""))
             beside = [str(name) for name in values.get("files", []) if not index.endswith(f"/{name}")]
@@ -185,6 +192,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         """Print the summary."""
+        if self._closing:
+            self._display.display(f"\n{fit(self._closing)}")
         if not self._summary:
             return
         plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ

@@ -41,4 +41,9 @@ runs:
   description: How many sealed runs are indexed.
   returned: success, outside check mode
   type: int
+altered:
+  description: Evidence that is not as it was when its run was sealed, one sentence each; also shown as warnings.
+  returned: success, outside check mode
+  type: list
+  elements: str
 """

@@ -156,6 +156,11 @@ def _finding(judging: Judging, check: Check, verdict: Verdict, first_seen: First
     )
     accepted = None
     state = verdict.state
+    summary = verdict.summary
+    ended = [w for w in judging.waivers if w.expired(judging.now) and w.means(judging, check.id, verdict.object)]
+    if ended and waiver is None:
+        last = max(ended, key=lambda entry: entry.expires)
+        summary = f"{summary} It was accepted by {last.approver} until {last.expires.isoformat()}.".strip()
     if waiver is not None:
         accepted = Acceptance(
             reason=waiver.reason, approver=waiver.approver, expires=waiver.expires.isoformat(), underlying=state
@@ -167,7 +172,7 @@ def _finding(judging: Judging, check: Check, verdict: Verdict, first_seen: First
         state=state,
         observed=verdict.observed,
         expected=verdict.expected,
-        summary=verdict.summary,
+        summary=summary,
         advice=verdict.advice,
         command=verdict.command,
         first_seen=iso(judging.now if known is None else min(known, judging.now)),

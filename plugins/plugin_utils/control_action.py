@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
@@ -24,8 +24,16 @@ def keepwell_variables(templar: t.Any, task_vars: Mapping[str, t.Any]) -> dict[s
 
     Misspelt ones are included, so that they can be refused by name.
     """
-    names = [name for name in task_vars if str(name).startswith("keepwell_")]
-    return {str(name): plain(templar.template(task_vars[name])) for name in names}
+    names = [str(name) for name in task_vars if str(name).startswith("keepwell_")]
+    return {name: named(name, lambda name=name: templar.template(task_vars[name])) for name in names}
+
+
+def named(name: str, value: Callable[[], t.Any]) -> t.Any:
+    """Return a plain value; what Ansible cannot make one (undefined, not decryptable) is refused by its name."""
+    try:
+        return plain(value())
+    except AnsibleError as exc:
+        raise SettingsError([f"{name}: {' '.join(str(exc).split())}"]) from exc
 
 
 def plain(value: t.Any) -> t.Any:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -24,7 +25,7 @@ import socket
 import tempfile
 import typing as t
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -347,6 +348,34 @@ class Store:
         )
         write_atomic(folder / "manifest.json", canonical(manifest.model_dump(mode="json")))
         return manifest
+
+    def altered(self, manifest: Manifest) -> list[str]:
+        """Return what no longer is as it was when the run was sealed: files changed, missing or added."""
+        folder = self.run_dir(manifest.run_id)
+        found = []
+        for name, entry in sorted(manifest.files.items()):
+            path = folder / name
+            if not path.is_file():
+                found.append(f"{path} is missing")
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
+                found.append(f"{path} was changed after the run was sealed")
+        known = {*manifest.files, "manifest.json"}
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file() and name not in known and not path.name.startswith("."):
+                found.append(f"{path} was added after the run was sealed")
+        return found
+
+    def broken_links(self, chain: Sequence[Manifest]) -> list[str]:
+        """Return where a chain of manifests (in order) does not hold: a run is missing, or a manifest was changed."""
+        found = []
+        for before, after in itertools.pairwise(chain):
+            if after.seq != before.seq + 1 or after.previous_run_id != before.run_id:
+                found.append(f"between runs {before.run_id} and {after.run_id} of {self.client_id} a run is missing")
+            elif after.previous_manifest_sha256 != self.manifest_hash(before.run_id):
+                path = self.run_dir(before.run_id) / "manifest.json"
+                found.append(f"{path} was changed after the next run was sealed")
+        return found
 
     def manifest_hash(self, run_id: str) -> str:
         """SHA-256 of a run's manifest file, as the next manifest refers to it."""

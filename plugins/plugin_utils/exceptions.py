@@ -51,9 +51,12 @@ class Waiver(BaseModel):
 
     def covers(self, subject: Subject, check: str, obj: str) -> bool:
         """True when this waiver accepts a finding of this check on this object of that host, now."""
+        return not self.expired(subject.now) and self.means(subject, check, obj)
+
+    def means(self, subject: Subject, check: str, obj: str) -> bool:
+        """True when this waiver is, or was, about a finding of this check on this object of that host."""
         return (
             check == self.check
-            and not self.expired(subject.now)
             and fnmatch.fnmatchcase(obj, self.object)
             and any(fnmatch.fnmatchcase(name, host) for host in self.hosts for name in (subject.host, *subject.groups))
         )

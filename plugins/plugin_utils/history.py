@@ -222,10 +222,14 @@ class History:
         view = observation.view(evidence.observation, result.host, at)
         self._add_sightings(connection, result.host, set(_registry.sightings(view)), at)
         points = {(metric, name): value for metric, name, value in _registry.series(view)}
-        for (metric, name), value in points.items():
-            row = {"host": result.host, "metric": metric, "object": name, "at": at}
-            connection.execute(delete(SERIES).where(*(SERIES.c[column] == row[column] for column in row)))
-            connection.execute(insert(SERIES).values(**row, value=value))
+        # Two runs can judge a host in the same second: the later one of the chain holds.
+        connection.execute(delete(SERIES).where(SERIES.c.host == result.host, SERIES.c.at == at))
+        rows = [
+            {"host": result.host, "metric": metric, "object": name, "at": at, "value": value}
+            for (metric, name), value in points.items()
+        ]
+        if rows:
+            connection.execute(insert(SERIES), rows)
         boot_id = observation.boot_id(view)
         if boot_id:
             known = select(BOOTS.c.boot_id).where(BOOTS.c.host == result.host, BOOTS.c.boot_id == boot_id)
@@ -265,10 +269,12 @@ class History:
             for name in known - names:
                 connection.execute(delete(SIGHTINGS).where(*mine, SIGHTINGS.c.name == name))
             connection.execute(update(SIGHTINGS).where(*mine).values(last_seen=at))
-            for name in sorted(names - known):
-                connection.execute(
-                    insert(SIGHTINGS).values(host=host, kind=kind, name=name, first_seen=at, last_seen=at)
-                )
+            new = [
+                {"host": host, "kind": kind, "name": name, "first_seen": at, "last_seen": at}
+                for name in sorted(names - known)
+            ]
+            if new:
+                connection.execute(insert(SIGHTINGS), new)
 
     def previous_run_id(self, *, complete: bool = True) -> str | None:
         """The newest indexed run; with ``complete`` the newest that ended and covered everything."""

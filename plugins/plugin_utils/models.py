@@ -295,6 +295,7 @@ class Run(Model):
     problems: list[Problem] = []
     delta: Delta | None = None
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
+    altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
 
 
 class ManifestFile(Model):

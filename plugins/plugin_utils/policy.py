@@ -32,10 +32,12 @@ class PolicyError(ValueError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the closest allowed word, or what is allowed when nothing is close."""
+    """Return " Did you mean 'x'?" for the closest allowed word, and what is allowed when that is short or unclear."""
     names = sorted(allowed)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else f" Allowed: {', '.join(names)}."
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    everything = f" Allowed: {', '.join(names) or 'none'}." if not close or len(names) <= 3 else ""
+    return hint + everything
 
 
 def build(layers: Iterable[tuple[str, t.Any]]) -> Policy:

@@ -14,6 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Sto
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Contact,
+    Grade,
     HostResult,
     Run,
     RunCounts,
@@ -55,7 +56,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         history = History(store)
         earlier = history.previous_run_id() if history.ready() else None
         previous = store.read_run(earlier) if earlier else None
-        run = summarise(header, _hosts(store, header, now), previous, now, status)
+        run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store))
         run.interrupted_runs = _interrupted_since(store, previous)
         store.seal(run)
         history.catch_up()
@@ -77,6 +78,12 @@ def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
     return hosts
 
 
+def _altered_before(store: Store) -> list[str]:
+    """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
+    chain = store.sealed()[-2:]
+    return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
+
+
 def _interrupted_since(store: Store, previous: Run | None) -> list[str]:
     """Ids of runs sealed as interrupted after the previous complete run."""
     since = previous.header.run_id if previous else ""
@@ -91,8 +98,9 @@ def summarise(
     previous: Run | None,
     now: float,
     status: t.Literal["complete", "interrupted"] = "complete",
+    altered: Sequence[str] = (),
 ) -> Run:
-    """Return the run document that these host results make. Pure."""
+    """Return the run document that these host results make; ``altered`` is evidence that was changed. Pure."""
     checks = assessment.check_infos()
     found = counting.problems(hosts, checks)
     counts = counting.count_run(hosts)
@@ -102,13 +110,15 @@ def summarise(
         header=header,
         ended_at=iso(now),
         data_as_of=min(measured) if measured else None,
-        verdict=verdict(counts),
+        verdict=("Evidence of the run before was changed. " if altered else "") + verdict(counts),
         counts=counts,
-        grade=grade.grade(hosts, checks, found),
+        # A part says nothing of the whole; where evidence was changed, no figure built on it may look sound.
+        grade=Grade(model=grade.MODEL, letter=None) if header.partial or altered else grade.grade(hosts, checks, found),
         checks=checks,
         hosts=list(hosts),
         problems=found,
         delta=delta.compare(hosts, checks, previous),
+        altered_evidence=list(altered),
     )
 
 

@@ -113,6 +113,9 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
     exposure = variables.get("keepwell_exposure") or "internet"
     if exposure not in EXPOSURES:
         problems.append(f"keepwell_exposure: '{exposure}' is unknown.{nearest(str(exposure), EXPOSURES)}")
+    fail_on = variables.get("keepwell_fail_on") or "never"
+    if fail_on not in FAIL_ON:
+        problems.append(f"keepwell_fail_on: '{fail_on}' is unknown.{nearest(str(fail_on), FAIL_ON)}")
     parameters = variables.get("keepwell_probes") or {}
     if not isinstance(parameters, Mapping):
         problems.append(f"keepwell_probes must be a mapping of probes, not {type(parameters).__name__}.")
@@ -122,6 +125,13 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
             problems.append(f"keepwell_probes.{name}: unknown probe.{nearest(str(name), probes.PROBES)}")
         elif not isinstance(value, Mapping):
             problems.append(f"keepwell_probes.{name} must be a mapping, not {type(value).__name__}.")
+        else:
+            known = getattr(probes.PROBES[name], "PARAMETERS", ())
+            problems += [
+                f"keepwell_probes.{name}.{key}: unknown setting.{nearest(str(key), known)}"
+                for key in value
+                if key not in known
+            ]
     if problems:
         raise SettingsError(problems)
     return Settings(

@@ -356,3 +356,16 @@ def test_a_report_is_remade_from_evidence_alone(project: Project, tmp_path: Path
     assert outcome.rc == 0, outcome.output
     after = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
     assert after == before
+
+
+def test_no_report_is_made_of_changed_evidence(project: Project, tmp_path: Path) -> None:
+    hosts = inventory(tmp_path / "shop.yml", LOCAL)
+    project.play("assess", hosts, "-e", "keepwell_subset=disks")
+    run = sorted((project.state / "shop" / "runs").iterdir())[-1] / "run.json"
+    run.write_bytes(run.read_bytes().replace(b'"ok"', b'"OK"', 1))
+    outcome = project.play("report", hosts)
+    assert outcome.rc == 2, outcome.output
+    assert "No report is made of changed evidence" in " ".join(outcome.output.split())
+    rebuilt = project.play("history_rebuild", hosts)
+    assert "was changed after the run was sealed" in " ".join(rebuilt.output.split())
+    assert "Runs of shop in the index: 1. Evidence changed since: 1." in rebuilt.output

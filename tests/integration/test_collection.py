@@ -22,6 +22,10 @@ PUBLISHED = {
 }  # fmt: skip
 
 
+# Two workers building and installing at once get in each other's way below ~/.ansible.
+pytestmark = pytest.mark.xdist_group("collection")
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build it from what git knows: in the work tree lie caches and inventories."""

@@ -15,6 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._der import 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._renewal import renewal
 
 TIME_LIMIT_S = 12
+PARAMETERS = ("names", "paths", "ports")
 FILE_CAP = 200
 CERTIFICATE_CAP = 400
 # A file with more certificates than this is a list of authorities, not a chain.

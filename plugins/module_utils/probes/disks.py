@@ -11,6 +11,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dele
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Unreadable
 
 TIME_LIMIT_S = 15
+PARAMETERS = ("network",)
 # Longest wait for one filesystem; a dead network mount never answers at all.
 STATVFS_TIMEOUT_S = 2.0
 SIZES = ("size_bytes", "used_bytes", "avail_bytes", "free_bytes", "inodes_total", "inodes_free")

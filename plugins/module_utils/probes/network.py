@@ -14,6 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _list
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Unreadable
 
 TIME_LIMIT_S = 12
+PARAMETERS = ("names", "targets")
 LINK_CAP = 64
 TARGET_CAP = 5
 # Interfaces that container and virtual machine tools make and drop by the dozen; only counted.

@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._systemd imp
 )
 
 TIME_LIMIT_S = 10
+PARAMETERS = ("watched",)
 # 150 units and 200 timers keep the document of any host below 150 KiB.
 UNIT_CAP = 150
 TIMER_CAP = 200

@@ -70,6 +70,11 @@ def _data(items: list[Aged], now: float) -> dict[str, object]:
     }
 
 
+def _counted_from(basis: str) -> str:
+    """Say so where nobody knows when the update came out: the clock then starts late."""
+    return " (counted from first sight)" if basis == "ledger_first_seen" else ""
+
+
 def _pending(view: View, policy: Policy, word: str, items: list[Aged], calm: State, late: State) -> Iterator[Verdict]:
     """Judge the open updates of one class; ``calm`` and ``late`` are the states before and after the deadline."""
     manager = view.data("packages")["manager"]
@@ -115,7 +120,7 @@ def _pending(view: View, policy: Policy, word: str, items: list[Aged], calm: Sta
         yield Verdict(
             calm,
             object=word.replace("-", "_"),
-            observed=f"{what}, first due in {left}",
+            observed=f"{what}, first due in {left}{_counted_from(first.basis)}",
             expected=expected,
             summary=f"{what} open: {names_text(item.update['name'] for item in items)}." if calm != "ok" else "",
             command=command,

@@ -29,5 +29,6 @@ class Policy(Section):
     oom_crit: int = threshold(3, "House; once is an accident, three times a pattern", ge=1)
     zombies_max: int = threshold(50, "House", ge=1)
     blocked_s: float = threshold(60.0, "House; in uninterruptible sleep", gt=0)
+    sandbox_files: int = threshold(64, "House: sandboxes (sshd before login) allow themselves fewer on purpose", ge=0)
     limit_watch_percent: float = threshold(80.0, "House", gt=0, lt=100)
     limit_crit_percent: float = threshold(95.0, "House", gt=0, le=100)

@@ -96,3 +96,8 @@ def test_a_right_to_left_mark_cannot_turn_the_line_around() -> None:
 
 def test_a_partial_run_says_so() -> None:
     assert "PARTIAL: only these probes: disks" in text(partial=["only these probes: disks"])
+
+
+def test_a_run_without_a_grade_says_so_in_words() -> None:
+    assert text(grade="none")[0].endswith("in good shape. No grade.")
+    assert text(grade="B?")[0].endswith("in good shape. Grade B?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -198,3 +199,58 @@ def test_a_process_is_told_from_another_with_the_same_pid() -> None:
 @given(st.integers(min_value=0, max_value=4_000_000_000))
 def test_times_survive_the_round_trip(second: int) -> None:
     assert epoch(iso(second)) == second
+
+
+def three_runs(tmp_path: Path) -> tuple[evidence.Store, list[str]]:
+    store = evidence.Store(tmp_path, "acme")
+    return store, [record(store, [host_evidence("web1", {"capacity.space": "ok"})], at=NOW + 60 * n) for n in range(3)]
+
+
+def test_untouched_evidence_holds(tmp_path: Path) -> None:
+    store, _ids = three_runs(tmp_path)
+    assert store.broken_links(store.sealed()) == []
+    assert [problem for seal in store.sealed() for problem in store.altered(seal)] == []
+
+
+@pytest.mark.parametrize("name", ["run.json", "hosts/web1.json"])
+def test_one_changed_byte_is_noticed(tmp_path: Path, name: str) -> None:
+    store, ids = three_runs(tmp_path)
+    path = store.run_dir(ids[1]) / name
+    path.write_bytes(path.read_bytes().replace(b"seen", b"Seen", 1))
+    assert store.altered(store.sealed()[1]) == [f"{path} was changed after the run was sealed"]
+
+
+def test_missing_and_added_files_are_noticed(tmp_path: Path) -> None:
+    store, ids = three_runs(tmp_path)
+    (store.run_dir(ids[0]) / "hosts" / "web1.json").unlink()
+    (store.run_dir(ids[0]) / "hosts" / "web2.json").write_text("{}")
+    assert [problem.rsplit("/", 1)[1] for problem in store.altered(store.sealed()[0])] == [
+        "web1.json is missing",
+        "web2.json was added after the run was sealed",
+    ]
+
+
+def test_a_lost_run_and_a_changed_manifest_break_the_chain(tmp_path: Path) -> None:
+    store, ids = three_runs(tmp_path)
+    manifest = store.run_dir(ids[0]) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"partial":[]', b'"partial":["x"]'))
+    assert store.broken_links(store.sealed()) == [f"{manifest} was changed after the next run was sealed"]
+    shutil.rmtree(store.run_dir(ids[1]))
+    assert store.broken_links(store.sealed()) == [f"between runs {ids[0]} and {ids[2]} of acme a run is missing"]
+
+
+def test_a_run_over_changed_evidence_has_no_grade_and_says_why(tmp_path: Path) -> None:
+    store, ids = three_runs(tmp_path)
+    path = store.run_dir(ids[2]) / "hosts" / "web1.json"
+    path.write_bytes(path.read_bytes().replace(b"seen", b"Seen", 1))
+    run = store.read_run(record(store, [host_evidence("web1", {"capacity.space": "ok"})], at=NOW + 600))
+    assert run.grade is not None
+    assert run.grade.letter is None
+    assert run.verdict.startswith("Evidence of the run before was changed. ")
+    assert run.altered_evidence == [f"{path} was changed after the run was sealed"]
+
+
+def test_evidence_is_for_owner_and_group(tmp_path: Path) -> None:
+    store, ids = three_runs(tmp_path)
+    for path in [store.history, *store.run_dir(ids[0]).rglob("*.json")]:
+        assert path.stat().st_mode & 0o777 == 0o640, path

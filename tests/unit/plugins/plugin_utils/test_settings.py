@@ -73,7 +73,11 @@ def test_all_mistakes_come_at_once() -> None:
         keepwell_client={"id": "Not Valid"},
     )
     assert len(found) == 4
-    assert any("keepwell_exposure: 'internett' is unknown. Did you mean 'internet'?" in line for line in found)
+    assert any(
+        "keepwell_exposure: 'internett' is unknown. Did you mean 'internet'? Allowed: internal, internet, isolated."
+        in line
+        for line in found
+    )
     assert any("keepwell_policy must be a mapping of sections, not list." in line for line in found)
     assert any("keepwell_probes.disk: unknown probe. Did you mean 'disks'?" in line for line in found)
     assert any("keepwell_client.id" in line for line in found)
@@ -161,3 +165,18 @@ def test_mistakes_in_waivers_are_named() -> None:
         f"keepwell_exceptions[2].{key}" for key in ("reason", "approver", "expires")
     }
     assert "more than 365 days away" in problems[5]
+
+
+def test_settings_of_probes_and_the_failing_state_are_checked_too() -> None:
+    found = mistakes(keepwell_probes={"certificates": {"pats": ["/x"]}}, keepwell_fail_on="critical")
+    assert found[0].startswith("keepwell_fail_on: 'critical' is unknown. Did you mean 'crit'?")
+    assert (
+        found[1]
+        == "keepwell_probes.certificates.pats: unknown setting. Did you mean 'paths'? Allowed: names, paths, ports."
+    )
+
+
+def test_an_ended_waiver_still_knows_what_it_was_about() -> None:
+    waivers, _problems = exceptions.build([{**GOOD, "expires": "2026-11-22"}], NOW)
+    assert not waivers[0].covers(Subject(), "time.offset", "")
+    assert waivers[0].means(Subject(), "time.offset", "")
