@@ -38,7 +38,6 @@ VARIABLES = (
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
-    "keepwell_templates",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")
