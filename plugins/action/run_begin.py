@@ -85,9 +85,9 @@ class ActionModule(ControlAction):
         clients: dict[str, Client] = {}
         for host in population:
             variables = task_vars["hostvars"][host]
-            names = [str(name) for name in variables if str(name).startswith("keepwell_")]
+            own = [str(name) for name in variables if str(name).startswith("keepwell_")]
             try:
-                told = {name: named(name, lambda name=name: variables[name]) for name in names}
+                told = {name: named(name, variables.__getitem__) for name in own}
                 owner = settings.read(told, sources, now).client
                 clients[owner.id] = owner
             except settings.SettingsError as exc:

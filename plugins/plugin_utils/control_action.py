@@ -25,13 +25,13 @@ def keepwell_variables(templar: t.Any, task_vars: Mapping[str, t.Any]) -> dict[s
     Misspelt ones are included, so that they can be refused by name.
     """
     names = [str(name) for name in task_vars if str(name).startswith("keepwell_")]
-    return {name: named(name, lambda name=name: templar.template(task_vars[name])) for name in names}
+    return {name: named(name, lambda name: templar.template(task_vars[name])) for name in names}
 
 
-def named(name: str, value: Callable[[], t.Any]) -> t.Any:
-    """Return a plain value; what Ansible cannot make one (undefined, not decryptable) is refused by its name."""
+def named(name: str, read: Callable[[str], t.Any]) -> t.Any:
+    """Return a variable's plain value; one that Ansible cannot give (undefined, not decryptable) is refused by name."""
     try:
-        return plain(value())
+        return plain(read(name))
     except AnsibleError as exc:
         raise SettingsError([f"{name}: {' '.join(str(exc).split())}"]) from exc
 
