@@ -10,27 +10,12 @@ Runs on the control node.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sqlalchemy import (
-    Column,
-    Engine,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    delete,
-    event,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Engine, create_engine, delete, event, insert, inspect, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -38,70 +23,20 @@ from sqlalchemy.pool import NullPool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import FILE_MODE, Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import FILE_MODE, EvidenceError, Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
+    BOOTS,
+    FINDINGS,
+    HOSTS,
+    METADATA,
+    RUNS,
+    SCHEMA,
+    SERIES,
+    SIGHTINGS,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, Manifest, epoch
 
-SCHEMA = 1
 SERIES_DAYS = 90
-_METADATA = MetaData()
-
-RUNS = Table(
-    "runs",
-    _METADATA,
-    Column("run_id", String, primary_key=True),
-    Column("seq", Integer, nullable=False, unique=True),
-    Column("status", String, nullable=False),
-    Column("started_at", Float, nullable=False),
-    Column("partial", Integer, nullable=False),
-)
-HOSTS = Table(
-    "hosts",
-    _METADATA,
-    Column("run_id", String, primary_key=True),
-    Column("host", String, primary_key=True),
-    Column("seq", Integer, nullable=False),
-    Column("at", Float, nullable=False),
-    Column("state", String, nullable=False),
-    Column("reached", Integer, nullable=False),
-    Index("hosts_by_host", "host", "seq"),
-)
-FINDINGS = Table(
-    "findings",
-    _METADATA,
-    Column("key", String, primary_key=True),
-    Column("host", String, nullable=False),
-    Column("check", String, nullable=False),
-    Column("object", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("first_seen", Float, nullable=False),
-    Column("last_seen", Float, nullable=False),
-    Index("findings_by_host", "host", "check"),
-)
-SIGHTINGS = Table(
-    "sightings",
-    _METADATA,
-    Column("host", String, primary_key=True),
-    Column("kind", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("first_seen", Float, nullable=False),
-    Column("last_seen", Float, nullable=False),
-)
-SERIES = Table(
-    "series",
-    _METADATA,
-    Column("host", String, primary_key=True),
-    Column("metric", String, primary_key=True),
-    Column("object", String, primary_key=True),
-    Column("at", Float, primary_key=True),
-    Column("value", Float, nullable=False),
-)
-BOOTS = Table(
-    "boots",
-    _METADATA,
-    Column("host", String, primary_key=True),
-    Column("boot_id", String, primary_key=True),
-    Column("first_seen", Float, nullable=False),
-)
 
 
 def _journal(path: Path) -> Path:
@@ -119,6 +54,19 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the database says (disk full, locked, damaged) into one sentence."""
+    try:
+        yield
+    except SQLAlchemyError as exc:
+        reason = getattr(exc, "orig", None) or type(exc).__name__
+        raise EvidenceError(
+            f"The history index {path} cannot be used: {reason}. Nothing is only there: "
+            "when the reason is gone, the next run brings it up to date."
+        ) from exc
+
+
 class History:
     """The index of one client, beside its evidence; ``path`` is elsewhere while it is made anew."""
 
@@ -132,7 +80,7 @@ class History:
             return False
         try:
             names = set(inspect(self._engine).get_table_names())
-            if not names >= set(_METADATA.tables):
+            if not names >= set(METADATA.tables):
                 return False
             with self._engine.connect() as connection:
                 return bool(connection.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA)
@@ -149,6 +97,10 @@ class History:
 
     def catch_up(self) -> None:
         """Bring the index up to date: with what is missing at its end, else anew. Call within ``sealing``."""
+        with _told(self.store.history):
+            self._catch_up()
+
+    def _catch_up(self) -> None:
         known = self._known() if self.ready() else {}
         there = set(self.store.sealed_ids())
         missing = [manifest for run_id in there - set(known) if (manifest := self.store.read_manifest(run_id))]
@@ -172,7 +124,7 @@ class History:
         aside.touch()
         aside.chmod(FILE_MODE)
         fresh = History(self.store, aside)
-        _METADATA.create_all(fresh._engine)
+        METADATA.create_all(fresh._engine)
         with fresh._engine.begin() as connection:
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
         manifests = self.store.sealed()
@@ -286,14 +238,15 @@ class History:
 
     def of(self, host: str, now: float) -> HostHistory:
         """What is known of one host before ``now``."""
-        return HostHistory(self._engine, self.store, host, now)
+        with _told(self.store.history):
+            return HostHistory(self._engine, self.store, host, now)
 
     def dump(self) -> dict[str, list[tuple[t.Any, ...]]]:
         """All rows of all tables, sorted: to compare two indexes."""
         with self._engine.connect() as connection:
             return {
                 name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
-                for name, table in _METADATA.tables.items()
+                for name, table in METADATA.tables.items()
             }
 
 

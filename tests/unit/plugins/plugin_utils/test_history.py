@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fleet_runs import NOW, finding, host_evidence, record
+from sqlalchemy.exc import OperationalError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
@@ -127,6 +128,24 @@ def test_a_damaged_index_is_kept_aside_and_made_anew(store: evidence.Store) -> N
     store.history.write_bytes(b"no database at all" * 500)
     assert history.open_history(store).dump() == before
     assert store.history.with_suffix(".sqlite3.damaged").exists()
+
+
+def test_what_the_database_says_is_one_sentence(store: evidence.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(store, [host_evidence("web1", {})])
+    index = history.History(store)
+    store.history.write_bytes(store.history.read_bytes()[:4096] + b"x" * 8192)
+    with pytest.raises(evidence.EvidenceError, match=r"^The history index \S+ cannot be used: [^\n]+$"):
+        index.of("web1", NOW)
+
+    def full(self: history.History, manifest: Manifest) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(history.History, "add", full)
+    with pytest.raises(evidence.EvidenceError, match="database or disk is full"):
+        record(store, [host_evidence("web1", {})], at=NOW + 60)
+    monkeypatch.undo()
+    history.open_history(store)
+    assert not index.behind(), "what was sealed on a full disk is indexed later"
 
 
 def test_a_host_without_history_is_no_error(store: evidence.Store) -> None:

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the tables of the history index. Change SCHEMA with them: an older index is made anew."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
+
+SCHEMA = 1
+METADATA = MetaData()
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("seq", Integer, nullable=False, unique=True),
+    Column("status", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("partial", Integer, nullable=False),
+)
+HOSTS = Table(
+    "hosts",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reached", Integer, nullable=False),
+    Index("hosts_by_host", "host", "seq"),
+)
+FINDINGS = Table(
+    "findings",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("check", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Index("findings_by_host", "host", "check"),
+)
+SIGHTINGS = Table(
+    "sightings",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+)
+SERIES = Table(
+    "series",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("metric", String, primary_key=True),
+    Column("object", String, primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+BOOTS = Table(
+    "boots",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("boot_id", String, primary_key=True),
+    Column("first_seen", Float, nullable=False),
+)
