@@ -383,14 +383,16 @@ class Store:
 
 
 def current_run(state_dir: str | Path, process: dict[str, t.Any]) -> tuple[Store, str] | None:
-    """Return the store and id of the unsealed run that this controller process began, or None."""
+    """Return the store and id of the unsealed run that this controller process began, or None.
+
+    What cannot be read (damaged, or another user's) is not this process's: it may belong to another client.
+    """
     root = Path(state_dir)
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    for folder in folders:
-        if not (folder / "runs").is_dir():
-            continue
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
         store = Store(root, folder.name)
-        for run_id in reversed(store.unsealed()):
-            if store.read_run(run_id).header.process == process:
-                return store, run_id
+        with contextlib.suppress(OSError):
+            for run_id in reversed(store.unsealed()):
+                with contextlib.suppress(EvidenceError):
+                    if store.read_run(run_id).header.process == process:
+                        return store, run_id
     return None

@@ -254,3 +254,13 @@ def test_evidence_is_for_owner_and_group(tmp_path: Path) -> None:
     store, ids = three_runs(tmp_path)
     for path in [store.history, *store.run_dir(ids[0]).rglob("*.json")]:
         assert path.stat().st_mode & 0o777 == 0o640, path
+
+
+def test_damage_at_one_client_does_not_hide_the_run_of_another(tmp_path: Path) -> None:
+    evidence.Store(tmp_path, "aaa").begin(header("01K0000000000000000000000A"))
+    (tmp_path / "aaa" / "runs" / "01K0000000000000000000000A" / "run.json").write_text("{torn")
+    store = evidence.Store(tmp_path, "acme")
+    store.begin(header("01K0000000000000000000000B", process=evidence.this_process()))
+    found = evidence.current_run(tmp_path, evidence.this_process())
+    assert found is not None
+    assert (found[0].client_id, found[1]) == ("acme", "01K0000000000000000000000B")
