@@ -317,15 +317,16 @@ class Store:
             else:
                 yield True
 
-    def seal(self, run: Run) -> Manifest:
-        """Write the final run.json and the manifest that hashes all files of the run. Call within ``sealing``."""
+    def seal(self, run: Run, previous: Manifest | None) -> Manifest:
+        """Write the final run.json and the manifest that hashes all files of the run. Call within ``sealing``.
+
+        ``previous`` is the end of the chain: the manifest that was sealed last.
+        """
         folder = self.run_dir(run.header.run_id)
         for leftover in [*folder.glob(".*.tmp"), *folder.glob("hosts/.*.tmp")]:
             leftover.unlink()
         (folder / _OBSERVERS).unlink(missing_ok=True)
         write_atomic(folder / "run.json", dump(run))
-        chain = self.sealed()
-        previous = chain[-1] if chain else None
         files = {
             path.relative_to(folder).as_posix(): ManifestFile(
                 sha256=hashlib.sha256(content := path.read_bytes()).hexdigest(), size=len(content)

@@ -228,6 +228,12 @@ class History:
             if new:
                 connection.execute(insert(SIGHTINGS), new)
 
+    def chain_end(self, number: int) -> list[str]:
+        """The runs that were sealed last, in the order of the chain: without reading every manifest there is."""
+        query = select(RUNS.c.run_id).order_by(RUNS.c.seq.desc()).limit(number)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())[::-1]
+
     def previous_run_id(self, *, complete: bool = True) -> str | None:
         """The newest indexed run; with ``complete`` the newest that ended and covered everything."""
         query = select(RUNS.c.run_id).order_by(RUNS.c.seq.desc()).limit(1)

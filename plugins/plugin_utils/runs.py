@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Contact,
     Grade,
     HostResult,
+    Manifest,
     Run,
     RunCounts,
     RunHeader,
@@ -31,7 +32,8 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
 
     Raises EvidenceError when evidence cannot be read or the state directory cannot be written.
     """
-    open_history(store)
+    # A damaged end of the chain stops the run here, not after all hosts were looked at.
+    _chain_end(store, open_history(store))
     interrupted = []
     for run_id in store.unsealed():
         if is_alive(store.read_run(run_id).header, now):
@@ -54,13 +56,20 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
             return store.read_run(run_id)  # another run that began at this moment was faster
         header = store.read_run(run_id).header
         history = History(store)
-        earlier = history.previous_run_id() if history.ready() else None
+        history.catch_up()
+        chain = _chain_end(store, history)
+        earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
-        run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store))
+        run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store, chain))
         run.interrupted_runs = _interrupted_since(store, previous)
-        store.seal(run)
+        store.seal(run, chain[-1] if chain else None)
         history.catch_up()
     return run
+
+
+def _chain_end(store: Store, history: History) -> list[Manifest]:
+    """The two manifests that were sealed last, in order."""
+    return [manifest for run_id in history.chain_end(2) if (manifest := store.read_manifest(run_id))]
 
 
 def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
@@ -78,18 +87,17 @@ def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
     return hosts
 
 
-def _altered_before(store: Store) -> list[str]:
+def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
-    chain = store.sealed()[-2:]
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
 
 
 def _interrupted_since(store: Store, previous: Run | None) -> list[str]:
     """Ids of runs sealed as interrupted after the previous complete run."""
     since = previous.header.run_id if previous else ""
-    return [
-        manifest.run_id for manifest in store.sealed() if manifest.status == "interrupted" and manifest.run_id > since
-    ]
+    later = [manifest for run_id in store.sealed_ids() if run_id > since and (manifest := store.read_manifest(run_id))]
+    later.sort(key=lambda manifest: manifest.seq)
+    return [manifest.run_id for manifest in later if manifest.status == "interrupted"]
 
 
 def summarise(

@@ -130,6 +130,28 @@ def test_two_runs_that_begin_together_seal_a_dead_one_once(tmp_path: Path) -> No
     assert not history.History(store).behind()
 
 
+def test_a_long_history_is_not_read_for_every_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    for day in range(6):
+        record(store, [host_evidence("web1", {})], at=NOW + day * 86400)
+    read = []
+    load = evidence.load
+    monkeypatch.setattr(evidence, "load", lambda model, path: read.append(path.name) or load(model, path))
+    record(store, [host_evidence("web1", {})], at=NOW + 7 * 86400)
+    assert read.count("manifest.json") < 6
+    assert [seal.seq for seal in store.sealed()] == [*range(1, 8)]
+    assert store.broken_links(store.sealed()) == []
+
+
+def test_a_damaged_end_of_the_chain_stops_a_run_before_it_begins(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    run_id = record(store, [host_evidence("web1", {})])
+    (store.run_dir(run_id) / "manifest.json").write_text("{torn")
+    with pytest.raises(evidence.EvidenceError, match=r"manifest\.json is not JSON"):
+        runs.begin(store, header("01K0000000000000000000000A"), NOW)
+    assert store.run_ids() == [run_id]
+
+
 def test_delta_tells_new_worse_better_resolved_and_open() -> None:
     old = [
         host_result(
