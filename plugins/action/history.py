@@ -42,8 +42,6 @@ class ActionModule(ControlAction):
             changed = history.dump() != before
         seals = store.sealed()
         altered = [*store.broken_links(seals), *(problem for seal in seals for problem in store.altered(seal))]
-        for problem in altered:
-            self._display.warning(problem)
         return {
             "changed": changed,
             "client": client,

@@ -143,7 +143,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         super().__init__(*arguments, **named)
         self._summary: t.Mapping[str, t.Any] | None = None
         self._files: list[str] = []
-        self._closing = ""
+        self._closing: list[str] = []
         self._assessed = 0
         self._expected = 0
         self._started = self._said = time.monotonic()
@@ -164,7 +164,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if action in ("keepwell.fleet.record", "keepwell.fleet.recorded"):
             self._summary = values.get("summary")
         elif action == "keepwell.fleet.history":
-            self._closing = str(values.get("msg", ""))
+            self._closing = [*values.get("altered", []), str(values.get("msg", ""))]
         elif action == "keepwell.fleet.render":
             index = str(values.get("index") or values.get("folder", ""))
             beside = [str(name) for name in values.get("files", []) if not index.endswith(f"/{name}")]
@@ -192,8 +192,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         """Print the summary."""
-        if self._closing:
-            self._display.display(f"\n{fit(self._closing)}")
+        for line in self._closing:
+            self._display.display(clean(line))
         if not self._summary:
             return
         plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ

@@ -42,7 +42,7 @@ runs:
   returned: success, outside check mode
   type: int
 altered:
-  description: Evidence that is not as it was when its run was sealed, one sentence each; also shown as warnings.
+  description: Evidence that is not as it was when its run was sealed, one sentence each; also shown at the end.
   returned: success, outside check mode
   type: list
   elements: str

@@ -22,10 +22,6 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-# Two workers building and installing at once get in each other's way below ~/.ansible.
-pytestmark = pytest.mark.xdist_group("collection")
-
-
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build it from what git knows: in the work tree lie caches and inventories."""
@@ -42,9 +38,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def galaxy(*arguments: str, folder: Path) -> None:
+    # With the project's own ansible.cfg it would find the collection in the work tree and install nothing.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     done = subprocess.run(
-        [PROGRAMS / "ansible-galaxy", "collection", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+        [PROGRAMS / "ansible-galaxy", "collection", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 
