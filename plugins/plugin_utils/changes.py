@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what Keepwell did on a host, as evidence: before, after, reason, outcome.
+
+One document per host, chore and run, ``changes/<host>.<chore>.json`` in the run's folder, written whole each time
+the change gets further, so that a run that was killed leaves the last thing it knew. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from pydantic import Field
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp
+
+Chore = t.Literal["patching"]
+# done: everything asked for is in place and verified. nothing: there was nothing to do. planned: check mode, or acting
+# was not asked for. skipped: a gate or a window kept it back, nothing is wrong. refused: the host is in no state to be
+# changed, nothing was touched. failed: touched, and not as it should be. rolled_back: failed, and put back. lost: the
+# host is not reached, its transaction may go on. released: a person let the client go on after a failure.
+Outcome = t.Literal[
+    "planned", "nothing", "skipped", "refused", "running", "done", "failed", "rolled_back", "lost", "released"
+]
+# The outcomes after which a person has to look.
+BAD: tuple[Outcome, ...] = ("failed", "rolled_back", "lost")
+
+
+class Step(Model):
+    """One thing that was done, in order."""
+
+    name: str = Field(description="refresh, apply, restart_services, reboot, verify, rollback ...")
+    outcome: t.Literal["done", "skipped", "failed"]
+    text: str = Field("", description="one sentence for a person")
+    started_at: Timestamp
+    ended_at: Timestamp
+
+
+class Version(Model):
+    """A package whose version changed."""
+
+    name: str
+    arch: str = ""
+    before: str | None = Field(None, description="null when it was not installed")
+    after: str | None = Field(None, description="null when it was removed")
+
+
+class Difference(Model):
+    """Something that is other than before the change, by the same judge before and after."""
+
+    kind: str = Field(description="unit, failed_unit, listener, mount, route, dns, time, antivirus, probe, package")
+    name: str
+    before: str = ""
+    after: str = ""
+    bad: bool = Field(True, description="false: a change that is no loss, as a new listener")
+
+
+class Reboot(Model):
+    """A reboot, with its proof."""
+
+    required: t.Literal["yes", "no", "unknown"]
+    reasons: list[str] = []
+    done: bool = False
+    boot_before: str = Field("", description="boot id, or in a container the start of process 1")
+    boot_after: str = ""
+    kernel_before: str = ""
+    kernel_after: str = ""
+    text: str = Field("", description="why it was not done, or what the proof says")
+
+
+class ChangeRecord(Model):
+    """Everything that was done on one host by one chore in one run."""
+
+    schema_version: str = SCHEMA_VERSION
+    run_id: str
+    client: str
+    host: str
+    chore: Chore
+    outcome: Outcome
+    code: str = Field("", description="stable word for the reason: window_closed, plan_changed, disk_full ...")
+    text: str = Field("", description="one or two sentences: what, why, what to do")
+    started_at: Timestamp
+    ended_at: Timestamp | None = None
+    transaction: str = Field("", description="id of the transaction on the host; empty when none was begun")
+    begun_by: str = Field("", description="run that began the transaction, when it was another one")
+    plan_hash: str = ""
+    approver: str = ""
+    ticket: str = ""
+    window: str = Field("", description="name of the window it was done in")
+    ring: int | None = None
+    lane: t.Literal["normal", "emergency"] = "normal"
+    steps: list[Step] = []
+    versions: list[Version] = Field([], description="all packages that changed, by the host's own account")
+    advisories: list[str] = []
+    cves: list[str] = Field([], description="closed by this change")
+    reboot: Reboot | None = None
+    services: dict[str, str] = Field({}, description="unit -> restarted, or why not")
+    config_files: list[str] = Field([], description="new versions of configuration files that were kept aside")
+    differences: list[Difference] = []
+    half_done: list[str] = Field([], description="what was left in between, named by the package manager")
+    residual: list[str] = Field([], description="what the policy wanted and is still open, each with its reason")
+    rollback: str = Field("", description="whether it can be taken back and how; or what was taken back")
+    bounded: str = Field("", description="by what the work was limited; 'not bounded: ...' where it was not")
+    log: str = Field("", description="the last lines of the package manager's own words")
+    findings_new: list[str] = Field([], description="checks that found something new after the change")
