@@ -1,11 +1,13 @@
 """The lab's RPM packages, their repositories and advisories. Same input, same bytes.
 
 ``updates`` has advisories; ``updates-malformed`` the same packages and a broken updateinfo.xml, of which dnf says
-nothing at all; ``updates-absent`` has none.
+nothing at all; ``updates-absent`` has none. ``traps`` is what goes wrong while patching, and ``traps-old`` what a host
+has before: no host knows them until a test adds them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from lab.apt_repository import EPOCH
 
 RELEASE = ".el9"
 VARIANTS = ("updates", "updates-malformed", "updates-absent")
+TRAPS = ("traps-old", "traps")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Package:
     release: str
     provides: tuple[str, ...] = ()
     before: str = ""
+    after: str = ""
+    # More lines of the spec's head.
+    head: tuple[str, ...] = ()
+    # Path of a configuration file that the user may have changed.
+    configuration: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,16 @@ class Advisory:
     version: str
     release: str
     cve: str = ""
+    repository: str = "updates"
+    # An element inside the package that says what has to be restarted.
+    flag: str = ""
 
 
 _KERNEL = ("installonlypkg(kernel)", "kernel")
 _RELEASE = ("system-release = 9.6-1", "system-release(releasever) = 9", "redhat-release", "/bin/sh", "/usr/bin/bash")
+_FAILS_AFTER = '[ -e /etc/kw-after.fixed ] || { echo "kw-after: migration failed" >&2; exit 1; }'
+_SLOW = "[ ! -e /etc/kw-slow ] || sleep 60"
+_LICENCE = "You may not use this without agreeing to it."
 _FAILS = '[ -e /etc/kw-broken.fixed ] || { echo "kw-broken: pre check failed" >&2; exit 1; }'
 PACKAGES = (
     Package("base", "kw-release", "9.6", "1", _RELEASE),
@@ -64,6 +78,28 @@ PACKAGES = (
     # Its upgrade asks for a reboot.
     Package("base", "kernel-core", "5.14.0", "1", _KERNEL),
     Package("updates", "kernel-core", "5.14.0", "2", _KERNEL),
+    # Its new version is installed, and the script after that fails until /etc/kw-after.fixed exists.
+    Package("traps-old", "kw-after", "1.0", "1"),
+    Package("traps", "kw-after", "1.0", "2", after=_FAILS_AFTER),
+    Package("traps-old", "kw-conf", "1.0", "1", configuration="/etc/kw-conf.conf"),
+    Package("traps", "kw-conf", "1.0", "2", configuration="/etc/kw-conf.conf"),
+    # The upgrade brings another package.
+    Package("traps-old", "kw-needs", "1.0", "1"),
+    Package("traps", "kw-needs", "1.0", "2", head=("Requires: kw-lib",)),
+    Package("traps", "kw-lib", "1:0.9", "1"),
+    # The upgrade takes a package away.
+    Package("traps-old", "kw-former", "1.0", "1"),
+    Package("traps-old", "kw-replaces", "1.0", "1"),
+    Package("traps", "kw-replaces", "1.0", "2", head=("Obsoletes: kw-former < 2",)),
+    # The package of an update stack; SUSE restarts zypper after it.
+    Package("traps-old", "kw-stack", "1.0", "1"),
+    Package("traps", "kw-stack", "1.0", "2"),
+    # Takes a minute as long as /etc/kw-slow exists.
+    Package("traps-old", "kw-slow", "1.0", "1"),
+    Package("traps", "kw-slow", "1.0", "2", after=_SLOW),
+    # SUSE asks whether one agrees to its licence.
+    Package("traps-old", "kw-licensed", "1.0", "1"),
+    Package("traps", "kw-licensed", "1.0", "2"),
 )
 ADVISORIES = (
     Advisory("KWSA-2026:0001", "security", "Important", "kw-tool", "1.0", "2", "CVE-2026-90001"),
@@ -71,12 +107,16 @@ ADVISORIES = (
     Advisory("KWBA-2026:0003", "bugfix", "None", "kw-plain", "2.0", "2"),
     Advisory("KWSA-2026:0004", "security", "Critical", "kw-crit", "3.0", "2", "CVE-2026-90004"),
     Advisory("KWSA-2026:0005", "security", "Moderate", "kernel-core", "5.14.0", "2", "CVE-2026-90005"),
+    Advisory(
+        "KWSA-2026:0006", "security", "Moderate", "kw-stack", "1.0", "2", "CVE-2026-90006", "traps", "restart_suggested"
+    ),
 )
 
 
 def build(folder: Path) -> None:
-    """Build ``folder``/base and the three variants of ``folder``/updates."""
-    for name in ("base", *VARIANTS):
+    """Build ``folder``/base, the three variants of ``folder``/updates, and the traps."""
+    names = ("base", *VARIANTS, *TRAPS)
+    for name in names:
         (folder / name).mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
         for package in PACKAGES:
@@ -84,20 +124,37 @@ def build(folder: Path) -> None:
         for variant in VARIANTS[1:]:
             for path in (folder / "updates").glob("*.rpm"):
                 shutil.copy(path, folder / variant)
-        for name in ("base", *VARIANTS):
+        for name in names:
             podman.run(
                 *("createrepo_c", "--quiet", "--revision", "1", "--set-timestamp-to-revision", str(folder / name))
             )
-        text = updateinfo()
-        for variant, content in (("updates", text), ("updates-malformed", text.replace('type="security"', "type=", 1))):
-            path = Path(scratch) / "updateinfo.xml"
+        text = updateinfo("updates")
+        for repository, name, content in (
+            ("updates", "updateinfo", text),
+            ("updates-malformed", "updateinfo", text.replace('type="security"', "type=", 1)),
+            ("traps", "updateinfo", updateinfo("traps")),
+            ("traps", "susedata", _susedata(folder / "traps")),
+        ):
+            path = Path(scratch) / f"{name}.xml"
             path.write_text(content, encoding="utf-8")
-            podman.run("modifyrepo_c", str(path), str(folder / variant / "repodata"))
+            podman.run("modifyrepo_c", str(path), str(folder / repository / "repodata"))
 
 
-def updateinfo() -> str:
-    """The advisories as updateinfo.xml."""
-    return '<?xml version="1.0" encoding="UTF-8"?>\n<updates>\n' + "".join(map(_advisory, ADVISORIES)) + "</updates>\n"
+def updateinfo(repository: str) -> str:
+    """The advisories of a repository as updateinfo.xml."""
+    entries = "".join(_advisory(advisory) for advisory in ADVISORIES if advisory.repository == repository)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<updates>\n{entries}</updates>\n'
+
+
+def _susedata(repository: Path) -> str:
+    """The licence of kw-licensed as susedata.xml, which names a package by its checksum."""
+    name = f"kw-licensed-1.0-2{RELEASE}.noarch.rpm"
+    checksum = hashlib.sha256((repository / name).read_bytes()).hexdigest()
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<susedata xmlns="http://linux.duke.edu/metadata/susedata" packages="1">\n'
+        f'<package pkgid="{checksum}" name="kw-licensed" arch="noarch"><version epoch="0" ver="1.0" rel="2{RELEASE}"/>'
+        f"<eula>{_LICENCE}</eula></package>\n</susedata>\n"
+    )
 
 
 def _advisory(advisory: Advisory) -> str:
@@ -107,6 +164,7 @@ def _advisory(advisory: Advisory) -> str:
         link = quoteattr(f"https://example.invalid/{advisory.cve}")
         reference = f'<reference href={link} id={name} type="cve" title={name}/>'
     full = f"{advisory.package}-{advisory.version}-{advisory.release}{RELEASE}"
+    flag = f"<{advisory.flag}>1</{advisory.flag}>" if advisory.flag else ""
     return (
         f' <update from="lab@keepwell.invalid" status="final" type="{advisory.type}" version="1"><id>{advisory.id}</id>'
         f'<title>{advisory.package} {advisory.type} update</title><issued date="2026-01-01 00:00:00"/>'
@@ -114,22 +172,29 @@ def _advisory(advisory: Advisory) -> str:
         f"<description>test fixture</description><references>{reference}</references>\n"
         f'  <pkglist><collection short="kw-el9"><name>kw</name><package name="{advisory.package}"'
         f' version="{advisory.version}" release="{advisory.release}{RELEASE}" epoch="0" arch="noarch"'
-        f' src="{full}.src.rpm"><filename>{full}.noarch.rpm</filename></package></collection></pkglist></update>\n'
+        f' src="{full}.src.rpm"><filename>{full}.noarch.rpm</filename>{flag}</package></collection></pkglist></update>\n'
     )
 
 
 def _build(package: Package, scratch: Path) -> Path:
-    full = f"{package.version}-{package.release}{RELEASE}"
+    epoch, _colon, version = package.version.rpartition(":")
+    full = f"{version}-{package.release}{RELEASE}"
     is_kernel = package.name == "kernel-core"
     path = f"/boot/vmlinuz-{full}" if is_kernel else f"/usr/share/{package.name}/version"
-    provides = "".join(f"Provides: {name}\n" for name in package.provides)
-    before = f"%pre\n{package.before}\n" if package.before else ""
+    path = package.configuration or path
+    kind = "%config(noreplace) " if package.configuration else ""
+    head = [f"Provides: {name}" for name in package.provides] + list(package.head)
+    head += [f"Epoch: {epoch}"] if epoch else []
+    scripts = "".join(
+        f"%{name}\n{script}\n" for name, script in (("pre", package.before), ("post", package.after)) if script
+    )
     spec = scratch / f"{package.name}.spec"
     spec.write_text(
-        f"Name: {package.name}\nVersion: {package.version}\nRelease: {package.release}{RELEASE}\n"
-        f"Summary: Keepwell lab package {package.name}\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n{provides}"
-        f"%description\ntest fixture\n%install\nmkdir -p %{{buildroot}}$(dirname {path})\n"
-        f"echo {full} >%{{buildroot}}{path}\n{before}%files\n{path}\n",
+        f"Name: {package.name}\nVersion: {version}\nRelease: {package.release}{RELEASE}\n"
+        f"Summary: Keepwell lab package {package.name}\nLicense: MIT\nBuildArch: noarch\nAutoReqProv: no\n"
+        + "".join(line + "\n" for line in head)
+        + f"%description\ntest fixture\n%install\nmkdir -p %{{buildroot}}$(dirname {path})\n"
+        f"echo {full} >%{{buildroot}}{path}\n{scripts}%files\n{kind}{path}\n",
         encoding="utf-8",
     )
     definitions = {
