@@ -9,12 +9,10 @@ Imports are at the top on purpose: Ansible loads this file in its main process, 
 
 from __future__ import annotations
 
-import re
 import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, history, observation, payload, settings
@@ -28,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
     current_run,
     this_process,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 
 # What a host sent (not yet checked), and when it was asked and had answered.
@@ -36,12 +35,8 @@ Answer = tuple[dict[str, t.Any], float, float]
 _CLOCK_ROUND_TRIP_S = 30.0
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(HostAction):
     """keepwell.fleet.assess"""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return {changed, host, state, counts, evidence, msg}; ``unreachable`` or ``failed`` when nothing was seen."""
@@ -100,7 +95,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     raise
                 except Exception as exc:  # noqa: BLE001 - whatever a host says, it leaves evidence and costs only itself
                     contact.reached = False
-                    contact.reason = _one_line(f"what came back cannot be judged: {type(exc).__name__}: {exc}")
+                    contact.reason = one_line(f"what came back cannot be judged: {type(exc).__name__}: {exc}")
             evidence = assessment.judge_silence(judging, contact, known.finding_first_seen)
             return _result(evidence, str(store.write_host(evidence)))
 
@@ -112,10 +107,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             answered = self._by_stream(request, task_vars, contact) or self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
-            contact.reason = _one_line(f"not reachable: {_cause(str(exc))}")
+            contact.reason = one_line(f"not reachable: {cause(str(exc))}")
             return None, contact
         except (AnsibleError, payload.PayloadError) as exc:
-            contact.reason = _one_line(str(exc))
+            contact.reason = one_line(str(exc))
             return None, contact
         document, before, after = answered
         wrong = observation.check_shape(document)
@@ -129,7 +124,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _by_stream(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> Answer | None:
         """The fast way: the probes as one program for the system's Python. None where it cannot work."""
-        if not self._connection.has_pipelining or not self._connection.is_pipelining_enabled():
+        if not self.streams():
             return None
         interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
         program = payload.program(**request)
@@ -142,10 +137,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except AnsibleError as exc:
             if self._connection.become is None:
                 raise
-            contact.become_refused = _one_line(str(exc))
+            contact.become_refused = one_line(str(exc))
             answer = None
         if answer is not None and answer["rc"] != 0 and self._connection.become is not None:
-            contact.become_refused = _one_line(answer["stderr"] or answer["stdout"])
+            contact.become_refused = one_line(answer["stderr"] or answer["stdout"])
             answer = None
         if answer is None:
             # Rights were asked for and refused: look with those there are. What needs more comes out as denied.
@@ -196,16 +191,6 @@ def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) 
     if earliest <= seen <= latest:
         return 0.0
     return round(seen - (latest if seen > latest else earliest), 3)
-
-
-def _cause(message: str) -> str:
-    """Return what ssh itself said; Ansible puts a general sentence before it, which hides it in a short line."""
-    return re.split(r"(?:over|via) ssh:", message, maxsplit=1)[-1].strip() or message
-
-
-def _one_line(text: str) -> str:
-    """Return a message as one line of at most 300 characters, as it goes into a report."""
-    return " ".join(str(text).split())[:300]
 
 
 def _result(evidence: HostEvidence, path: str) -> dict[str, t.Any]:

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: how an action asks a host for something: by stream, or by a module where that cannot be.
+
+Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
+
+# Between two tries to reach a host again.
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 15.0
+
+
+class HostError(Exception):
+    """The host was reached and what it answered cannot be used; one sentence for a person."""
+
+
+class HostAction(ActionBase):  # type: ignore[misc]
+    """An action that talks to the host it runs for."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def streams(self) -> bool:
+        """True when programs can be sent over the connection's standard input."""
+        return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
+
+    def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return what the patching agent on the host answers to a request (see ``module_utils/patching``).
+
+        Raises AnsibleConnectionFailure when the host is not reached and HostError when it cannot answer.
+        """
+        try:
+            answer = self._stream(request, task_vars) if self.streams() else self._module(request, task_vars)
+        except AnsibleConnectionFailure:
+            raise
+        except (AnsibleError, payload.PayloadError) as exc:
+            raise HostError(one_line(str(exc))) from exc
+        if answer.get("error"):
+            raise HostError(one_line(f"{answer.get('text') or answer['error']}"))
+        return answer
+
+    def _stream(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
+        command = payload.command(interpreter if isinstance(interpreter, str) else None)
+        answer = self._low_level_execute_command(command, in_data=payload.agent(request), sudoable=True)
+        return payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
+
+    def _module(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        result = self._execute_module(
+            module_name="keepwell.fleet.patch_agent", module_args={"request": dict(request)}, task_vars=task_vars
+        )
+        if result.get("unreachable"):
+            raise AnsibleConnectionFailure(str(result.get("msg", "")))
+        if result.get("failed") or "answer" not in result:
+            raise HostError(one_line(str(result.get("msg") or result.get("module_stderr") or "no answer")))
+        return t.cast("dict[str, t.Any]", plain(result["answer"]))
+
+    def ask_until(
+        self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any], patience_s: float
+    ) -> dict[str, t.Any]:
+        """Like ``ask``, and when the connection fails try again until it was gone for ``patience_s`` seconds."""
+        end = time.monotonic() + patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return self.ask(request, task_vars)
+            except AnsibleConnectionFailure:
+                if time.monotonic() + pause > end:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                # A kept connection may be dead, and would stay so.
+                with contextlib.suppress(AnsibleError, OSError):
+                    self._connection.reset()
+
+
+def cause(message: str) -> str:
+    """Return what ssh itself said; Ansible puts a general sentence before it, which hides it in a short line."""
+    return re.split(r"(?:over|via) ssh:", message, maxsplit=1)[-1].strip() or message
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line of at most 300 characters, as it goes into a report."""
+    return " ".join(str(text).split())[:300]
