@@ -87,6 +87,8 @@ PACKAGES = (
     Package("traps-old", "kw-needs", "1.0", "1"),
     Package("traps", "kw-needs", "1.0", "2", head=("Requires: kw-lib",)),
     Package("traps", "kw-lib", "1:0.9", "1"),
+    # A host that keeps two kernels loses this one when the next comes.
+    Package("traps-old", "kernel-core", "5.13.0", "1", _KERNEL),
     # The upgrade takes a package away.
     Package("traps-old", "kw-former", "1.0", "1"),
     Package("traps-old", "kw-replaces", "1.0", "1"),

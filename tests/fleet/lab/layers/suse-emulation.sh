@@ -11,6 +11,20 @@ ID_LIKE="suse opensuse"
 VERSION_ID="15.6"
 PRETTY_NAME="Keepwell SUSE 15.6 (lab emulation)"
 X
+# Without it libzypp makes a product out of the first line of os-release, and misses a package for it.
+mkdir -p /etc/products.d
+cat >/etc/products.d/keepwell.prod <<X
+<?xml version="1.0" encoding="UTF-8"?>
+<product schemeversion="0">
+  <vendor>Keepwell</vendor>
+  <name>keepwell-suse</name>
+  <version>15.6</version>
+  <release>0</release>
+  <arch>noarch</arch>
+  <summary>Keepwell SUSE 15.6 (lab emulation)</summary>
+</product>
+X
+ln -s keepwell.prod /etc/products.d/baseproduct
 for name in base updates; do
     cat >"/etc/zypp/repos.d/kw-$name.repo" <<X
 [kw-$name]
