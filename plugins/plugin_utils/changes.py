@@ -16,7 +16,8 @@ from pydantic import Field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp
 
-Chore = t.Literal["patching"]
+# release: a person lets a client go on after a failed change.
+Chore = t.Literal["patching", "release"]
 # done: everything asked for is in place and verified. nothing: there was nothing to do. planned: check mode, or acting
 # was not asked for. skipped: a gate or a window kept it back, nothing is wrong. refused: the host is in no state to be
 # changed, nothing was touched. failed: touched, and not as it should be. rolled_back: failed, and put back. lost: the

@@ -13,14 +13,18 @@ import contextlib
 import re
 import time
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 
+# All probes of one look together.
+OBSERVE_BUDGET_S = 20.0
 # Between two tries to reach a host again.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
@@ -71,6 +75,33 @@ class HostAction(ActionBase):  # type: ignore[misc]
         if result.get("failed") or "answer" not in result:
             raise HostError(one_line(str(result.get("msg") or result.get("module_stderr") or "no answer")))
         return t.cast("dict[str, t.Any]", plain(result["answer"]))
+
+    def observe(
+        self, subset: Sequence[str], parameters: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """Return an observation document of the host by these probes. Raises like ``ask``."""
+        request = {"subset": list(subset), "parameters": dict(parameters), "budget_s": OBSERVE_BUDGET_S}
+        try:
+            if self.streams():
+                interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
+                command = payload.command(interpreter if isinstance(interpreter, str) else None)
+                answer = self._low_level_execute_command(command, in_data=payload.program(**request), sudoable=True)
+                document = payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
+            else:
+                result = self._execute_module(
+                    module_name="keepwell.fleet.assess", module_args=request, task_vars=task_vars
+                )
+                if result.get("unreachable"):
+                    raise AnsibleConnectionFailure(str(result.get("msg", "")))
+                document = t.cast("dict[str, t.Any]", plain(result.get("observation")))
+        except AnsibleConnectionFailure:
+            raise
+        except (AnsibleError, payload.PayloadError) as exc:
+            raise HostError(one_line(str(exc))) from exc
+        wrong = observation.check_shape(document)
+        if wrong:
+            raise HostError(f"what came back is no observation: {wrong}")
+        return redact(observation.complete(document, probes.select(request["subset"])))
 
     def ask_until(
         self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any], patience_s: float

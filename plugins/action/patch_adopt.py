@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Wait for a transaction that an earlier run began on the host, and take it into this run's change record."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+
+
+class ActionModule(PatchAction):
+    """keepwell.fleet.patch_adopt"""
+
+    def work(self, job: Job) -> dict[str, t.Any]:
+        """Return the id of the transaction that was taken over; empty when there was none."""
+        left = self.ask({"operation": "unfinished"}, job.task_vars)["transactions"]
+        if not left:
+            return {"changed": False, "adopted": "", "msg": "nothing was left by an earlier run"}
+        record = job.change()
+        for found in sorted(left, key=lambda entry: str(entry.get("started_at") or "")):
+            record.outcome, record.transaction = "running", str(found["id"])
+            record.begun_by = str(found.get("run_id") or "")
+            record.plan_hash = str(found.get("plan_hash") or "")
+            job.save(record)
+            try:
+                state = transaction.follow(self, job, record.transaction)
+            except AnsibleConnectionFailure as exc:
+                transaction.lose(job, record, exc, "adopt")
+                job.save(record)
+                raise
+            transaction.absorb(job, record, state, "adopt")
+            if record.outcome == "refused":
+                # Refused without a trace: it says nothing of the host as it is now.
+                record.outcome, record.code, record.text = "running", "", ""
+                self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)
+            job.save(record)
+        if record.outcome == "running" and not record.versions:
+            record.outcome, record.transaction = "planned", ""
+            job.save(record)
+        return {
+            "changed": False,
+            "adopted": record.transaction,
+            "msg": f"took up {record.transaction or 'nothing'}, begun by run {record.begun_by}: "
+            f"{record.text or 'ended well'}",
+        }

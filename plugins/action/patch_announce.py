@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Print the plans of all hosts as one text, and keep it in the run's folder."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    keepwell_variables,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, current_run, this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import announcement
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+
+FILE = "announcement.txt"
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.patch_announce"""
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return where the text is."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        found = current_run(state_dir(own, task_vars), this_process())
+        if found is None:
+            raise EvidenceError("No run has begun. Call keepwell.fleet.run_begin first.")
+        store, run_id = found
+        header = store.read_run(run_id).header
+        plans = list(store.read_plans(Plan, run_id))
+        missing = sorted(set(header.population) - {plan.host for plan in plans})
+        text = announcement.client(header.client, plans, missing, run_id, now, acting=bool(header.acting))
+        path = store.write_document(run_id, FILE, text.encode("utf-8"))
+        self._display.display(text.rstrip("\n"))
+        wanted = sum(len(plan.items) for plan in plans)
+        return {
+            "changed": False,
+            "path": str(path),
+            "msg": f"{wanted} updates on {sum(not plan.empty for plan in plans)} of {len(plans)} hosts",
+        }

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan the updates of a host: choose by the policy, let the host simulate, look at what stands against it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    guards,
+    planning,
+    preflight,
+    rings,
+    selection,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+
+
+class ActionModule(PatchAction):
+    """keepwell.fleet.patch_plan"""
+
+    def work(self, job: Job) -> dict[str, t.Any]:
+        """Return the plan in short; the whole of it is in the run's folder."""
+        plan = self._plan(job)
+        job.store.write_plan(plan)
+        record = job.change()
+        record.plan_hash, record.ring, record.lane = plan.plan_hash, plan.ring, plan.lane
+        if record.outcome in ("planned", "nothing"):
+            record.outcome = "nothing" if plan.empty else "planned"
+            record.text = "Nothing that the policy wants is pending." if plan.empty else _headline(plan)
+        job.save(record)
+        return {
+            "changed": bool(self._task.check_mode and not plan.empty),
+            "plan_hash": plan.plan_hash,
+            "packages": [f"{item.name} {item.version}" for item in plan.items],
+            "msg": _headline(plan),
+        }
+
+    def _plan(self, job: Job) -> Plan:
+        evidence = job.evidence()
+        if evidence is None or evidence.observation is None:
+            raise EvidenceError(f"{job.host} was not observed in this run, so there is nothing to plan from.")
+        view = observation.view(
+            evidence.observation,
+            job.host,
+            job.now(),
+            history.History(job.store).of(job.host, job.now()),
+            exposure=job.settings.exposure,
+        )
+        rank = guards.schedule(job).ring_of(job.host)
+        withheld_by_rings = rings.unproven(job.host, guards.schedule(job), guards.records(job), job.options, job.now())
+        items, withheld = selection.select(view, job.settings.policy["patching"], job.options, withheld_by_rings)
+        manager = str(view.data("packages")["manager"])
+        wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
+        look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
+        facts = preflight.judge(look, view, job.settings.policy["patching"], job.options)
+        return planning.build(
+            view=view,
+            client=job.store.client_id,
+            run_id=job.run_id,
+            items=items,
+            withheld=withheld,
+            look=look,
+            preflight=facts,
+            options=job.options,
+            ring=rank,
+        )
+
+
+def _headline(plan: Plan) -> str:
+    """Return the plan in one line."""
+    if plan.empty:
+        return f"nothing to do; {len(plan.withheld)} withheld" if plan.withheld else "nothing to do"
+    security = sum(item.update_class == "security" for item in plan.items)
+    against = [fact.name for fact in plan.preflight if not fact.passed]
+    return f"{len(plan.transaction)} packages, {security} security updates; reboot: {plan.reboot.expected}" + (
+        f"; not ready: {', '.join(against)}" if against else ""
+    )

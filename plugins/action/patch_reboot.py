@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reboot a host that has a reason to be rebooted, and prove that it was."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning, preflight, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+
+_PAUSE_S = 3.0
+
+
+class ActionModule(PatchAction):
+    """keepwell.fleet.patch_reboot"""
+
+    def work(self, job: Job) -> dict[str, t.Any]:
+        """Return how the change stands after the reboot, if there was one."""
+        record = job.change()
+        if self._task.check_mode or record.outcome != "running":
+            return {"changed": False, "outcome": record.outcome, "msg": "nothing to reboot for"}
+        try:
+            rebooted = self._reboot(job, record)
+        except AnsibleConnectionFailure as exc:
+            transaction.lose(job, record, exc, "reboot")
+            job.save(record)
+            raise
+        job.save(record)
+        failed = record.outcome != "running"
+        text = record.text if failed else record.reboot.text if record.reboot else ""
+        return {"changed": rebooted, "outcome": record.outcome, "msg": text, **({"failed": True} if failed else {})}
+
+    def _reboot(self, job: Job, record: ChangeRecord) -> bool:
+        """Reboot when that is due and allowed; return whether the host was asked to."""
+        required, reasons = planning.reboot_due(self.observe(["packages", "system"], {}, job.task_vars))
+        before = self.ask({"operation": "boot"}, job.task_vars)
+        record.reboot = Reboot(
+            required=required,
+            reasons=reasons,
+            boot_before=_identity(before),
+            boot_after=_identity(before),
+            kernel_before=str(before["kernel"]),
+            kernel_after=str(before["kernel"]),
+        )
+        against = self._against(job, record.reboot)
+        if against:
+            record.reboot.text = against
+            job.step(record, "reboot", "skipped", against, job.now())
+            return False
+        since = job.now()
+        started = time.monotonic()
+        self.ask({"operation": "reboot", "reason": f"patching: {'; '.join(reasons)[:200]}"}, job.task_vars)
+        after = self._wait(job, record.reboot.boot_before)
+        if after is None:
+            record.outcome, record.code = "lost", "no_return"
+            record.text = (
+                f"The host was rebooted ({'; '.join(reasons)}) and did not come back within "
+                f"{job.options.reboot_limit_s:.0f} s. Look at its console."
+            )
+            job.step(record, "reboot", "failed", record.text, since)
+            return True
+        reboot = record.reboot
+        reboot.done, reboot.boot_after, reboot.kernel_after = True, _identity(after), str(after["kernel"])
+        reboot.text = f"rebooted for {'; '.join(reasons)}; up again after {time.monotonic() - started:.0f} s"
+        still, why = planning.reboot_due(self.observe(["packages", "system"], {}, job.task_vars))
+        if still == "yes":
+            record.outcome, record.code = "failed", "reboot_did_not_help"
+            record.text = f"The host was rebooted and still needs a reboot: {'; '.join(why)}."
+            job.step(record, "reboot", "failed", record.text, since)
+        else:
+            job.step(record, "reboot", "done", reboot.text, since)
+        return True
+
+    def _against(self, job: Job, reboot: Reboot) -> str:
+        """Return why there is no reboot now; empty when there is one."""
+        if reboot.required != "yes":
+            return "no reboot is needed" if reboot.required == "no" else "nobody can say whether a reboot is needed"
+        if job.options.reboot == "never":
+            return "a reboot is needed, and patching_reboot is 'never'"
+        decision = guards.window(job, "reboot")
+        if not decision.open:
+            return f"a reboot is needed, and it is not the time: {decision.reason}"
+        look = self.ask({"operation": "look", "manager": "", "items": []}, job.task_vars)
+        wrong = [fact for fact in preflight.judge_reboot(look, job.options) if not fact.passed]
+        return "" if not wrong else f"a reboot is needed, and not done: {wrong[0].name}: {wrong[0].observed}"
+
+    def _wait(self, job: Job, before: str) -> dict[str, t.Any] | None:
+        """Return how the host is once it has booted anew and its services are up; None when it does not come back."""
+        end = time.monotonic() + job.options.reboot_limit_s
+        while time.monotonic() < end:
+            time.sleep(_PAUSE_S)
+            try:
+                now = self.ask_until({"operation": "boot"}, job.task_vars, max(0.0, end - time.monotonic()))
+            except (AnsibleConnectionFailure, HostError):
+                continue
+            if _identity(now) != before and now["booted"]:
+                return now
+        return None
+
+
+def _identity(boot: t.Mapping[str, t.Any]) -> str:
+    """What differs from boot to boot: the boot id, and the start of process 1, which a container has of its own."""
+    return f"{boot['boot_id']} {boot['pid1_started']}"

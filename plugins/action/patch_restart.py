@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Restart the units that still run on files which the change has replaced."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+
+_TIMEOUT_S = 300
+
+
+class ActionModule(PatchAction):
+    """keepwell.fleet.patch_restart"""
+
+    def work(self, job: Job) -> dict[str, t.Any]:
+        """Return what became of each unit."""
+        record = job.change()
+        if self._task.check_mode or record.outcome != "running":
+            return {"changed": False, "outcome": record.outcome, "msg": "nothing to restart"}
+        since = job.now()
+        try:
+            document = self.observe(["packages", "services"], job.settings.probe_parameters, job.task_vars)
+            units, kept = planning.services(document, job.options)
+            request = {"operation": "restart", "units": units, "timeout_s": _TIMEOUT_S}
+            answers = self.ask(request, job.task_vars)["units"] if units else {}
+        except AnsibleConnectionFailure as exc:
+            transaction.lose(job, record, exc, "restart services")
+            job.save(record)
+            raise
+        record.services = {**kept, **{unit: _words(answer) for unit, answer in answers.items()}}
+        failed = sorted(unit for unit, answer in answers.items() if answer["result"] == "failed")
+        done = sorted(unit for unit, answer in answers.items() if answer["result"] == "restarted")
+        text = f"restarted {', '.join(done) or 'nothing'}" + (f"; failed: {', '.join(failed)}" if failed else "")
+        # A unit that does not come back is what the verification looks for: it decides.
+        job.step(record, "restart_services", "failed" if failed else "done", text, since)
+        job.save(record)
+        return {"changed": bool(done), "outcome": record.outcome, "services": record.services, "msg": text}
+
+
+def _words(answer: t.Mapping[str, t.Any]) -> str:
+    return str(answer["result"]) + (f": {answer['text']}" if answer.get("text") else "")

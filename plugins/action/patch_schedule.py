@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decide which hosts are patched together, after every host's variables were checked."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    keepwell_variables,
+    named,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
+    EvidenceError,
+    Store,
+    current_run,
+    this_process,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, options, rings
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.patch_schedule"""
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the batches of this play."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        found = current_run(state_dir(own, task_vars), this_process())
+        if found is None:
+            raise EvidenceError("No run has begun. Call keepwell.fleet.run_begin first, or use playbooks/patch.yml.")
+        store, run_id = found
+        chosen = self._options(task_vars)
+        schedule = rings.schedule({host: (entry.ring, entry.pair) for host, entry in chosen.items()})
+        store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))
+        here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
+        self._release(store, run_id, {host: entry for host, entry in chosen.items() if host in here}, now)
+        batches = [
+            {"ring": batch.ring, "hosts": [host for host in batch.hosts if host in here]} for batch in schedule.batches
+        ]
+        batches = [batch for batch in batches if batch["hosts"]]
+        return {
+            "changed": False,
+            "batches": batches,
+            "msg": f"{len(here)} hosts in {len(batches)} batches",
+        }
+
+    def _options(self, task_vars: dict[str, t.Any]) -> dict[str, options.Options]:
+        """Return the options of every host of the inventory; raise SettingsError with all mistakes at once."""
+        by_problem: dict[str, list[str]] = {}
+        chosen = {}
+        for host in sorted(str(name) for name in task_vars["groups"]["all"]):
+            variables = task_vars["hostvars"][host]
+            mine = [
+                str(name)
+                for name in variables
+                if str(name).startswith("patching_") and str(name) not in options.REGISTERED
+            ]
+            try:
+                chosen[host] = options.read({name: named(name, variables.__getitem__) for name in mine})
+            except settings.SettingsError as exc:
+                for problem in exc.problems:
+                    by_problem.setdefault(problem, []).append(host)
+        if by_problem:
+            raise settings.SettingsError(
+                [
+                    f"{problem} [{', '.join(hosts[:3])}{' and others' if hosts[3:] else ''}]"
+                    for problem, hosts in by_problem.items()
+                ]
+            )
+        return chosen
+
+    def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> None:
+        """Write down that a person lets hosts go on whose last change failed."""
+        known = History(store).changes(guards.CHORE) + History(store).changes("release")
+        for host in rings.unresolved(known):
+            entry = chosen.get(host)
+            if entry is None or not entry.release:
+                continue
+            store.write_change(
+                ChangeRecord(
+                    run_id=run_id,
+                    client=store.client_id,
+                    host=host,
+                    chore="release",
+                    outcome="released",
+                    text=entry.release,
+                    approver=entry.approver,
+                    ticket=entry.ticket,
+                    started_at=iso(now),
+                    ended_at=iso(now),
+                )
+            )
+            self._display.display(f"Released: {host} ({entry.release}; {entry.approver})")

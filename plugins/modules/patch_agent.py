@@ -1,0 +1,65 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: patch_agent
+short_description: Answer one question of the patching steps on a host
+description:
+  - What the steps of patching ask of a host, for connections over which no program can be streamed. The steps call it
+    by themselves; there is no use in calling it from a playbook.
+version_added: 0.1.0
+author: The Keepwell authors (@keepwell)
+options:
+  request:
+    description: The question, with C(operation) and what that operation needs.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details: In check mode, operations that change the host are refused.
+  diff_mode:
+    description: Will return details on what has changed when in diff_mode.
+    support: none
+seealso:
+  - module: keepwell.fleet.patch_plan
+  - module: keepwell.fleet.patch_apply
+"""
+
+EXAMPLES = r"""
+- name: Ask when the host was booted
+  keepwell.fleet.patch_agent:
+    request:
+      operation: boot
+"""
+
+RETURN = r"""
+answer:
+  description: What the host answers.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent
+
+READING = ("look", "status", "boot", "probes", "unfinished")
+
+
+def main():
+    """Answer the request."""
+    module = AnsibleModule(argument_spec={"request": {"type": "dict", "required": True}}, supports_check_mode=True)
+    request = module.params["request"]
+    if module.check_mode and request.get("operation") not in READING:
+        module.fail_json(msg="%s changes the host, and this is check mode." % request.get("operation"))
+    module.exit_json(changed=request.get("operation") not in READING, answer=_agent.answer(request))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: everything that has to be true before a host is changed, asked in one order.
+
+What keeps a host back without anything being wrong (not bought, no window, an earlier ring) makes the change
+``skipped``; what is wrong with the host or the request makes it ``refused``. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import preflight, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE, Job
+
+SCHEDULE = "patching/schedule.json"
+
+
+class Stop(t.NamedTuple):
+    """Why nothing is done."""
+
+    outcome: Outcome
+    code: str
+    text: str
+
+
+def first(job: Job, plan: Plan | None) -> Stop | None:
+    """Return the first reason against carrying out the plan, or None."""
+    if plan is None:
+        return Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
+    if plan.empty and plan.ready:
+        return Stop("nothing", "", "Nothing that the policy wants is pending.")
+    return (
+        _bought(job)
+        or _approved(job, plan)
+        or _windows(job)
+        or _gate(job, plan)
+        or _ready(plan)
+        or (Stop("nothing", "", "Nothing that the policy wants is pending.") if plan.empty else None)
+    )
+
+
+def _bought(job: Job) -> Stop | None:
+    if job.options.hold:
+        return Stop("skipped", "held", f"Patching of this host is on hold: {job.options.hold}")
+    if job.settings.plan is None or CHORE not in job.settings.plan.services:
+        return Stop("skipped", "not_bought", "The service plan (keepwell_plan) of this host does not have patching.")
+    return None
+
+
+def _approved(job: Job, plan: Plan) -> Stop | None:
+    """The plan must be the approved one, where one was approved."""
+    run_id = job.options.approved_run
+    if not run_id:
+        return None
+    approved = job.store.read_plan(Plan, run_id, job.host)
+    if approved is None:
+        return Stop("refused", "not_approved", f"Run {run_id} announced no plan for this host; announce it first.")
+    if approved.plan_hash == plan.plan_hash:
+        return None
+    return Stop(
+        "refused",
+        "plan_changed",
+        f"The plan is no longer the one that run {run_id} announced: "
+        f"{differences(approved.transaction, plan.transaction)}. Announce it again and have it approved.",
+    )
+
+
+def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
+    """Return in words how two transactions differ."""
+    before = {(move.name, move.arch): move for move in approved}
+    after = {(move.name, move.arch): move for move in now}
+    lines = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if old is None and new is not None:
+            lines.append(f"{new.action} {new.name} {new.after or ''}".strip() + " came in addition")
+        elif new is None and old is not None:
+            lines.append(f"{old.action} {old.name} {old.after or ''}".strip() + " is gone")
+        elif old is not None and new is not None:
+            lines.append(f"{old.name} would become {new.after} instead of {old.after}")
+    return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+
+
+def window(job: Job, what: str = "patch") -> windows.Decision:
+    """Return whether a window is open for long enough."""
+    return windows.is_open(job.settings.windows, job.now(), job.options.reserve_minutes * 60.0, what)
+
+
+def _windows(job: Job) -> Stop | None:
+    decision = window(job)
+    return None if decision.open else Stop("skipped", "window_closed", decision.reason)
+
+
+def records(job: Job) -> list[ChangeRecord]:
+    """All changes of the client by this chore and the releases, those of this run included, oldest first."""
+    history = History(job.store)
+    known = [*history.changes(CHORE), *history.changes("release")]
+    known += [record for record in job.store.read_changes(job.run_id) if record.chore in (CHORE, "release")]
+    return sorted(known, key=lambda record: (record.started_at, record.run_id))
+
+
+def schedule(job: Job) -> rings.Schedule:
+    """Return which host is in which ring, as this run wrote it down."""
+    content = job.store.read_document(job.run_id, SCHEDULE)
+    return rings.Schedule.model_validate_json(content)
+
+
+def _gate(job: Job, plan: Plan) -> Stop | None:
+    decision = rings.gate(job.host, schedule(job), records(job), plan, job.options, job.now())
+    return None if decision.go else Stop("skipped", decision.code, decision.text)
+
+
+def _ready(plan: Plan) -> Stop | None:
+    wrong = [fact for fact in plan.preflight if not fact.passed]
+    if not wrong:
+        return None
+    text = "; ".join(
+        f"{fact.name}: {fact.observed}" + (f" ({fact.expected})" if fact.expected else "") for fact in wrong
+    )
+    advice = next((fact.advice for fact in wrong if fact.advice), "")
+    return Stop("refused", wrong[0].code or "preflight", f"{text}. {advice}".strip())
+
+
+def reserve_bytes(job: Job, plan: Plan) -> int:
+    """Bytes that have to be free for the transaction, looked at again on the host right before it."""
+    return preflight.needed_bytes(plan.download_bytes, plan.installed_bytes)
