@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG
 
 LINTERS := ruff mypy yamllint ansible-lint changelog
 
-.PHONY: help run setup dev test lint $(LINTERS) check sanity lab-up lab-down docs clean
+.PHONY: help run setup dev test lint $(LINTERS) check sanity molecule lab-up lab-down docs clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,6 +50,11 @@ check: lint test ## lint and test: what a change has to pass
 
 sanity: dev ## Run ansible-test sanity on a copy of the last commit
 	@tools/sanity.sh $(ARGS)
+
+# Runs from here, so that the scenarios find this folder; SCENARIO=patching for one of them.
+molecule: dev ## Run the Molecule scenarios over the lab; SCENARIO=patching for one
+	MOLECULE_GLOB='extensions/molecule/*/molecule.yml' PATH="$(CURDIR)/.venv/bin:$$PATH" \
+	  molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
 
 lab-up: dev ## Start real hosts to try things on; ARGS="debian-12=5 el9-emulation" (docs/lab.md)
 	@PYTHONPATH=tests/fleet .venv/bin/python -m lab up $(ARGS)

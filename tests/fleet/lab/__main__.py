@@ -17,6 +17,7 @@ DEFAULT = ("debian-11", "debian-12", "debian-13", "el9-emulation", "suse-emulati
 def main(arguments: Sequence[str]) -> int:
     """Start or remove the lab; return the exit code."""
     parser = argparse.ArgumentParser(prog="make lab-up, make lab-down")
+    parser.add_argument("--name", default=NAME, help="of the lab, where there are to be several beside each other")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="start hosts, replacing those of a former lab-up")
     up.add_argument(
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"This machine cannot run it: {lacking}.", file=sys.stderr)
         return 2
     try:
-        return _up(chosen.kinds) if chosen.verb == "up" else _down(chosen.images)
+        return _up(chosen.name, chosen.kinds) if chosen.verb == "up" else _down(chosen.name, chosen.images)
     except (podman.LabError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -54,12 +55,12 @@ def wanted(words: Sequence[str]) -> list[hosts.Wanted]:
     return found
 
 
-def _up(words: Sequence[str]) -> int:
+def _up(name: str, words: Sequence[str]) -> int:
     asked = wanted(words)
     changed = needs.prepare()
     if changed:
         print(changed)
-    lab = hosts.prepare(PROJECT / ".lab", NAME, {entry.kind for entry in asked})
+    lab = hosts.prepare(PROJECT / ".lab", name, {entry.kind for entry in asked})
     lab.start(asked)
     lab.write_inventory()
     print(f"{len(asked)} hosts are up: {', '.join(lab.hosts)}")
@@ -69,11 +70,11 @@ def _up(words: Sequence[str]) -> int:
     return 0
 
 
-def _down(with_images: bool) -> int:
-    removed = podman.containers(f"{hosts.PREFIX}{NAME}-")
+def _down(name: str, with_images: bool) -> int:
+    removed = podman.containers(f"{hosts.PREFIX}{name}-")
     podman.remove(removed)
-    for name in ("known_hosts", "inventory.json"):
-        (PROJECT / ".lab" / NAME / name).unlink(missing_ok=True)
+    for file in ("known_hosts", "inventory.json"):
+        (PROJECT / ".lab" / name / file).unlink(missing_ok=True)
     print(f"Removed: {', '.join(removed) or 'nothing, no host was up'}")
     if with_images:
         tags = podman.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
