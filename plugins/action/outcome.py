@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name, load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name, load
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
 
 

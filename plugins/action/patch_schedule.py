@@ -17,15 +17,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     named,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    Store,
-    current_run,
-    this_process,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, options, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 
 class ActionModule(ControlAction):

@@ -25,8 +25,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     plain,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, new_run_id, this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, RunHeader, Trigger, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
 
 _ROOT = Path(__file__).parents[2]
 
@@ -53,6 +56,7 @@ class ActionModule(ControlAction):
             started_at=iso(now),
             population=population,
             partial=self._partial(population, task_vars, subset),
+            subset=subset,
             trigger=_trigger(),
             inventory=sources,
             versions={

@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    Store,
-    canonical,
-    write_atomic,
-)
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 TOP_PROBLEMS = 5
 

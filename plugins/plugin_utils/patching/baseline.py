@@ -13,7 +13,7 @@ import json
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Difference
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import canonical, host_file_name
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical, host_file_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import fingerprint
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job

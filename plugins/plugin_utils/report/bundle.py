@@ -10,8 +10,7 @@ import gettext
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import dump
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
     file_name,
@@ -22,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import findings_csv, results_csv
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 REPORTS = ("engineer",)
 FORMATS = ("html", "md", "csv", "json")

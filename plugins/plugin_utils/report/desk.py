@@ -14,17 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY, Pillar, State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
-    CheckInfo,
-    Finding,
-    HostResult,
-    Run,
-    epoch,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckInfo, Finding, HostResult, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Clock, Deadline, clock_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge, badges
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # Above this many hosts every host gets a page of its own and the index keeps what is not ok.
 SPLIT_ABOVE = 300

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Change, Grade, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, RunCounts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
     COLUMN,
     ROW,
@@ -222,9 +222,9 @@ def changes_view(desk: Desk) -> ChangesView | None:
     )
 
 
-def _changes(desk: Desk, changes: Sequence[Change]) -> Shown[ChangeRow]:
+def _changes(desk: Desk, changes: Sequence[FindingChange]) -> Shown[ChangeRow]:
     per_host = Counter((change.host, change.previous_state, change.state) for change in changes)
-    grouped: dict[tuple[str, State | None, State], list[Change]] = {}
+    grouped: dict[tuple[str, State | None, State], list[FindingChange]] = {}
     for change in changes:
         number = per_host[change.host, change.previous_state, change.state]
         title = desk.texts.gettext("{number} findings at once").format(number=number)

@@ -22,7 +22,7 @@ import fleet_maker
 import pytest
 from markdown_it import MarkdownIt
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, evidence, models
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, documents, models, run_document
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN
@@ -46,7 +46,7 @@ every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 
 
 @cache
-def run_of(fleet: str) -> models.Run:
+def run_of(fleet: str) -> run_document.Run:
     return fleet_maker.make_run(**FLEETS[fleet])
 
 
@@ -112,7 +112,7 @@ class Reader(HTMLParser):
 
 @pytest.mark.parametrize("fleet", [fleet for fleet in FLEETS if fleet != "1000"])
 def test_the_same_run_gives_the_same_bytes(fleet):
-    again = models.Run.model_validate(run_of(fleet).model_dump(mode="json"))
+    again = run_document.Run.model_validate(run_of(fleet).model_dump(mode="json"))
     assert make_bundle(again, TEMPLATES).files == files_of(fleet)
 
 
@@ -215,7 +215,7 @@ def summary_counts(text: str) -> tuple[dict[str, int], dict[str, int]]:
 @every_fleet
 def test_every_output_tells_the_same_numbers(fleet):
     run = run_of(fleet)
-    copy = models.Run.model_validate_json(file_of(fleet, "run"))
+    copy = run_document.Run.model_validate_json(file_of(fleet, "run"))
     counts = counting.count_run(copy.hosts)
     results = {state: getattr(counts.results, state) for state in STATES}
     hosts = {state: getattr(counts.hosts, state) for state in STATES}
@@ -243,7 +243,7 @@ def test_every_output_tells_the_same_numbers(fleet):
 
 
 def test_the_copy_of_the_run_is_the_evidence_itself():
-    assert file_of("hostile", "run") == evidence.dump(run_of("hostile"))
+    assert file_of("hostile", "run") == documents.dump(run_of("hostile"))
 
 
 @pytest.mark.parametrize(
