@@ -109,7 +109,10 @@ class PatchAction(HostAction):
         variables = task_vars or {}
         self.validate_argument_spec({})
         try:
-            return self.work(self._job(variables))
+            job = self._job(variables)
+            # A worker lives on when ansible-playbook is killed: with this its run stays open until the worker ends.
+            with job.store.observing(job.run_id):
+                return self.work(job)
         except AnsibleConnectionFailure as exc:
             return {"changed": False, "unreachable": True, "msg": one_line(f"not reachable: {cause(str(exc))}")}
         except (settings.SettingsError, EvidenceError, HostError) as exc:
