@@ -19,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine imp
 
 # Another dnf may have come in between: rather not at all than later.
 _ACT = ["dnf", "-C", "-y", "--setopt=exit_on_lock=True"]
+# Not "info last": with an empty history dnf 4.14 ends with a traceback.
+_HISTORY = {"argv": _dnf.DNF4 + ["history", "info"], "timeout": 10.0, "source": "dnf history", "cap": LIST_CAP}
 _HISTORY_LINE = re.compile(r"^([A-Z][A-Za-z -]+?)\s*: ?(.*)$", re.MULTILINE)
 _FAILED = re.compile(r"^ \*\* +(\w+) +(\S+)", re.MULTILINE)
 
@@ -74,14 +76,17 @@ def state(machine):
     text = refused(machine)
     if text:
         return {"clean": False, "problems": [text]}
-    problems = _rpm_moves.database_problems(machine)
     # Not what is obsoleted: that is no damage, and some distributions ship it.
-    output = machine.run(_dnf.DNF4 + ["check", "--dependencies"], timeout=25.0, accepted=(0, 1), source="dnf check")
+    check = {"argv": _dnf.DNF4 + ["check", "--dependencies"], "timeout": 25.0, "accepted": (0, 1)}
+    check["source"] = "dnf check"
+    requests = [dict(request) for request in _rpm_moves.DATABASE] + [check, dict(_HISTORY)]
+    listed, verified, output, past = machine.run_all(requests)
+    problems = _rpm_moves.database_problems(machine, listed, verified)
     lines = [line.strip() for line in output.out.splitlines() if line.strip()]
     if not output.ok or (output.rc == 1 and not lines):
         problems.append("dnf check: " + _rpm_moves.reason(output))
     problems += lines[:10] + (["and %d more" % (len(lines) - 10)] if len(lines) > 10 else [])
-    last = history(machine)
+    last = _last(machine, past)
     if last and last["unfinished"]:
         problems.append(
             "dnf's last transaction (%s, %s) never ended. Look at it with: dnf history info %s; reinstall its packages"
@@ -92,8 +97,10 @@ def state(machine):
 
 def history(machine):
     """The newest transaction of dnf's own history, as parse_history has it; None when there is none."""
-    # Not "info last": with an empty history dnf 4.14 ends with a traceback.
-    output = machine.run(_dnf.DNF4 + ["history", "info"], timeout=10.0, source="dnf history", cap=LIST_CAP)
+    return _last(machine, machine.run(**_HISTORY))
+
+
+def _last(machine, output):
     return machine.parsed_output("dnf history", output, parse_history) if output.ok else None
 
 
@@ -146,7 +153,7 @@ def apply(commands, items):
     return commands.run(_ACT + ["upgrade"] + _names(items))
 
 
-def undo(commands, machine, moves, kept):
+def undo(commands, moves, kept):
     """Go back to the versions before ``moves``: {"rc", "text", "stays": {key: reason}}.
 
     From kept packages, or where the repositories still offer them (what ``dnf history undo`` would do, but for just
@@ -159,9 +166,9 @@ def undo(commands, machine, moves, kept):
         kept.get(_rpm_moves.key(entry)) or _rpm_moves.nevra(entry["name"], entry["before"], entry["arch"])
         for entry in possible
     ]
-    python = _dnf_hook.interpreter(machine)
+    python = _dnf_hook.interpreter(commands.machine)
     argv = _dnf_hook.argv(python, "simulate", ["--assumeno", "downgrade"] + targets)
-    output = machine.run(argv, timeout=60.0, accepted=(0, 1), source="dnf", cap=LIST_CAP)
+    output = commands.machine.run(argv, timeout=60.0, accepted=(0, 1), source="dnf", cap=LIST_CAP)
     try:
         planned = _dnf_hook.simulation(_dnf_hook.parse(output.out))["moves"]
     except ValueError:
@@ -174,6 +181,11 @@ def undo(commands, machine, moves, kept):
         return {"rc": got.rc, "text": "The old packages cannot be had: " + _rpm_moves.reason(got), "stays": stays}
     done = commands.run(_ACT + ["downgrade"] + targets)
     return {"rc": done.rc, "text": "" if done.rc == 0 else _rpm_moves.reason(done), "stays": stays}
+
+
+def config_files(_machine, text):
+    """Configuration files that rpm put beside a changed one, by its own words: paths in .rpmnew, .rpmsave, .rpmorig."""
+    return _rpm_moves.kept_aside(text)
 
 
 def half_done(machine, moves, text):

@@ -73,7 +73,8 @@ def interpreter(machine):
     path = machine.which("dnf")
     first = (machine.read(path, limit=200) or "").split("\n", 1)[0] if path else ""
     words = first[2:].split() if first.startswith("#!") else []
-    return words[0] if words and machine.which(words[0]) else None
+    known = words and "python" in words[0].rsplit("/", 1)[-1] and machine.which(words[0])
+    return words[0] if known else None
 
 
 def argv(python, mode, words):

@@ -12,6 +12,7 @@ import re
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _rpm
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._package_versions import rpm_key
 
+LONG_LIST = 16 * 1024 * 1024
 # Red Hat's article 186763: an older version of these is not supported on a running system. The last ones are the
 # release packages, whose downgrade would be one of the distribution.
 _NO_WAY_BACK = re.compile(
@@ -199,7 +200,7 @@ def nevra(name, version, arch):
 
 def versions(machine):
     """{"name:arch": version} of all packages; several versions of a kernel joined by a comma. None when unreadable."""
-    output = machine.run(_rpm.QUERY, timeout=60.0, cap=16 * 1024 * 1024)
+    output = machine.run(_rpm.QUERY, timeout=60.0, cap=LONG_LIST)
     packages = machine.parsed_output("rpm", output, _rpm.parse_packages)
     if packages is None:
         return None
@@ -211,20 +212,26 @@ def versions(machine):
     )
 
 
-def database_problems(machine):
-    """What is wrong with the database of packages itself: [text]."""
+DATABASE = (
+    {"argv": _rpm.QUERY, "timeout": 20.0, "cap": LONG_LIST},
+    {"argv": ["rpmdb", "--verifydb"], "timeout": 20.0},
+)
+
+
+def database_problems(machine, listed=None, verified=None):
+    """What is wrong with the database of packages itself: [text]; from the outputs of DATABASE, or asked for now."""
+    if listed is None:
+        listed, verified = machine.run_all([dict(request) for request in DATABASE])
     problems = []
-    output = machine.run(_rpm.QUERY, timeout=20.0, cap=16 * 1024 * 1024)
-    packages = machine.parsed_output("rpm", output, _rpm.parse_packages)
+    packages = machine.parsed_output("rpm", listed, _rpm.parse_packages)
     if packages is None:
-        problems.append("the list of installed packages cannot be read: %s" % reason(output))
+        problems.append("the list of installed packages cannot be read: %s" % reason(listed))
     else:
         for entry in _rpm.duplicates(packages):
             problems.append("%s is %s" % (entry["package"], entry["detail"]))
-    if machine.which("rpmdb"):
-        output = machine.run(["rpmdb", "--verifydb"], timeout=20.0)
-        if not output.ok:
-            problems.append("rpmdb --verifydb: %s" % reason(output))
+    # Not every distribution ships it with rpm.
+    if not verified.ok and verified.status != "absent":
+        problems.append("rpmdb --verifydb: %s" % reason(verified))
     return problems
 
 

@@ -19,7 +19,7 @@ _BASE = ["zypper", "--non-interactive", "--no-refresh"]
 # Reads beside a running zypper instead of refusing, takes no lock itself, and leaves zypper's log alone.
 _LOOKING = {"ZYPP_READONLY_HACK": "1", "ZYPP_LOGFILE": "/dev/null"}
 # The locks were free a moment ago: whoever came in between is waited for a little, then zypper says 7.
-_ACTING = {"ZYPP_LOCK_TIMEOUT": "60"}
+_ACTING = {"ZYPP_LOCK_TIMEOUT": "5"}
 
 
 def refused(machine):
@@ -144,7 +144,7 @@ def apply(commands, items):
     return commands.run(_BASE + ["install"] + _names(items), env=_ACTING)
 
 
-def undo(commands, machine, moves, kept):
+def undo(commands, moves, kept):
     """Go back to the versions before ``moves``: {"rc", "text", "stays": {key: reason}}.
 
     From kept packages, or where the repositories still offer them. Kept ones were checked when they were fetched and
@@ -157,7 +157,7 @@ def undo(commands, machine, moves, kept):
         kept.get(_rpm_moves.key(entry)) or _exact(entry["name"], entry["arch"], entry["before"]) for entry in possible
     ]
     words = ["install", "--oldpackage", "--allow-unsigned-rpm"]
-    found, output = _asked(machine, words + ["--dry-run"] + targets, "zypper")
+    found, output = _asked(commands.machine, words + ["--dry-run"] + targets, "zypper")
     lacking = list(found["problems"])
     if output.rc not in _zypper_text.GOOD and not lacking:
         lacking.append(_failure(output))
@@ -167,6 +167,11 @@ def undo(commands, machine, moves, kept):
     done = commands.run(_BASE + words + targets, env=_ACTING)
     good = done.rc in _zypper_text.GOOD
     return {"rc": 0 if good else done.rc, "text": "" if good else _failure(done), "stays": stays}
+
+
+def config_files(_machine, text):
+    """Configuration files that rpm put beside a changed one, by its own words: paths in .rpmnew, .rpmsave, .rpmorig."""
+    return _rpm_moves.kept_aside(text)
 
 
 def half_done(machine, moves, text):
