@@ -17,6 +17,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _dn
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
+# Exactly this version, or the reason why not; without --best some distributions' dnf leaves out what it cannot install.
+_UPGRADE = ["--best", "upgrade"]
 # Another dnf may have come in between: rather not at all than later.
 _ACT = ["dnf", "-C", "-y", "--setopt=exit_on_lock=True"]
 # Not "info last": with an empty history dnf 4.14 ends with a traceback.
@@ -48,7 +50,7 @@ def simulate(machine, items):
     errors = [text for text in errors if text]
     if errors or not items:
         return {"moves": [], "download_bytes": 0, "installed_bytes": 0, "errors": errors}
-    words = ["--assumeno", "upgrade"] + _names(items)
+    words = ["--assumeno"] + _UPGRADE + _names(items)
     argv = _dnf_hook.argv(_dnf_hook.interpreter(machine), "simulate", words)
     # Return code 1 is how dnf says that it was told not to go on.
     output = machine.run(argv, timeout=25.0, accepted=(0, 1), source="dnf", cap=LIST_CAP)
@@ -57,14 +59,16 @@ def simulate(machine, items):
     try:
         answer = _dnf_hook.parse(output.out)
     except ValueError:
+        if "No packages marked for upgrade" in output.err:
+            return _nothing(*_rpm_moves.not_reached(items, []))
         return _nothing("dnf: " + _rpm_moves.reason(output))
     simulation = _dnf_hook.simulation(answer)
     simulation["errors"] = _rpm_moves.not_reached(items, simulation["moves"])
     return simulation
 
 
-def _nothing(error):
-    return {"moves": [], "download_bytes": None, "installed_bytes": None, "errors": [error]}
+def _nothing(*errors):
+    return {"moves": [], "download_bytes": None, "installed_bytes": None, "errors": list(errors)}
 
 
 def _names(items):
@@ -132,7 +136,7 @@ def marker(machine):
 
 def download(commands, items):
     """Get the packages of the transaction, and check their signatures; return the Output of dnf."""
-    return _hooked(commands, "download", ["-y", "--downloadonly", "upgrade"] + _names(items))
+    return _hooked(commands, "download", ["-y", "--downloadonly"] + _UPGRADE + _names(items))
 
 
 def keep_old(commands, moves, folder):
@@ -150,7 +154,7 @@ def keep_old(commands, moves, folder):
 
 def apply(commands, items):
     """Upgrade to exactly these versions; return the Output of dnf."""
-    return commands.run(_ACT + ["upgrade"] + _names(items))
+    return commands.run(_ACT + _UPGRADE + _names(items))
 
 
 def undo(commands, moves, kept):

@@ -139,7 +139,7 @@ def not_reached(items, moves):
     """Sentences on items that no move brings to their version."""
     reached = set((entry["name"], entry["after"]) for entry in moves)
     return [
-        "%s %s: nothing would be done for it, it is not offered or a lock keeps it" % (item["name"], item["version"])
+        "%s %s: nothing would be done for it, it is installed, not offered or locked" % (item["name"], item["version"])
         for item in items
         if item["kind"] == "package" and (item["name"], item["version"]) not in reached
     ]

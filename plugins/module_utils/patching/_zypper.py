@@ -13,8 +13,10 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import os
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _rpm_moves, _zypper_text
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _rpm, _zypper
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP, Output
 
+_RAW = "/var/cache/zypp/raw/%s"
 _BASE = ["zypper", "--non-interactive", "--no-refresh"]
 # Reads beside a running zypper instead of refusing, takes no lock itself, and leaves zypper's log alone.
 _LOOKING = {"ZYPP_READONLY_HACK": "1", "ZYPP_LOGFILE": "/dev/null"}
@@ -56,8 +58,19 @@ def simulate(machine, items):
     return simulation
 
 
+def _never_fetched(machine):
+    """Repositories whose metadata is not on the host: zypper would fetch it now, --no-refresh or not."""
+    enabled = _rpm.repositories(machine, _zypper.REPOSITORIES)
+    return [entry["id"] for entry in enabled if not machine.exists(_RAW % entry["id"])]
+
+
 def _asked(machine, words, source):
     """What a dry run of zypper came to, and its Output."""
+    names = _never_fetched(machine)
+    if names:
+        problem = "The metadata of %s was never fetched: zypper refresh" % ", ".join(names)
+        found = {"moves": [], "patches": [], "download_bytes": None, "installed_bytes": None, "problems": [problem]}
+        return found, Output("absent")
     output = machine.run(
         _BASE + ["--xmlout"] + words, timeout=25.0, accepted=None, source=source, env=_LOOKING, cap=LIST_CAP
     )
