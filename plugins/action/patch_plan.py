@@ -52,9 +52,9 @@ class ActionModule(PatchAction):
             history.History(job.store).of(job.host, job.now()),
             exposure=job.settings.exposure,
         )
-        rank = guards.schedule(job).ring_of(job.host)
-        withheld_by_rings = rings.unproven(job.host, guards.schedule(job), guards.records(job), job.options, job.now())
-        items, withheld = selection.select(view, job.settings.policy["patching"], job.options, withheld_by_rings)
+        schedule = guards.schedule(job)
+        suspects = rings.suspects(job.host, schedule, guards.records(job))
+        items, withheld = selection.select(view, job.settings.policy["patching"], job.options, suspects)
         manager = str(view.data("packages")["manager"])
         wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
@@ -68,7 +68,7 @@ class ActionModule(PatchAction):
             look=look,
             preflight=facts,
             options=job.options,
-            ring=rank,
+            ring=schedule.ring_of(job.host),
         )
 
 

@@ -40,7 +40,7 @@ def first(job: Job, plan: Plan | None) -> Stop | None:
         _bought(job)
         or _approved(job, plan)
         or _windows(job)
-        or _gate(job, plan)
+        or _gate(job)
         or _ready(plan)
         or (Stop("nothing", "", "Nothing that the policy wants is pending.") if plan.empty else None)
     )
@@ -114,8 +114,14 @@ def schedule(job: Job) -> rings.Schedule:
     return rings.Schedule.model_validate_json(content)
 
 
-def _gate(job: Job, plan: Plan) -> Stop | None:
-    decision = rings.gate(job.host, schedule(job), records(job), plan, job.options, job.now())
+def _gate(job: Job) -> Stop | None:
+    known = rings.Round(
+        run_id=job.run_id,
+        population=job.store.read_run(job.run_id).header.population,
+        plans={entry.host: entry for entry in job.store.read_plans(Plan, job.run_id)},
+        records=records(job),
+    )
+    decision = rings.gate(job.host, schedule(job), known, job.options, job.now())
     return None if decision.go else Stop("skipped", decision.code, decision.text)
 
 
