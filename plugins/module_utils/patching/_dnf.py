@@ -24,6 +24,7 @@ _ACT = ["dnf", "-C", "-y", "--setopt=exit_on_lock=True"]
 # Not "info last": with an empty history dnf 4.14 ends with a traceback.
 _HISTORY = {"argv": _dnf.DNF4 + ["history", "info"], "timeout": 10.0, "source": "dnf history", "cap": LIST_CAP}
 _HISTORY_LINE = re.compile(r"^([A-Z][A-Za-z -]+?)\s*: ?(.*)$", re.MULTILINE)
+_FETCH_FAILED = re.compile(r"^Error: (Failed to download metadata for repo .+)$", re.MULTILINE)
 _FAILED = re.compile(r"^ \*\* +(\w+) +(\S+)", re.MULTILINE)
 
 
@@ -126,6 +127,35 @@ def parse_history(text):
         "succeeded": fields["Return-Code"] == "Success",
         "failed": sorted(set(package for _action, package in _FAILED.findall(text))),
     }
+
+
+def refresh(commands):
+    """Fetch the metadata of all repositories: {"rc", "errors": [text]}.
+
+    Not quietly: where skip_if_unavailable is set, dnf tells of a repository that it cannot reach by its words alone.
+    """
+    output = commands.run(["dnf", "makecache", "--refresh"])
+    errors = sorted(set(_FETCH_FAILED.findall(output.out + "\n" + output.err)))
+    if output.rc != 0 and not errors:
+        errors = [_rpm_moves.reason(output)]
+    return {"rc": output.rc, "errors": errors}
+
+
+def offered(machine, moves):
+    """Keys of the moves whose former version can still be had, so that there is a way back; None when unknown."""
+    wanted = [entry for entry in moves if entry["before"] and entry["after"]]
+    if not wanted or refused(machine):
+        return [] if not wanted else None
+    names = [_rpm_moves.nevra(entry["name"], entry["before"], entry["arch"]) for entry in wanted]
+    argv = _dnf_hook.argv(_dnf_hook.interpreter(machine), "simulate", ["--assumeno", "reinstall"] + names)
+    output = machine.run(argv, timeout=25.0, accepted=(0, 1), source="dnf reinstall", cap=LIST_CAP)
+    if "No packages marked for reinstall" in output.err:
+        return []
+    answer = machine.parsed_output("dnf reinstall", output, _dnf_hook.parse)
+    if answer is None:
+        return None
+    found = set((entry["name"], entry["arch"], entry["after"]) for entry in _dnf_hook.simulation(answer)["moves"])
+    return [_rpm_moves.key(entry) for entry in wanted if (entry["name"], entry["arch"], entry["before"]) in found]
 
 
 def marker(machine):

@@ -117,6 +117,37 @@ def state(machine):
     return {"clean": not problems, "problems": problems}
 
 
+def refresh(commands):
+    """Fetch the metadata of all repositories: {"rc", "errors": [text]}; unknown keys are not trusted."""
+    output = commands.run(["zypper", "--non-interactive", "--xmlout", "refresh"], env=_ACTING)
+    try:
+        errors = _zypper_text.parse_errors(output.out)
+    except ValueError as exc:
+        errors = [str(exc)]
+    return {"rc": output.rc, "errors": errors or ([] if output.rc == 0 else [_failure(output)])}
+
+
+def offered(machine, moves):
+    """Keys of the moves whose former version can still be had, so that there is a way back; None when unknown."""
+    wanted = [entry for entry in moves if entry["before"] and entry["after"]]
+    if not wanted or refused(machine) or _never_fetched(machine):
+        return [] if not wanted else None
+    argv = _BASE + ["--xmlout", "search", "--details", "--match-exact", "--type", "package"]
+    output = machine.run(
+        argv + sorted(set(entry["name"] for entry in wanted)),
+        timeout=25.0,
+        # 104: none of them is known at all.
+        accepted=(0, 104),
+        source="zypper search",
+        env=_LOOKING,
+        cap=LIST_CAP,
+    )
+    found = machine.parsed_output("zypper search", output, _zypper_text.parse_search)
+    if found is None:
+        return None
+    return [_rpm_moves.key(entry) for entry in wanted if (entry["name"], entry["arch"], entry["before"]) in found]
+
+
 def marker(machine):
     """Number of the newest snapper snapshot, ``snapper:12``; None where there is none.
 
@@ -127,7 +158,8 @@ def marker(machine):
         return None
     output = machine.run(["snapper", "--csvout", "list", "--columns", "number"], timeout=10.0)
     numbers = [int(line) for line in output.out.splitlines() if line.strip().isdigit()] if output.ok else []
-    return "snapper:%d" % max(numbers) if numbers else None
+    # 0 is the running system.
+    return "snapper:%d" % max(numbers) if any(numbers) else None
 
 
 def download(commands, items):

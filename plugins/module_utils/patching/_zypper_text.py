@@ -32,6 +32,14 @@ GOOD = (0, 102, 103)
 _LICENCE = re.compile(r"In order to install '([^']+)', you must agree to terms of the following license")
 
 
+def _document(text):
+    start = text.find("<?xml")
+    try:
+        return ElementTree.fromstring(text[max(0, start) :])  # noqa: S314 - zypper writes it, on this host
+    except ElementTree.ParseError as exc:
+        raise ValueError("zypper: not XML: %s in %r" % (exc, text[:80])) from None
+
+
 def parse_install(text):
     """Parse ``--xmlout install`` (also verify).
 
@@ -39,11 +47,7 @@ def parse_install(text):
 
     Sizes are None when zypper came to no summary. Raises ValueError when the text is not such a document.
     """
-    start = text.find("<?xml")
-    try:
-        root = ElementTree.fromstring(text[max(0, start) :])  # noqa: S314 - zypper writes it, on this host
-    except ElementTree.ParseError as exc:
-        raise ValueError("zypper: not XML: %s in %r" % (exc, text[:80])) from None
+    root = _document(text)
     summary = root.find(".//install-summary")
     found = {"moves": [], "patches": [], "download_bytes": None, "installed_bytes": None, "problems": _problems(root)}
     if summary is None:
@@ -96,9 +100,20 @@ def _problems(root):
 
 def parse_download(text):
     """Parse ``--xmlout download``: paths of the packages that are there now. Raises ValueError as parse_install."""
-    start = text.find("<?xml")
-    try:
-        root = ElementTree.fromstring(text[max(0, start) :])  # noqa: S314 - zypper writes it, on this host
-    except ElementTree.ParseError as exc:
-        raise ValueError("zypper: not XML: %s in %r" % (exc, text[:80])) from None
-    return [entry.get("path") for entry in root.iter("localfile") if entry.get("path")]
+    return [entry.get("path") for entry in _document(text).iter("localfile") if entry.get("path")]
+
+
+def parse_search(text):
+    """Parse ``--xmlout search --details``: {(name, arch, version)} of what repositories offer. Raises ValueError."""
+    return set(
+        (entry.get("name"), entry.get("arch"), entry.get("edition"))
+        for entry in _document(text).iter("solvable")
+        # What is installed and offered nowhere.
+        if entry.get("repository") != "(System Packages)"
+    )
+
+
+def parse_errors(text):
+    """First lines of the error messages in any answer. Raises ValueError as parse_install."""
+    messages = [message for message in _document(text).iter("message") if message.get("type") == "error"]
+    return [(message.text or "").strip().split("\n", 1)[0] for message in messages]
