@@ -125,17 +125,21 @@ class Round(t.NamedTuple):
     records: Sequence[ChangeRecord]
 
 
-def unresolved(records: Sequence[ChangeRecord]) -> list[str]:
-    """Hosts whose newest change went wrong and that nobody released since."""
+def unresolved(records: Sequence[ChangeRecord], run_id: str = "") -> list[str]:
+    """Hosts whose newest change went wrong and that nobody released since.
+
+    A change that does not come to an end is wrong as well, unless it belongs to run ``run_id``, which is at work.
+    """
     found = []
     for host in sorted({record.host for record in records}):
         last = _newest(records, host, (*_TOUCHED, "nothing"))
-        if last is not None and last.outcome in _WRONG and not _released(records, last):
+        at_work = last is not None and last.outcome == "running" and last.run_id == run_id
+        if last is not None and last.outcome in _WRONG and not at_work and not _released(records, last):
             found.append(host)
     return found
 
 
-def gate(host: str, schedule: Schedule, now_known: Round, options: Options, now: float) -> Decision:
+def gate(host: str, schedule: Schedule, known: Round, options: Options, now: float) -> Decision:
     """Say whether a host may be changed now.
 
     A change that went wrong in this ring or an earlier one stops the host. So does an earlier ring that has not got
@@ -143,14 +147,14 @@ def gate(host: str, schedule: Schedule, now_known: Round, options: Options, now:
     well. Nodes of a pair wait for each other.
     """
     ring = schedule.ring_of(host)
-    for other in unresolved(now_known.records):
+    for other in unresolved(known.records, known.run_id):
         if other != host and schedule.ring_of(other) <= ring:
-            return _stopped(other, schedule, now_known.records, now)
-    held = _partner_is_away(host, schedule, now_known)
+            return _stopped(other, schedule, known.records, now)
+    held = _partner_is_away(host, schedule, known)
     if held is not None:
         return held
     for earlier in range(1, ring):
-        held = _not_yet(host, earlier, schedule, now_known, options, now)
+        held = _not_yet(host, earlier, schedule, known, options, now)
         if held is not None:
             return held
     return Decision(True)
@@ -217,7 +221,7 @@ def _partner_is_away(host: str, schedule: Schedule, known: Round) -> Decision | 
     for partner in schedule.partners(host):
         if partner in known.population and partner not in known.plans:
             reason = "was not reached in this run"
-        elif partner in unresolved(known.records):
+        elif partner in unresolved(known.records, known.run_id):
             reason = "is not well since its last change"
         else:
             continue
