@@ -30,14 +30,11 @@ class Commands(object):
         self.said += output.out + output.err
         return output
 
-def plain(value):
-    return {{"rc": value.rc, "out": value.out, "err": value.err}} if hasattr(value, "rc") else value
-
 commands = Commands()
 call, arguments = json.loads(sys.argv[1])
 acting = call in ("download", "keep_old", "apply", "undo")
 answer = getattr(backend, call)(commands if acting else commands.machine, *arguments)
-print(json.dumps([plain(answer), commands.said]))
+print(json.dumps([answer, commands.said]))
 """
 
 

@@ -142,7 +142,10 @@ def refresh(commands):
 
 
 def offered(machine, moves):
-    """Keys of the moves whose former version can still be had, so that there is a way back; None when unknown."""
+    """Keys of the moves whose former version can still be had, so that there is a way back; None when unknown.
+
+    To be asked before anything is done: dnf answers for what is installed.
+    """
     wanted = [entry for entry in moves if entry["before"] and entry["after"]]
     if not wanted or refused(machine):
         return [] if not wanted else None
@@ -165,8 +168,8 @@ def marker(machine):
 
 
 def download(commands, items):
-    """Get the packages of the transaction, and check their signatures; return the Output of dnf."""
-    return _hooked(commands, "download", ["-y", "--downloadonly"] + _UPGRADE + _names(items))
+    """Get the packages of the transaction, and check their signatures; return 0 or dnf's return code."""
+    return _hooked(commands, "download", ["-y", "--downloadonly"] + _UPGRADE + _names(items)).rc
 
 
 def keep_old(commands, moves, folder):
@@ -183,8 +186,13 @@ def keep_old(commands, moves, folder):
 
 
 def apply(commands, items):
-    """Upgrade to exactly these versions; return the Output of dnf."""
-    return commands.run(_ACT + _UPGRADE + _names(items))
+    """Upgrade to exactly these versions; return 0 or dnf's return code. Only half_done tells what 0 is worth."""
+    return commands.run(_ACT + _UPGRADE + _names(items)).rc
+
+
+def meaning(code):
+    """What a return code of dnf says, for a sentence."""
+    return {200: "another program has dnf's lock"}.get(code, "dnf ended with return code %s" % code)
 
 
 def undo(commands, moves, kept):

@@ -82,9 +82,8 @@ def _asked(machine, words, source):
 
 
 def _failure(output):
-    meaning = _zypper_text.MEANINGS.get(output.rc, "zypper ended with return code %s" % output.rc)
     words = _rpm_moves.reason(output)
-    return meaning if words.startswith(("return code", "<")) else "%s: %s" % (meaning, words)
+    return meaning(output.rc) if words.startswith(("return code", "<")) else "%s: %s" % (meaning(output.rc), words)
 
 
 def _names(items):
@@ -163,8 +162,18 @@ def marker(machine):
 
 
 def download(commands, items):
-    """Get the packages of the transaction into zypper's cache; return the Output of zypper."""
-    return commands.run(_BASE + ["install", "--download-only"] + _names(items), env=_ACTING)
+    """Get the packages of the transaction into zypper's cache; return 0 or zypper's return code."""
+    return _plain(commands.run(_BASE + ["install", "--download-only"] + _names(items), env=_ACTING).rc)
+
+
+def _plain(code):
+    """0 for what zypper calls a success with something else to know: a reboot is wanted, zypper itself is new."""
+    return 0 if code in _zypper_text.GOOD else code
+
+
+def meaning(code):
+    """What a return code of zypper says, for a sentence."""
+    return _zypper_text.MEANINGS.get(code, "zypper ended with return code %s" % code)
 
 
 def keep_old(commands, moves, folder):
@@ -185,8 +194,8 @@ def keep_old(commands, moves, folder):
 
 
 def apply(commands, items):
-    """Install exactly these patches and versions; return the Output of zypper."""
-    return commands.run(_BASE + ["install"] + _names(items), env=_ACTING)
+    """Install exactly these patches and versions; return 0 or zypper's return code."""
+    return _plain(commands.run(_BASE + ["install"] + _names(items), env=_ACTING).rc)
 
 
 def undo(commands, moves, kept):
@@ -210,8 +219,8 @@ def undo(commands, moves, kept):
     if lacking:
         return {"rc": 1, "text": "zypper finds no way back: " + "; ".join(lacking), "stays": stays}
     done = commands.run(_BASE + words + targets, env=_ACTING)
-    good = done.rc in _zypper_text.GOOD
-    return {"rc": 0 if good else done.rc, "text": "" if good else _failure(done), "stays": stays}
+    code = _plain(done.rc)
+    return {"rc": code, "text": _failure(done) if code else "", "stays": stays}
 
 
 def config_files(_machine, text):
