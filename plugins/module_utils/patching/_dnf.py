@@ -161,6 +161,11 @@ def offered(machine, moves):
     return [_rpm_moves.key(entry) for entry in wanted if (entry["name"], entry["arch"], entry["before"]) in found]
 
 
+def versions(machine):
+    """{"name:arch": version} of what is installed, as _rpm_moves.versions has it."""
+    return _rpm_moves.versions(machine)
+
+
 def marker(machine):
     """Number of the newest transaction in dnf's history, to tell which ones are ours; None without any."""
     last = history(machine)

@@ -147,6 +147,11 @@ def offered(machine, moves):
     return [_rpm_moves.key(entry) for entry in wanted if (entry["name"], entry["arch"], entry["before"]) in found]
 
 
+def versions(machine):
+    """{"name:arch": version} of what is installed, as _rpm_moves.versions has it."""
+    return _rpm_moves.versions(machine)
+
+
 def marker(machine):
     """Number of the newest snapper snapshot, ``snapper:12``; None where there is none.
 
