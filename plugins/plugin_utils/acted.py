@@ -63,3 +63,8 @@ def changes(found: Iterable[ChangeRecord]) -> list[ChangeRecord]:
         record if record.outcome in (*BAD, "running") else record.model_copy(update={"log": ""}) for record in found
     ]
     return sorted(kept, key=lambda record: (record.host, record.chore))
+
+
+def outcomes(found: Iterable[ChangeRecord]) -> dict[str, int]:
+    """Return how many changes ended how."""
+    return dict(sorted(Counter(record.outcome for record in found).items()))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import fleet_maker
 import pytest
+import work_maker
 from markdown_it import MarkdownIt
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, documents, models, run_document
@@ -41,13 +42,21 @@ FLEETS = {
     "300": {"count": 300},
     "301": {"count": 301},
     "1000": {"count": 1000},
+    "planned": {"count": 14, "work": {"changes": False}},
+    "worked": {"count": 14, "work": {}},
+    "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
+    "300 worked": {"count": 300, "work": {}},
+    "1000 failed": {"count": 1000, "work": {"bad": True}},
 }
 every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 
 
 @cache
 def run_of(fleet: str) -> run_document.Run:
-    return fleet_maker.make_run(**FLEETS[fleet])
+    arguments = dict(FLEETS[fleet])
+    work = arguments.pop("work", None)
+    run = fleet_maker.make_run(**arguments)
+    return run if work is None else work_maker.with_work(run, **work)
 
 
 @cache
@@ -247,7 +256,16 @@ def test_the_copy_of_the_run_is_the_evidence_itself():
 
 
 @pytest.mark.parametrize(
-    ("fleet", "limit"), [("300", 2 * MIB), ("301", 2 * MIB), ("1000", 2 * MIB), ("small", MIB // 4)]
+    ("fleet", "limit"),
+    [
+        ("300", 2 * MIB),
+        ("301", 2 * MIB),
+        ("1000", 2 * MIB),
+        ("small", MIB // 4),
+        ("worked", MIB // 4),
+        ("300 worked", 2 * MIB),
+        ("1000 failed", 2 * MIB),
+    ],
 )
 def test_the_page_stays_within_its_budget(fleet, limit):
     assert len(index_of(fleet).encode()) <= limit
