@@ -14,25 +14,15 @@ from lab.hosts import Host
 
 _FOLDER = "/run/keepwell-test"
 _PACKAGE = Path("ansible_collections/keepwell/fleet/plugins/module_utils")
-# What the agent passes to a backend, in small: a runner that knows the machine.
 _PROGRAM = """
-import json, os, sys
+import json, sys, tempfile, time
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import {backend} as backend
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
-class Commands(object):
-    def __init__(self):
-        self.machine = Machine()
-        self.said = ""
-
-    def run(self, argv, env=None):
-        output = self.machine._execute([self.machine.which(argv[0])] + list(argv[1:]), 100.0, env, 1 << 20)
-        self.said += output.out + output.err
-        return output
-
-commands = Commands()
+commands = Commands(Machine(), tempfile.mkdtemp(dir="/run"), time.monotonic() + 100)
 call, arguments = json.loads(sys.argv[1])
-acting = call in ("download", "keep_old", "apply", "undo")
+acting = call in ("refresh", "download", "keep_old", "apply", "undo")
 answer = getattr(backend, call)(commands if acting else commands.machine, *arguments)
 print(json.dumps([answer, commands.said]))
 """

@@ -250,4 +250,7 @@ def half_done(machine, moves, text):
 
 
 def _hooked(commands, mode, words):
-    return commands.run(_dnf_hook.argv(_dnf_hook.interpreter(commands.machine), mode, words))
+    program = os.path.join(commands.folder, "dnf_hook.py")
+    with open(program, "w") as stream:
+        stream.write(_dnf_hook.SCRIPT)
+    return commands.run(_dnf_hook.argv(_dnf_hook.interpreter(commands.machine), mode, words, program))

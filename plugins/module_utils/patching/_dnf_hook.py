@@ -77,9 +77,12 @@ def interpreter(machine):
     return words[0] if known else None
 
 
-def argv(python, mode, words):
-    """The command that runs dnf up to its transaction; ``words`` are dnf's own: a verb and packages."""
-    return [python, "-c", SCRIPT, mode] + _dnf.DNF4[1:] + words
+def argv(python, mode, words, program=None):
+    """The command that runs dnf up to its transaction; ``words`` are dnf's own: a verb and packages.
+
+    ``program`` is a file that holds SCRIPT, for a record that has the command in it.
+    """
+    return [python] + ([program] if program else ["-c", SCRIPT]) + [mode] + _dnf.DNF4[1:] + words
 
 
 def parse(text):
