@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the one entry to everything that patching asks of a host.
+
+Runs on managed hosts: standard library only, Python 3.6 syntax.
+"""
+
+import time
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
+    _boot,
+    _control,
+    _look,
+)
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+
+_LOOK_S = 60.0
+
+_OPERATIONS = {
+    "look": lambda machine, asked: _look.look(
+        Machine(time.monotonic() + _LOOK_S), asked.get("manager") or "", asked.get("items") or []
+    ),
+    "start": _control.start,
+    "status": lambda machine, asked: _control.status(machine, asked["id"]),
+    "unfinished": lambda machine, asked: _control.unfinished(machine),
+    "recorded": lambda machine, asked: _control.recorded(machine, asked["id"]),
+    "rollback": _control.rollback,
+    "clean": lambda machine, asked: _control.clean(machine, asked["keep_days"], asked.get("now")),
+    "boot": lambda machine, asked: _boot.boot(machine),
+    "reboot": lambda machine, asked: _boot.reboot(machine, asked.get("reason") or "", asked.get("delay_s") or 2),
+}
+
+
+def answer(request):
+    """Answer a request: what its operation returns, or {"error": stable word, "text": one sentence}."""
+    operation = _OPERATIONS.get(request.get("operation"))
+    if operation is None:
+        return {"error": "bad_request", "text": "Unknown operation %r." % (request.get("operation"),)}
+    machine = Machine()
+    if not machine.privileged:
+        return {"error": "needs_root", "text": "Patching needs root on the host; let the inventory use become."}
+    try:
+        return operation(machine, request)
+    except AgentError as exc:
+        return {"error": exc.code, "text": exc.text}
+    except KeyError as exc:
+        return {"error": "bad_request", "text": "The request lacks %s." % exc}
+    except OSError as exc:
+        where = " (%s)" % exc.filename if exc.filename else ""
+        return {"error": "host_error", "text": "The host says: %s%s." % (exc.strerror or exc, where)}
