@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     guards,
@@ -52,13 +53,14 @@ class ActionModule(PatchAction):
             history.History(job.store).of(job.host, job.now()),
             exposure=job.settings.exposure,
         )
+        policy = t.cast(Policy, job.settings.policy["patching"])
         schedule = guards.schedule(job)
         suspects = rings.suspects(job.host, schedule, guards.records(job))
-        items, withheld = selection.select(view, job.settings.policy["patching"], job.options, suspects)
+        items, withheld = selection.select(view, policy, job.options, suspects)
         manager = str(view.data("packages")["manager"])
         wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
-        facts = preflight.judge(look, view, job.settings.policy["patching"], job.options)
+        facts = preflight.judge(look, view, policy, job.options)
         return planning.build(
             view=view,
             client=job.store.client_id,
@@ -67,6 +69,7 @@ class ActionModule(PatchAction):
             withheld=withheld,
             look=look,
             preflight=facts,
+            doubts=doubts(view, policy),
             options=job.options,
             ring=schedule.ring_of(job.host),
         )
