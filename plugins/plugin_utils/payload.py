@@ -4,8 +4,9 @@
 
 """Private to keepwell.fleet: make the payload that carries the probes to a POSIX host, and read what comes back.
 
-The same way goes whatever patching asks of a host. The payload is one Python program for standard input: it unpacks the sources of the needed modules into memory,
-imports them from there and prints one framed document. Nothing is written on the host. Runs on the control node.
+The same way goes whatever patching asks of a host. The payload is one Python program for standard input: it unpacks
+the sources of the needed modules into memory, imports them from there and prints one framed document. Nothing is
+written on the host. Runs on the control node.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _boot,
     _control,
     _look,
+    _refresh,
+    _services,
+    _user_probes,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
@@ -30,6 +33,13 @@ _OPERATIONS = {
     "rollback": _control.rollback,
     "clean": lambda machine, asked: _control.clean(machine, asked["keep_days"], asked.get("now")),
     "boot": lambda machine, asked: _boot.boot(machine),
+    "refresh": lambda machine, asked: _refresh.refresh(
+        machine, asked.get("manager") or "", asked.get("timeout_s") or 600
+    ),
+    "restart": lambda machine, asked: _services.restart(
+        Machine(time.monotonic() + asked["timeout_s"] + _LOOK_S), asked["units"], asked["timeout_s"]
+    ),
+    "probes": lambda machine, asked: _user_probes.ask(machine, asked["probes"]),
     "reboot": lambda machine, asked: _boot.reboot(machine, asked.get("reason") or "", asked.get("delay_s") or 2),
 }
 

@@ -130,10 +130,10 @@ def versions(machine):
     )
 
 
-def refresh(commands, timeout=None):
+def refresh(commands):
     """Fetch all lists: {"rc", "errors": [text]}. One that cannot be had is an error, which apt's return code hides."""
     argv = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=%d" % _LOCK_S, "-o", "APT::Update::Error-Mode=any", "update"]
-    output = commands.run(argv, timeout=timeout)
+    output = commands.run(argv)
     # Error-Mode is unknown to old versions of apt: there only the words tell.
     lines = (output.out + "\n" + output.err).splitlines()
     errors = [line[3:].strip() for line in lines if line.startswith(("E: ", "W: Failed to fetch"))]

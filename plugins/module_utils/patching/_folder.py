@@ -39,7 +39,7 @@ def make(identifier):
             if not os.path.isdir(place):
                 os.mkdir(place, 0o700)
     except OSError as exc:
-        raise AgentError("no_folder", "%s cannot be made: %s." % (exc.filename, exc.strerror))
+        raise AgentError("no_folder", "%s cannot be made: %s." % (exc.filename, exc.strerror)) from exc
     return folder
 
 

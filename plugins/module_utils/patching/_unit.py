@@ -70,7 +70,7 @@ def _detached(argv, nice):
             nothing = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(nothing, descriptor)
-            os.execv(argv[0], argv)
+            os.execv(argv[0], argv)  # noqa: S606 - no shell on purpose
         status = 0
     finally:
         os._exit(status)
