@@ -24,7 +24,7 @@ commands = Commands(Machine(), tempfile.mkdtemp(dir="/run"), time.monotonic() + 
 call, arguments = json.loads(sys.argv[1])
 acting = call in ("refresh", "download", "keep_old", "apply", "undo")
 answer = getattr(backend, call)(commands if acting else commands.machine, *arguments)
-print(json.dumps([answer, commands.said]))
+print(json.dumps([answer.rc if hasattr(answer, "rc") else answer, commands.said]))
 """
 
 

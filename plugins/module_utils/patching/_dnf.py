@@ -129,12 +129,12 @@ def parse_history(text):
     }
 
 
-def refresh(commands):
+def refresh(commands, timeout=None):
     """Fetch the metadata of all repositories: {"rc", "errors": [text]}.
 
     Not quietly: where skip_if_unavailable is set, dnf tells of a repository that it cannot reach by its words alone.
     """
-    output = commands.run(["dnf", "makecache", "--refresh"])
+    output = commands.run(["dnf", "makecache", "--refresh"], timeout=timeout)
     errors = sorted(set(_FETCH_FAILED.findall(output.out + "\n" + output.err)))
     if output.rc != 0 and not errors:
         errors = [_rpm_moves.reason(output)]
@@ -173,8 +173,8 @@ def marker(machine):
 
 
 def download(commands, items):
-    """Get the packages of the transaction, and check their signatures; return 0 or dnf's return code."""
-    return _hooked(commands, "download", ["-y", "--downloadonly"] + _UPGRADE + _names(items)).rc
+    """Get the packages of the transaction, and check their signatures; return the Output of dnf."""
+    return _hooked(commands, "download", ["-y", "--downloadonly"] + _UPGRADE + _names(items))
 
 
 def keep_old(commands, moves, folder):
@@ -191,13 +191,8 @@ def keep_old(commands, moves, folder):
 
 
 def apply(commands, items):
-    """Upgrade to exactly these versions; return 0 or dnf's return code. Only half_done tells what 0 is worth."""
-    return commands.run(_ACT + _UPGRADE + _names(items)).rc
-
-
-def meaning(code):
-    """What a return code of dnf says, for a sentence."""
-    return {200: "another program has dnf's lock"}.get(code, "dnf ended with return code %s" % code)
+    """Upgrade to exactly these versions; return the Output of dnf. What a 0 is worth, only half_done tells."""
+    return commands.run(_ACT + _UPGRADE + _names(items))
 
 
 def undo(commands, moves, kept):

@@ -110,7 +110,7 @@ def kept_aside(text):
 
 
 def way_back(moves):
-    """(moves that can be taken back, {package: why another one cannot}).
+    """(moves that can be taken back, {key: why another one cannot}).
 
     What came new stays: taking it away again could take others along. It harms nobody.
     """
@@ -118,13 +118,13 @@ def way_back(moves):
     stays = {}
     for entry in moves:
         if entry["action"] in ("install", "retire"):
-            stays[entry["name"]] = (
+            stays[key(entry)] = (
                 "came new and stays, nothing is removed" if entry["action"] == "install" else "an old kernel that went"
             )
         elif entry["action"] != "upgrade":
-            stays[entry["name"]] = "was no upgrade (%s)" % entry["action"]
+            stays[key(entry)] = "was no upgrade (%s)" % entry["action"]
         elif _NO_WAY_BACK.match(entry["name"]):
-            stays[entry["name"]] = "an older version is not supported on a running system"
+            stays[key(entry)] = "an older version is not supported on a running system"
         else:
             possible.append(entry)
     return possible, stays

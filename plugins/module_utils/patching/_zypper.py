@@ -83,7 +83,7 @@ def _asked(machine, words, source):
 
 def _failure(output):
     words = _rpm_moves.reason(output)
-    return meaning(output.rc) if words.startswith(("return code", "<")) else "%s: %s" % (meaning(output.rc), words)
+    return _meaning(output.rc) if words.startswith(("return code", "<")) else "%s: %s" % (_meaning(output.rc), words)
 
 
 def _names(items):
@@ -116,9 +116,9 @@ def state(machine):
     return {"clean": not problems, "problems": problems}
 
 
-def refresh(commands):
+def refresh(commands, timeout=None):
     """Fetch the metadata of all repositories: {"rc", "errors": [text]}; unknown keys are not trusted."""
-    output = commands.run(["zypper", "--non-interactive", "--xmlout", "refresh"], env=_ACTING)
+    output = commands.run(["zypper", "--non-interactive", "--xmlout", "refresh"], env=_ACTING, timeout=timeout)
     try:
         errors = _zypper_text.parse_errors(output.out)
     except ValueError as exc:
@@ -167,17 +167,21 @@ def marker(machine):
 
 
 def download(commands, items):
-    """Get the packages of the transaction into zypper's cache; return 0 or zypper's return code."""
-    return _plain(commands.run(_BASE + ["install", "--download-only"] + _names(items), env=_ACTING).rc)
+    """Get the packages of the transaction into zypper's cache; return the Output of zypper."""
+    return _acted(commands, ["install", "--download-only"] + _names(items))
 
 
-def _plain(code):
-    """0 for what zypper calls a success with something else to know: a reboot is wanted, zypper itself is new."""
-    return 0 if code in _zypper_text.GOOD else code
+def _acted(commands, words):
+    """Output of zypper with return code 0 whenever it did what it should, and its meaning as last line otherwise."""
+    output = commands.run(_BASE + words, env=_ACTING)
+    if output.rc in _zypper_text.GOOD:
+        output.rc = 0
+    elif output.rc is not None:
+        output.err = "%s\n%s" % (output.err.rstrip(), _meaning(output.rc))
+    return output
 
 
-def meaning(code):
-    """What a return code of zypper says, for a sentence."""
+def _meaning(code):
     return _zypper_text.MEANINGS.get(code, "zypper ended with return code %s" % code)
 
 
@@ -199,8 +203,8 @@ def keep_old(commands, moves, folder):
 
 
 def apply(commands, items):
-    """Install exactly these patches and versions; return 0 or zypper's return code."""
-    return _plain(commands.run(_BASE + ["install"] + _names(items), env=_ACTING).rc)
+    """Install exactly these patches and versions; return the Output of zypper."""
+    return _acted(commands, ["install"] + _names(items))
 
 
 def undo(commands, moves, kept):
@@ -223,9 +227,8 @@ def undo(commands, moves, kept):
     lacking = lacking or _rpm_moves.not_undone(possible, found["moves"])
     if lacking:
         return {"rc": 1, "text": "zypper finds no way back: " + "; ".join(lacking), "stays": stays}
-    done = commands.run(_BASE + words + targets, env=_ACTING)
-    code = _plain(done.rc)
-    return {"rc": code, "text": _failure(done) if code else "", "stays": stays}
+    done = _acted(commands, words + targets)
+    return {"rc": done.rc, "text": "" if done.rc == 0 else _rpm_moves.reason(done), "stays": stays}
 
 
 def config_files(_machine, text):
