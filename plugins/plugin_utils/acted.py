@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlannedPackage, PlanSummary
 
+# After these a person has to look, in the order in which they are told.
+ASKING: tuple[Outcome, ...] = (*BAD, "running", "refused")
 # A plan can hold hundreds of updates, and a run thousands of plans.
 PACKAGES_SHOWN = 25
 
@@ -68,3 +70,15 @@ def changes(found: Iterable[ChangeRecord]) -> list[ChangeRecord]:
 def outcomes(found: Iterable[ChangeRecord]) -> dict[str, int]:
     """Return how many changes ended how."""
     return dict(sorted(Counter(record.outcome for record in found).items()))
+
+
+def asking(found: Iterable[ChangeRecord]) -> list[ChangeRecord]:
+    """Return the changes after which a person has to look, what failed first."""
+    wanted = [record for record in found if record.outcome in ASKING]
+    return sorted(wanted, key=lambda record: (ASKING.index(record.outcome), record.host))
+
+
+def sentence(found: Iterable[ChangeRecord]) -> str:
+    """Return how many changes ask for a person, as a sentence of a verdict; "" when none does."""
+    number = len(asking(found))
+    return f"{number} change{' needs' if number == 1 else 's need'} a person. " if number else ""

@@ -87,6 +87,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store, chain))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
+        run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()

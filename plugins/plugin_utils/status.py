@@ -10,7 +10,6 @@ import os
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
@@ -96,10 +95,6 @@ def _work(run: Run) -> dict[str, t.Any] | None:
     """Return what chores did and would do in few words; None for a run that only looked."""
     if not (run.header.acting or run.changes or run.plans):
         return None
-    asking = (*BAD, "running", "refused")
-    bad = sorted(
-        (record for record in run.changes if record.outcome in asking), key=lambda record: asking.index(record.outcome)
-    )
     held: dict[str, list[str]] = {}
     for record in run.changes:
         if record.outcome == "skipped":
@@ -107,7 +102,10 @@ def _work(run: Run) -> dict[str, t.Any] | None:
     pending = [plan for plan in run.plans if plan.moves]
     return {
         "outcomes": acted.outcomes(run.changes),
-        "bad": [{"host": record.host, "outcome": record.outcome, "text": record.text} for record in bad],
+        "bad": [
+            {"host": record.host, "outcome": record.outcome, "text": record.text}
+            for record in acted.asking(run.changes)
+        ],
         "held": [{"text": text, "hosts": hosts} for text, hosts in held.items()],
         "planned": len(pending),
         "updates": sum(sum(plan.items.values()) for plan in pending),

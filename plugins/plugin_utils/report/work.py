@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     ChangeRecord,
     Outcome,
@@ -110,9 +111,13 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkView:
-    """What was done, and what would be. ``idle`` hosts have nothing pending, ``unplanned`` ones have no plan."""
+    """What was done, and what would be.
+
+    ``asking`` changes need a person; ``idle`` hosts have nothing pending, ``unplanned`` ones have no plan.
+    """
 
     acted: bool
+    asking: int
     tally: list[tuple[Badge, int]]
     changes: Shown[ChangeView]
     others: Shown[Group]
@@ -149,6 +154,7 @@ def work_view(desk: Desk) -> WorkView | None:
     known = {plan.host for plan in run.plans} | {record.host for record in run.changes}
     return WorkView(
         acted=bool(run.header.acting or touched),
+        asking=len(asking(run.changes)),
         tally=outcome_counts(desk),
         changes=first([change_view(desk, record) for record in touched], CHANGES_SHOWN),
         others=first(_groups(desk, [record for record in ordered if record.outcome not in TOUCHED]), GROUPS_SHOWN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleet_runs import change, host_evidence, plan, record
+from fleet_runs import NOW, change, host_evidence, plan, record
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, evidence
 
@@ -48,3 +48,14 @@ def test_outcomes_are_counted() -> None:
     found = [change("a", "done"), change("b", "failed"), change("c", "done")]
     assert acted.outcomes(found) == {"done": 2, "failed": 1}
     assert acted.outcomes([]) == {}
+
+
+def test_what_asks_for_a_person_is_in_the_verdict(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    hosts = [host_evidence(name, {"time.offset": "ok"}) for name in ("a", "b", "c")]
+    found = [change("a", "refused"), change("b", "failed"), change("c", "skipped")]
+    assert [record.host for record in acted.asking(found)] == ["b", "a"]
+    run = store.read_run(record(store, hosts, changes=found))
+    assert run.verdict == "2 changes need a person. All 3 hosts are in good shape."
+    again = store.read_run(record(store, hosts, at=NOW + 60, changes=[change("a", "done"), change("b", "lost")]))
+    assert again.verdict == "1 change needs a person. All 3 hosts are in good shape."

@@ -94,6 +94,18 @@ def test_what_asks_for_a_person_comes_first_and_lies_open() -> None:
     assert [entry.open for entry in view.changes.items] == [True] * 5 + [False] * 4
 
 
+def test_a_failed_change_is_a_thing_to_do_today() -> None:
+    host = fleet_maker.make_run(3).header.population[0]
+    healthy = [entry for entry in fleet_maker.make_run(3).hosts if entry.state == "ok"]
+    for outcome, said in (("failed", True), ("refused", True), ("done", False), ("skipped", False)):
+        run = run_with(change(host, outcome)).model_copy(update={"hosts": healthy, "counts": None})
+        made = files(run)
+        assert ("1 change needs a person" in made["engineer.html"]) is said
+        assert ("1 change needs a person" in made["summary.md"]) is said
+        assert ("No one has to do anything here today" in made["engineer.html"]) is not said
+        assert ("Nothing critical and nothing overdue" in made["summary.md"]) is not said
+
+
 def test_a_host_whose_plan_was_carried_out_is_not_told_as_planned() -> None:
     run = work_maker.with_work(fleet_maker.make_run(14))
     view = work_view(desk_for(run))
