@@ -60,7 +60,7 @@ class ActionModule(PatchAction):
         manager = str(view.data("packages")["manager"])
         wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
-        facts = preflight.judge(look, view, policy, job.options)
+        facts = preflight.judge(look, view, policy, job.options, evidence.result.results)
         return planning.build(
             view=view,
             client=job.store.client_id,

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
@@ -111,6 +112,8 @@ def records(job: Job) -> list[ChangeRecord]:
 def schedule(job: Job) -> rings.Schedule:
     """Return which host is in which ring, as this run wrote it down."""
     content = job.store.read_document(job.run_id, SCHEDULE)
+    if content is None:
+        raise EvidenceError("The hosts were not scheduled. Call keepwell.fleet.patch_schedule first; the role does.")
     return rings.Schedule.model_validate_json(content)
 
 

@@ -155,7 +155,7 @@ def rollback(manager: str, moves: Sequence[Move], look: Mapping[str, t.Any]) -> 
     """Return what could be taken back, by the means of the package manager and what the host says it can still get."""
     if not moves:
         return Rollback(possible="yes", text="Nothing would be changed.")
-    offered = look.get("offered")
+    offered = look.get("offered_before")
     stuck, kernels = [], []
     for move in moves:
         key = f"{move.name}:{move.arch}" if move.arch else move.name

@@ -100,7 +100,7 @@ def _held_back(
     name = update["name"]
     today = dt.datetime.fromtimestamp(view.now, dt.UTC).date()
     if update["held_by"] is not None:
-        words = _HELD.get(update["held_by"], f"is held back ({update['held_by']})")
+        words = _HELD.get(str(update["held_by"]), f"is held back ({update['held_by']})")
         return str(update["held_by"]), f"{name} {words}.", None
     for exclusion in options.exclusions:
         if exclusion.holds(name, today):
@@ -117,7 +117,7 @@ def _held_back(
             return "emergency", "This is an emergency, and the update is not named by it.", None
         return None
     if update["class"] not in _WANTED[options.policy]:
-        words = _CLASS_WORDS.get(update["class"], update["class"])
+        words = _CLASS_WORDS.get(update["class"], str(update["class"]))
         return "policy", f"It is {words}, and the policy is '{options.policy}'.", None
     ready = aged.since + options.soak_days * DAY
     if ready > view.now:
@@ -162,7 +162,7 @@ def _item(update: patching.Update, version: str, aged: patching.Aged, options: O
 
 
 def _withheld(update: patching.Update, version: str, reason: Reason) -> Withheld:
-    code, text, until = reason
+    code, sentence, until = reason
     return Withheld(
         name=update["name"],
         arch=update.get("arch") or "",
@@ -170,6 +170,6 @@ def _withheld(update: patching.Update, version: str, reason: Reason) -> Withheld
         version=version,
         update_class=t.cast(UpdateClass, update["class"]),
         code=code,
-        reason=text,
+        reason=sentence,
         until=until,
     )
