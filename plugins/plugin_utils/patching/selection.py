@@ -47,10 +47,12 @@ def select(
     policy: patching.Policy,
     options: Options,
     suspects: Mapping[tuple[str, str], str],
+    exploited: frozenset[str] = frozenset(),
 ) -> tuple[list[Item], list[Withheld]]:
     """Return what to install and what is left out; every pending update is in one of them.
 
-    ``suspects`` are (package, version) -> sentence from rings in which a change went wrong. Versions: for the policy
+    ``suspects`` are (package, version) -> sentence from rings in which a change went wrong; ``exploited`` are CVEs
+    known to be exploited, whose updates wait for nothing. Versions: for the policy
     "security" the smallest that closes the security update, else the one that is offered.
     """
     pending: Sequence[patching.Update] = view.data("packages")["pending"] or []
@@ -60,11 +62,12 @@ def select(
     for update in sorted(pending, key=lambda entry: (entry["name"], entry["candidate"], entry.get("arch") or "")):
         aged = patching.aged(view, update, _limit(view, update, policy))
         version = _version(update, options)
-        reason = _held_back(view, update, version, aged, options, suspects)
+        urgent = not exploited.isdisjoint(update["cves"])
+        reason = _held_back(view, update, version, aged, options, suspects, urgent)
         if reason is None and first and update not in first:
             reason = ("update_stack", f"{update['name']} {_HELD['update_stack']}.", None)
         if reason is None:
-            items.append(_item(update, version, aged, options))
+            items.append(_item(update, version, aged, options, urgent))
         else:
             withheld.append(_withheld(update, version, reason))
     return items, withheld
@@ -95,6 +98,7 @@ def _held_back(
     aged: patching.Aged,
     options: Options,
     suspects: Mapping[tuple[str, str], str],
+    urgent: bool,
 ) -> Reason | None:
     """Return (code, sentence, until) of the first reason against an update, or None."""
     name = update["name"]
@@ -120,7 +124,7 @@ def _held_back(
         words = _CLASS_WORDS.get(update["class"], str(update["class"]))
         return "policy", f"It is {words}, and the policy is '{options.policy}'.", None
     ready = aged.since + options.soak_days * DAY
-    if ready > view.now:
+    if ready > view.now and not urgent:
         age = duration_text(view.now - aged.since)
         return "soak", f"Known for {age}; updates are taken after {options.soak_days:g} days.", iso(ready)
     return None
@@ -138,11 +142,13 @@ def _day(day: dt.date) -> str:
     return f"{day.isoformat()}T23:59:59Z"
 
 
-def _item(update: patching.Update, version: str, aged: patching.Aged, options: Options) -> Item:
+def _item(update: patching.Update, version: str, aged: patching.Aged, options: Options, urgent: bool) -> Item:
     published = update.get("published_at")
     reason = ""
     if options.emergency is not None:
         reason = f"emergency, approved by {options.emergency.approver}: {options.emergency.reason}"
+    elif urgent:
+        reason = "known to be exploited"
     elif update["class"] == "unknown":
         reason = "its source has no advisories, so it counts as a security update"
     return Item(
