@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    exploited,
     guards,
     planning,
     preflight,
@@ -56,7 +59,8 @@ class ActionModule(PatchAction):
         policy = t.cast(Policy, job.settings.policy["patching"])
         schedule = guards.schedule(job)
         suspects = rings.suspects(job.host, schedule, guards.records(job))
-        items, withheld = selection.select(view, policy, job.options, suspects)
+        known = self._exploited(job)
+        items, withheld = selection.select(view, policy, job.options, suspects, known.cves)
         manager = str(view.data("packages")["manager"])
         wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
@@ -69,10 +73,21 @@ class ActionModule(PatchAction):
             withheld=withheld,
             look=look,
             preflight=facts,
-            doubts=doubts(view, policy),
+            doubts=[*doubts(view, policy), *filter(None, [known.doubt])],
             options=job.options,
             ring=schedule.ring_of(job.host),
         )
+
+    @staticmethod
+    def _exploited(job: Job) -> exploited.Exploited:
+        """Read the catalogue of exploited vulnerabilities, where one is named."""
+        path = job.options.known_exploited
+        if path is None:
+            return exploited.Exploited()
+        try:
+            return exploited.read(json.loads(Path(path).read_text(encoding="utf-8")), job.now())
+        except (OSError, ValueError) as exc:
+            raise settings.SettingsError([f"patching_known_exploited: {path} cannot be used: {exc}."]) from exc
 
 
 def _headline(plan: Plan) -> str:

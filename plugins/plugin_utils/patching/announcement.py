@@ -86,6 +86,8 @@ def _host(plan: Plan) -> Iterator[str]:
         if not fact.passed:
             wanted = f" (wanted: {fact.expected})" if fact.expected else ""
             yield from _wrap(f"  NOT READY, {fact.name}: ", f"{fact.observed}{wanted}. {fact.advice}".strip(), indent=6)
+    for line in plan.doubts:
+        yield from _wrap("  Not certain: ", line, indent=6)
     yield from _withheld(plan)
     yield f"  Plan {plan.plan_hash[:16]}"
 
