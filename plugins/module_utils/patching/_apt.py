@@ -240,9 +240,33 @@ def undo(commands, moves, kept):
     lacking = planned["errors"] or _rpm_moves.not_undone(possible, planned["moves"])
     if lacking:
         return {"rc": 1, "text": "apt finds no way back: " + "; ".join(lacking), "stays": stays}
-    done = commands.run(_ACT + words)
+    lent = _lend(kept.values())
+    try:
+        done = commands.run(_ACT + words)
+    finally:
+        for path in lent:
+            if os.path.exists(path):
+                os.unlink(path)
     text = "" if done.rc == 0 else "; ".join(_apt_moves.errors(done))
     return {"rc": done.rc, "text": text, "stays": stays}
+
+
+def _lend(paths):
+    """Copy packages into apt's cache; return what was not there before.
+
+    A version that an archive offers, too, apt wants from there and not from a file that it is given.
+    """
+    lent = []
+    for path in paths:
+        target = os.path.join(ARCHIVES, os.path.basename(path))
+        if not os.path.exists(target):
+            try:
+                shutil.copyfile(path, target)
+            except OSError:
+                # A full cache: then the archive has to help, or apt says that it cannot.
+                continue
+            lent.append(target)
+    return lent
 
 
 def config_files(machine, _text):
