@@ -5,10 +5,13 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+import agent
 import backend
 import pytest
 from fleet import Fleet
 from lab.hosts import Host, Wanted
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
@@ -144,6 +147,24 @@ def test_a_script_that_fails_after_the_installation_is_named_whatever_the_return
     assert patched.call("half_done", [], said) == [
         "kw-after-1.0-2.el9.noarch: its script after its installation failed (exit status 1)"
     ]
+
+
+def test_the_agent_carries_out_a_plan_and_takes_it_back(patched: Patched) -> None:
+    seen = agent.look(patched.host, {"kw-needs": "1.0-2.el9"})
+    assert (seen["offered_before"], seen["state"]["clean"]) == (["kw-needs:noarch"], True)
+    done = agent.carry_out(patched.host, "RPM00001", {"kw-needs": "1.0-2.el9"})
+    assert (done["outcome"], done["text"]) == ("done", "2 packages changed.")
+    assert patched.installed("kw-needs", "kw-lib") == {"kw-needs": "1.0-2.el9", "kw-lib": "0.9-1.el9"}
+    agent.ask(patched.host, "rollback", id="RPM00001", run_id="later", program=payload.transaction_program())
+    back = agent.follow(patched.host, "RPM00001R")
+    assert (back["outcome"], back["not_kept"]) == ("done", {"kw-lib:noarch": "came new and stays, nothing is removed"})
+    assert patched.installed("kw-needs", "kw-lib") == {"kw-needs": "1.0-1.el9", "kw-lib": "0.9-1.el9"}
+
+
+def test_the_agent_removes_nothing(patched: Patched) -> None:
+    end = agent.carry_out(patched.host, "RPM00002", {"kw-replaces": "1.0-2.el9"})
+    assert (end["outcome"], end["code"]) == ("refused", "removal")
+    assert patched.installed("kw-former", "kw-replaces") == {"kw-former": "1.0-1.el9", "kw-replaces": "1.0-1.el9"}
 
 
 def test_a_licence_is_not_agreed_to(patched: Patched) -> None:

@@ -240,7 +240,7 @@ def half_done(machine, moves, text):
     last = history(machine)
     if last and last["unfinished"]:
         found.append("dnf's transaction %d never ended" % last["id"])
-        found += _rpm_moves.broken_files(machine, [entry["name"] for entry in moves])
+        found += _rpm_moves.broken_files(machine, moves)
     return found
 
 

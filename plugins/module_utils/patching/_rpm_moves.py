@@ -22,6 +22,8 @@ _NO_WAY_BACK = re.compile(
 _SCRIPT_FAILED = re.compile(r"^(?:error|warning): %(\w+)\((\S+)\) scriptlet failed, (.+)$", re.MULTILINE)
 _INSTALL_FAILED = re.compile(r"^(?:error: )?(\S+): install failed$", re.MULTILINE)
 _ASIDE = re.compile(r"^(?:warning: )?(/\S.*?) (?:created|saved) as (/\S.*\.rpm(?:new|save|orig))$", re.MULTILINE)
+# Words that say nothing of their own.
+_IDLE = ("rpm: ", "Please see the above error", "Installation has been aborted as directed")
 _VERIFIED = re.compile(r"^(?:[S.?][M.?][5.?]\S{5,6}|missing) +(?:(?P<kind>[a-z]) )?(?P<path>/.+)$")
 _SCRIPTS = {
     "pre": "before its installation",
@@ -181,16 +183,24 @@ def kept_and_missing(moves, paths):
     return {"kept": kept, "missing": missing}
 
 
-def broken_files(machine, names):
-    """Files of packages that are missing or not what the package brought, configuration files aside: [text]."""
+def broken_files(machine, moves):
+    """Files of these packages that are missing or not what the package brought, configuration files aside: [text].
+
+    Of a package that is in twice the new version counts: the files of the old one are overwritten already.
+    """
+    installed = versions(machine) or {}
+    names = []
+    for entry in moves:
+        there = installed.get(key(entry), "").split(", ")
+        version = entry["after"] if entry["after"] in there else entry["before"]
+        if version in there:
+            names.append(nevra(entry["name"], version, entry["arch"]))
+    if not names:
+        return []
     argv = ["rpm", "-V", "--nodeps", "--noscripts", "--nomtime", "--nouser", "--nogroup", "--nomode", "--nocaps"]
-    output = machine.run(argv + sorted(set(names)), timeout=60.0, accepted=(0, 1), source="rpm -V")
-    found = []
-    for line in output.out.splitlines():
-        match = _VERIFIED.match(line)
-        if match and match.group("kind") != "c":
-            found.append("%s is not what its package brought" % match.group("path"))
-    return sorted(set(found))
+    output = machine.run(argv + sorted(names), timeout=60.0, accepted=(0, 1), source="rpm -V")
+    matches = [match for match in map(_VERIFIED.match, output.lines()) if match and match.group("kind") != "c"]
+    return sorted(set("%s is not what its package brought" % match.group("path") for match in matches))
 
 
 def nevra(name, version, arch):
@@ -238,7 +248,7 @@ def database_problems(machine, listed=None, verified=None):
 def reason(output):
     """One line that says why a command failed."""
     lines = [line.strip() for line in (output.err or output.out or "").splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("rpm: ")] or lines
+    lines = [line for line in lines if not line.startswith(_IDLE)] or lines
     if output.status == "timeout":
         return "no answer in time"
     return "; ".join(lines[-3:])[:300] or "return code %s" % output.rc

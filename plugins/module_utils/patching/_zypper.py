@@ -245,5 +245,5 @@ def half_done(machine, moves, text):
     found = _rpm_moves.scripts_failed(text)
     broken = _rpm_moves.database_problems(machine)
     if broken:
-        broken += _rpm_moves.broken_files(machine, [entry["name"] for entry in moves])
+        broken += _rpm_moves.broken_files(machine, moves)
     return found + broken
