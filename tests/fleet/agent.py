@@ -71,6 +71,7 @@ def until(host: Host, identifier: str, phase: str, limit_s: float = 20.0) -> dic
         state = ask(host, "status", id=identifier)
         if state.get("phase") == phase:
             return state
+        time.sleep(0.1)
     raise AssertionError(f"{identifier} did not come to {phase}: {state}")
 
 

@@ -173,7 +173,7 @@ def test_the_work_outlives_its_program_and_its_end_is_found_out(hosts: dict[str,
     assert (ended["outcome"], ended["code"], ended["half_done"]) == ("failed", "interrupted", [])
     assert [(move["name"], move["after"]) for move in ended["moves_done"]] == [("kw-plain", "2.0-2")]
     assert "signal" in ended["text"]
-    assert host.run("systemctl --failed --no-legend 'keepwell*'").stdout == ""
+    assert host.run("systemctl list-units --failed --no-legend 'keepwell*'").stdout == ""
     host.run(FAST)
 
 
@@ -212,8 +212,41 @@ def test_nobody_but_root_gets_an_answer(hosts: dict[str, Host]) -> None:
 
 def test_what_is_recorded_and_old_is_cleaned_away(hosts: dict[str, Host]) -> None:
     host = hosts["debian-12"]
-    known = {entry["id"] for entry in agent.ask(host, "unfinished")["transactions"]}
-    kept = agent.ask(host, "clean", keep_days=14, now=time.time() + 20 * 86400)
-    assert set(kept["kept"]) == known
-    assert "exact12aa" in kept["removed"]
-    assert host.run("ls /var/lib/keepwell/patching").stdout.split() == sorted(known)
+    for identifier in ("cleaned1", "cleaned2"):
+        assert agent.carry_out(host, identifier, {"kw-plain": "2.0-2"}, moves=[])["code"] == "plan_changed"
+    agent.ask(host, "recorded", id="cleaned1")
+    soon = agent.ask(host, "clean", keep_days=14)
+    assert soon["removed"] == []
+    later = agent.ask(host, "clean", keep_days=14, now=time.time() + 20 * 86400)
+    assert ("cleaned1" in later["removed"], "cleaned2" in later["kept"]) == (True, True)
+    assert host.run("ls /var/lib/keepwell/patching").stdout.split() == sorted(later["kept"])
+
+
+@pytest.fixture(scope="module", params=["el9-emulation", "suse-emulation"])
+def rpm_host(request: pytest.FixtureRequest, fleet: Fleet) -> Host:
+    name = f"agent-{request.param}"
+    fleet.lab.start([Wanted(name, request.param)])
+    return fleet[name]
+
+
+def test_dnf_and_zypper_go_the_same_way(rpm_host: Host) -> None:
+    wanted = {"kw-tool": "1.0-2.el9"}
+    seen = agent.look(rpm_host, wanted)
+    assert (seen["simulation"]["errors"], seen["state"]["problems"], seen["locks"]) == ([], [], [])
+    done = agent.carry_out(rpm_host, "rpm00001", wanted)
+    assert (done["outcome"], done["text"], done["code"]) == ("done", "1 package changed.", "")
+    assert done["moves_done"] == [{"name": "kw-tool", "arch": "noarch", "before": "1.0-1.el9", "after": "1.0-2.el9"}]
+    assert list(done["kept"]) == ["kw-tool:noarch"]
+    back = agent.ask(rpm_host, "rollback", id="rpm00001", run_id="next", program=_program())
+    ended = agent.follow(rpm_host, back["id"])
+    assert (ended["outcome"], ended["text"]) == ("done", "1 package changed back.")
+    assert rpm_host.run("rpm -q kw-tool").stdout.strip() == "kw-tool-1.0-1.el9.noarch"
+
+
+def test_a_failed_rpm_script_is_no_success(rpm_host: Host) -> None:
+    broken = agent.carry_out(rpm_host, "rpmbroken1", {"kw-broken": "1.0-2.el9"})
+    assert (broken["outcome"], broken["code"], broken["moves_done"]) == ("failed", "half_done", [])
+    assert broken["half_done"] == [
+        "kw-broken-1.0-2.el9.noarch: its script before its installation failed (exit status 1)"
+    ]
+    assert agent.ask(rpm_host, "refresh", timeout_s=60) == {"rc": 0, "errors": []}
