@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 from lab import podman
 from lab.hosts import Host
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 
 LIMITS = {"runtime_s": 120, "lock_timeout_s": 2, "nice": 10}
 

@@ -200,6 +200,8 @@ def keep_old(commands, moves, folder):
             os.chmod(target, 0o600)
             kept[key] = target
         except OSError as exc:
+            if os.path.exists(target):
+                os.unlink(target)
             reason = why or "%s is in no cache, and no archive offers it any more" % entry["before"]
             missing[key] = reason if not os.path.exists(source) else "cannot be kept: %s" % exc.strerror
     return {"kept": kept, "missing": missing}

@@ -18,6 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 
+# What the id of a way back ends with.
+_BACK = "R"
 _LIMITS = {"runtime_s": 7200, "lock_timeout_s": 300, "nice": 10}
 _SUMMARY = ("id", "kind", "run_id", "client", "host", "plan_hash", "phase", "outcome", "code", "text", "started_at")
 _WANTED = ("id", "run_id", "client", "host", "plan_hash", "manager", "items", "moves", "program")
@@ -38,7 +40,7 @@ def rollback(machine, request):
     if former["kind"] != "apply" or not former["moves_done"]:
         raise AgentError("nothing_to_undo", "Transaction %s changed nothing that could go back." % request["id"])
     changed = set((move["name"], move["arch"]) for move in former["moves_done"])
-    wanted = dict(asked, kind="rollback", id=request["id"] + "R", run_id=request["run_id"])
+    wanted = dict(asked, kind="rollback", id=request["id"] + _BACK, run_id=request["run_id"])
     wanted["moves"] = [
         move for move in asked["moves"] if (move["name"], move["arch"]) in changed and move["action"] != "retire"
     ]
@@ -179,9 +181,13 @@ def recorded(machine, identifier):
     state = _state(identifier)
     if state["phase"] != "ended":
         raise AgentError("not_ended", "Transaction %s has not ended yet." % identifier)
-    state["recorded"] = True
-    _folder.dump(_folder.path(identifier), "state.json", state)
-    _unit.forget(machine, identifier)
+    # Whoever has it in evidence followed its way back, too.
+    for name in (identifier, identifier + _BACK):
+        state = _folder.load(_folder.path(name), "state.json")
+        if state and state["phase"] == "ended":
+            state["recorded"] = True
+            _folder.dump(_folder.path(name), "state.json", state)
+            _unit.forget(machine, name)
     return {"recorded": True}
 
 

@@ -22,6 +22,8 @@ ROOT = "/var/lib/keepwell/patching"
 LOCK = "/run/keepwell.lock"
 _ID = re.compile(r"^[0-9A-Za-z]{8,40}$")
 _LOG_TAIL = 4000
+# Whoever only looks holds the lock for a moment, too.
+_PATIENCE_S = 1.0
 
 
 def path(identifier):
@@ -111,13 +113,18 @@ class Lock(object):
     def take(self, who):
         """Take it; return "" or the holder's own words when somebody else has it."""
         descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            os.close(descriptor)
-            if exc.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            return holder() or "somebody who did not say who"
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as exc:
+                if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            if time.monotonic() > end:
+                os.close(descriptor)
+                return holder() or "somebody who did not say who"
+            time.sleep(0.1)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, ("%s (process %d)" % (who, os.getpid())).encode("utf-8"))
         self._descriptor = descriptor

@@ -10,9 +10,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import os
 import re
 
-_KERNEL = re.compile(
-    r"^(?:linux-image-|kernel(?:-core|-default|-uek|-uek-core|-rt|-rt-core|-modules.*)?$|kw-linux-image$)"
-)
+_KERNEL = re.compile(r"^(?:linux-image-|kernel(?:-core|-default|-uek|-uek-core|-rt|-rt-core|-modules.*)?$)")
 _BOOT_FILES = ("/boot/vmlinuz-*", "/boot/Image-*")
 _RAMDISKS = ("/boot/initrd.img-*", "/boot/initramfs-*.img", "/boot/initrd-*")
 

@@ -11,6 +11,7 @@ asks next finds out what became of it.
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import contextlib
 import os
 import time
 
@@ -77,7 +78,9 @@ class Transaction(object):
         _folder.dump(self.folder, "state.json", self.state)
 
     def _tell(self, pid):
-        self._save(command=pid and {"pid": pid, "started": _folder.started(pid)})
+        """Note which command is at work; on a full disk the work goes on without."""
+        with contextlib.suppress(OSError):
+            self._save(command=pid and {"pid": pid, "started": _folder.started(pid)})
 
     def run(self):
         """Do everything; never raises for what a host can do."""
