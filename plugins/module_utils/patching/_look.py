@@ -7,6 +7,7 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import os
 import re
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
@@ -68,19 +69,48 @@ def _active(machine, units):
 
 
 def _users(machine):
-    """People at a terminal, the session of this look left out: [{"user", "tty", "from"}]; None when unknown."""
+    """People at a terminal, whoever asks left out: [{"user", "tty", "from"}]; None when nobody can say.
+
+    logind does not know of sessions that were opened without it, ``who`` not of those without a record.
+    """
+    known = [_logged_in(machine), _who(machine)]
+    if known == [None, None]:
+        return None
+    own = _own_terminals(machine)
+    users = {}
+    for user in [user for found in known for user in found or []]:
+        if user["tty"] not in own:
+            users.setdefault(user["tty"], user)
+    return [users[tty] for tty in sorted(users)]
+
+
+def _logged_in(machine):
     if not machine.which("loginctl") or not _boot.has_systemd(machine):
-        return _who(machine)
+        return None
     listed = machine.run(["loginctl", "list-sessions", "--no-legend"], timeout=5.0)
     if not listed.ok:
-        return _who(machine)
-    numbers = [line.split()[0] for line in listed.lines() if line.split()]
-    own = re.search(r"/session-([^/]+)\.scope", machine.read("/proc/self/cgroup") or "")
-    numbers = [number for number in numbers if re.match(r"^\w+$", number) and not (own and number == own.group(1))]
+        return None
+    numbers = [line.split()[0] for line in listed.lines() if re.match(r"^ *\w+ ", line)]
     if not numbers:
         return []
     argv = ["loginctl", "show-session", "--property=Name,TTY,RemoteHost,Class,State"] + numbers
     return parse_sessions(machine.run(argv, timeout=5.0, accepted=None).out)
+
+
+def _own_terminals(machine):
+    """Terminals of this process and those it came from: sudo may put one of its own between."""
+    found = set()
+    pid = str(os.getpid())
+    while pid not in ("0", "1"):
+        fields = (machine.read("/proc/%s/stat" % pid) or "").rpartition(")")[2].split()
+        if len(fields) < 5:
+            break
+        pid, number = fields[1], int(fields[4])
+        major, minor = (number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00)
+        # Majors of pseudo terminals; of others nobody connects from afar.
+        if 136 <= major <= 143:
+            found.add("pts/%d" % (minor + 256 * (major - 136)))
+    return found
 
 
 def parse_sessions(text):
