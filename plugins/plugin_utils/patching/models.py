@@ -83,7 +83,7 @@ class Rollback(Model):
     """What can be taken back, told before anything is done."""
 
     possible: t.Literal["yes", "partly", "no"]
-    means: str = Field("", description="kept_packages, history_undo, snapshot, previous_kernel; several joined by +")
+    means: str = Field("", description="kept_packages, previous_kernel; several joined by +")
     text: str
     not_possible: list[str] = Field([], description="packages that cannot go back, each with its reason")
 

@@ -82,7 +82,7 @@ def build(
         services_kept=kept,
         download_bytes=simulation.get("download_bytes"),
         installed_bytes=simulation.get("installed_bytes"),
-        rollback=rollback(manager, moves, look),
+        rollback=rollback(moves, look),
         ring=ring,
         doubts=list(doubts),
     )
@@ -151,7 +151,7 @@ def _reboot(data: Mapping[str, t.Any], items: Sequence[Item], moves: Sequence[Mo
     return RebootPlan(expected=expected, reasons=list(dict.fromkeys(reasons)), text=text)
 
 
-def rollback(manager: str, moves: Sequence[Move], look: Mapping[str, t.Any]) -> Rollback:
+def rollback(moves: Sequence[Move], look: Mapping[str, t.Any]) -> Rollback:
     """Return what could be taken back, by the means of the package manager and what the host says it can still get."""
     if not moves:
         return Rollback(possible="yes", text="Nothing would be changed.")
@@ -167,9 +167,7 @@ def rollback(manager: str, moves: Sequence[Move], look: Mapping[str, t.Any]) -> 
             continue
         elif offered is not None and key not in offered and move.name not in offered:
             stuck.append(f"{move.name}: {move.before} is neither on the host nor offered any more")
-    means = {"apt": "kept_packages", "zypper": "kept_packages"}.get(manager, "history_undo")
-    if str(look.get("marker") or "").startswith("snapper:"):
-        means = "snapshot"
+    means = "kept_packages"
     if kernels:
         means += "+previous_kernel"
     caveat = "Configuration and databases that a new version has converted do not go back with it."
