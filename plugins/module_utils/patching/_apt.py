@@ -226,17 +226,21 @@ def undo(commands, moves, kept):
     stays = {}
     targets = []
     possible = []
+    there = offered(commands.machine, moves)
     for entry in moves:
         key = _rpm_moves.key(entry)
-        if entry["action"] != "upgrade":
-            new = entry["action"] == "install"
-            stays[key] = "came new and stays, nothing is removed" if new else "was no upgrade (%s)" % entry["action"]
+        if entry["action"] == "install":
+            stays[key] = "came new and stays, nothing is removed"
+        elif entry["action"] != "upgrade":
+            stays[key] = "was no upgrade (%s)" % entry["action"]
+        elif key not in kept and there is not None and key not in there:
+            stays[key] = "%s was not kept, and no archive offers it any more" % entry["before"]
         else:
             possible.append(entry)
             exact = "%s%s=%s" % (entry["name"], _suffix(entry["arch"]), entry["before"])
             targets.append(kept.get(key) or exact)
     if not possible:
-        return {"rc": 1, "text": "No package of this change can go back.", "stays": stays}
+        return {"rc": 1, "text": "No package of this change can go back", "stays": stays}
     words = ["--allow-downgrades", "install"] + targets
     planned = _simulated(commands.machine, words, [])
     lacking = planned["errors"] or _rpm_moves.not_undone(possible, planned["moves"])

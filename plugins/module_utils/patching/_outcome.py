@@ -38,6 +38,8 @@ def _done(key, before, after):
 def judge(wanted, found, rc, text, stays, kind):
     """(outcome, code, sentence) for what was wanted {key: version} and what was found."""
     count = len(found["moves_done"])
+    if kind == "rollback" and rc != 0 and not count:
+        return "refused", "no_way_back", "Nothing went back.%s%s" % (_said(text), _stay(stays))
     changed = "%d package%s changed" % (count, "" if count == 1 else "s")
     # Several versions of a kernel are installed side by side.
     lacking = [
@@ -52,9 +54,12 @@ def judge(wanted, found, rc, text, stays, kind):
     if rc != 0:
         return "failed", "apply_failed", "%s, and the package manager ended with an error.%s" % (changed, _said(text))
     if kind == "rollback" and stays:
-        names = "; ".join("%s: %s" % pair for pair in sorted(stays.items())[:5])
-        return "done", "", "%s back; what stays: %s." % (changed, names)
+        return "done", "", "%s back.%s" % (changed, _stay(stays))
     return "done", "", "%s%s." % (changed, " back" if kind == "rollback" else "")
+
+
+def _stay(stays):
+    return " What stays: %s." % "; ".join("%s: %s" % pair for pair in sorted(stays.items())[:5]) if stays else ""
 
 
 def _said(text):
