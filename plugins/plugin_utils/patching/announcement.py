@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
 
 WIDTH = 100
 _CLASSES = {
@@ -44,7 +45,7 @@ def client(
         lines += [*_wrap("Nothing to do: ", ", ".join(quiet)), ""]
         for plan in sorted(plans, key=lambda entry: entry.host):
             if plan.host in quiet and plan.withheld:
-                lines += [f"{plan.host}", *_withheld(plan), ""]
+                lines += [visible(plan.host), *_withheld(plan), ""]
     if missing:
         lines += [*_wrap("No plan, because they were not reached or could not be judged: ", ", ".join(missing)), ""]
     if busy and not acting:
@@ -64,7 +65,7 @@ def host(plan: Plan) -> str:
 def _host(plan: Plan) -> Iterator[str]:
     ring = f", ring {plan.ring}" if plan.ring else ""
     lane = ", EMERGENCY" if plan.lane == "emergency" else ""
-    yield f"{plan.host}{ring}{lane}: {_counted(plan)}"
+    yield from _wrap(f"{plan.host}{ring}{lane}: ", _counted(plan), indent=4)
     by_name = {item.name: item for item in plan.items}
     for move in plan.transaction:
         yield from _wrap(f"  {_move(move)}", _why(by_name.get(move.name)), indent=6)
@@ -78,7 +79,11 @@ def _host(plan: Plan) -> Iterator[str]:
         if plan.services or plan.services_kept:
             restarted = ", ".join(plan.services) or "none"
             yield from _wrap("  Services to restart: ", f"{restarted}; more may come with the new files", indent=6)
-        yield f"  Space: {_size(plan.download_bytes)} to fetch, {_size(plan.installed_bytes)} more on disk"
+        for unit, reason in plan.services_kept.items():
+            yield from _wrap(f"  {unit} stays as it is: ", reason, indent=6)
+        less = (plan.installed_bytes or 0) < 0
+        grown = None if plan.installed_bytes is None else abs(plan.installed_bytes)
+        yield f"  Space: {_size(plan.download_bytes)} to fetch, {_size(grown)} {'less' if less else 'more'} on disk"
         yield from _wrap("  Way back: ", plan.rollback.text, indent=6)
         for line in plan.rollback.not_possible:
             yield from _wrap("    no way back: ", line, indent=6)
@@ -138,6 +143,7 @@ def _size(number: int | None) -> str:
 
 
 def _wrap(head: str, text: str, indent: int = 2) -> list[str]:
+    # Much of this is told by the hosts: nothing of it may move the cursor of a terminal.
     return textwrap.wrap(
-        head + text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+        visible(head + text), WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
     ) or [head.rstrip()]

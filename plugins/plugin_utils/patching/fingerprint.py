@@ -26,9 +26,12 @@ MOVED_BY_PATCHING = (
 # Units that come and go by themselves or with a change.
 _FLEETING = re.compile(
     r"^(keepwell-.*|run-.*|session-.*|user@.*|user-.*|apt-daily.*|man-db.*|dpkg-db-backup.*|logrotate.*|fstrim.*"
-    r"|systemd-tmpfiles-.*|systemd-hostnamed|systemd-timedated|systemd-localed|packagekit|fwupd.*|e2scrub.*|unattended-"
+    r"|polkit|colord|upower|rtkit-daemon|realmd|systemd-tmpfiles-.*|systemd-hostnamed|systemd-timedated|systemd-localed|packagekit|fwupd.*|e2scrub.*|unattended-"
     r"upgrades|dnf-makecache|ldconfig|systemd-.*-generator|ssh@.*|sshd@.*)(\.|$)"
 )
+_WORTH = {"stopped": 1, "degraded": 2, "running": 3, "running, real-time": 4}
+# A unit that something starts when it is needed: its socket, path, timer or bus name is what has to be there.
+_ON_DEMAND = "active, on demand"
 Facts = dict[str, dict[str, str] | None]
 
 
@@ -77,11 +80,12 @@ def _is_loss(kind: str, was: str, now: str) -> bool:
         return bool(now)
     if kind == "unit":
         # A unit that is on its way up is there; one that went from there to nothing is not.
-        return not now
+        return not now and was != _ON_DEMAND
     if kind == "time":
         return was == "yes"
     if kind == "antivirus":
-        return bool(was) and was != "stopped" and now != "running, real-time"
+        # In the order of what an engine is worth; what is not known is never good.
+        return was not in ("", "not known") and _WORTH.get(now, 0) < _WORTH.get(was, 0)
     return not now or (bool(was) and was != now)
 
 
@@ -96,11 +100,19 @@ def _units(services: Mapping[str, t.Any] | None, states: tuple[str, ...]) -> dic
     found = {name: unit["active"] for name, unit in services["units"].items() if unit.get("active") in states}
     if "active" in states:
         found.update(dict.fromkeys(services.get("running") or [], "active"))
+    if states == ("failed",):
+        return dict.fromkeys((name for name in found if not _FLEETING.match(name)), "failed")
+    known = services["units"]
     return {
-        name: "failed" if states == ("failed",) else "active"
+        name: _ON_DEMAND if (known.get(name) or {}).get("triggered_by") else "active"
         for name in found
-        if not _FLEETING.match(name) and (states == ("failed",) or name.endswith(".service"))
+        if name.endswith(".service") and not _FLEETING.match(name) and not _is_passing(known.get(name) or {})
     }
+
+
+def _is_passing(unit: Mapping[str, t.Any]) -> bool:
+    """True for a job that is at work just now and then ends by itself."""
+    return unit.get("type") == "oneshot" and unit.get("active") == "activating"
 
 
 def _listeners(network: Mapping[str, t.Any] | None) -> dict[str, str] | None:
@@ -110,8 +122,16 @@ def _listeners(network: Mapping[str, t.Any] | None) -> dict[str, str] | None:
     return {
         f"{entry['proto']} {entry['address']}:{entry['port']}": "listening"
         for entry in network["listeners"]
-        if not first <= entry["port"] <= last
+        if not first <= entry["port"] <= last and not _is_forwarded(entry)
     }
+
+
+def _is_forwarded(entry: Mapping[str, t.Any]) -> bool:
+    """True for a port that a person's SSH session forwards; it ends with the session."""
+    names = {str(name).partition(":")[0] for name in entry.get("processes") or []}
+    return (
+        bool(names) and names <= {"sshd", "sshd-session"} and entry.get("scope") == "loopback" and entry["port"] != 22
+    )
 
 
 def _mounts(disks: Mapping[str, t.Any] | None) -> dict[str, str] | None:
@@ -153,11 +173,13 @@ def _time(clock: Mapping[str, t.Any] | None) -> dict[str, str] | None:
 def _engines(antivirus: Mapping[str, t.Any] | None) -> dict[str, str] | None:
     if antivirus is None or antivirus.get("engines") is None:
         return None
-    return {str(entry["name"]): _engine(entry) for entry in antivirus["engines"]}
+    return {str(entry["product"]): _engine(entry) for entry in antivirus["engines"]}
 
 
 def _engine(entry: Mapping[str, t.Any]) -> str:
     """How an engine is: it must run, and protect in real time where it did."""
-    if not entry.get("running"):
+    if entry["running"] is None:
+        return "not known"
+    if not entry["running"]:
         return "stopped"
-    return "running, real-time" if entry.get("real_time") else "running"
+    return {"on": "running, real-time", "degraded": "degraded"}.get(entry["realtime"], "running")

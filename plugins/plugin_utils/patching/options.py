@@ -47,7 +47,11 @@ class Exclusion(_Setting):
 
     def holds(self, name: str, today: dt.date) -> bool:
         """True when it keeps this package back today."""
-        return today <= self.expires and fnmatch.fnmatchcase(name, self.package)
+        return today <= self.expires and self.matches(name)
+
+    def matches(self, name: str) -> bool:
+        """True when it is about this package, in force or not."""
+        return fnmatch.fnmatchcase(name, self.package)
 
 
 class Frozen(_Setting):

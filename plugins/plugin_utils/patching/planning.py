@@ -129,18 +129,26 @@ def reboot_due(document: Mapping[str, t.Any]) -> tuple[t.Literal["yes", "no", "u
 
 
 def _reboot(data: Mapping[str, t.Any], items: Sequence[Item], moves: Sequence[Move], options: Options) -> RebootPlan:
-    reasons = [f"{reason['detail']} (already pending)" for reason in data["reboot"]["reasons"]]
+    manager = str(data["manager"])
+    due = data["reboot"]["required"]
+    proven = due == "yes" and data["reboot"]["strength"] == "strong"
+    pending = [f"{reason['detail']} (already pending)" for reason in data["reboot"]["reasons"]]
+    reasons = pending if proven else []
     flagged = {update["name"] for update in data["pending"] or [] if update.get("needs_reboot")}
     reasons += [f"{item.name} asks for it" for item in items if item.name in flagged]
     known = {item.name for item in items} & flagged
     reasons += [
         f"{move.name} takes effect at boot"
         for move in moves
-        if move.name not in known and move.action != "remove" and _AT_BOOT.match(move.name)
+        if move.name not in known
+        and move.action not in ("remove", "retire")
+        and _AT_BOOT.match(move.name)
+        and not (manager == "apt" and move.name == "systemd")
     ]
     expected: t.Literal["yes", "no", "unknown"] = "yes" if reasons else "no"
-    if not reasons and moves and data["reboot"]["required"] == "unknown":
-        expected = "unknown"
+    if not reasons and (due == "yes" or (moves and due == "unknown")):
+        # Weak evidence is not a reason to reboot, and none to say that there is none.
+        expected, reasons = "unknown", pending
     text = ""
     if expected == "yes":
         text = (

@@ -161,7 +161,8 @@ def _space(look: Mapping[str, t.Any]) -> Iterator[Fact]:
     # Nothing to install needs no room.
     moving = bool(simulation["moves"])
     needed = needed_bytes(simulation.get("download_bytes"), simulation.get("installed_bytes")) if moving else 0
-    kernel = max(_BOOT_BYTES, 2 * int(look.get("newest_boot_bytes") or 0)) if look.get("newest_boot_bytes") else 0
+    # Where nobody could say how big a kernel is, the least that a separate /boot must have still holds.
+    kernel = max(_BOOT_BYTES, 2 * int(look.get("newest_boot_bytes") or 0))
     for entry in look["space"]:
         roles, free = set(entry["roles"]), entry["free_bytes"]
         if {"/", "/var", "/usr"} & roles:

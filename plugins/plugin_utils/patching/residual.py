@@ -24,8 +24,14 @@ def explain(plan: Plan, document: Mapping[str, t.Any]) -> list[str]:
         item = wanted.get(key)
         if item is None:
             continue
+        if item.kind == "patch":
+            lines.append(f"patch {item.name} is still needed")
+            continue
         if entry["installed"] == item.version:
-            # Above the fix there is a newer version which the policy does not ask for.
+            # Above the fix there is a newer version which the policy does not ask for, unless it is a fix again.
+            if entry["class"] in ("security", "unknown"):
+                newer = entry.get("security_version") or entry["candidate"]
+                lines.append(f"{item.name} {newer}: a newer fix, offered only since the plan was made")
             continue
         held = f" ({entry['held_by']})" if entry["held_by"] else ""
         lines.append(f"{item.name} is still at {entry['installed']} instead of {item.version}{held}")

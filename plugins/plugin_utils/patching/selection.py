@@ -57,7 +57,8 @@ def select(
     """
     pending: Sequence[patching.Update] = view.data("packages")["pending"] or []
     # zypper must be updated before it can say what else there is.
-    first = [update for update in pending if update.get("update_stack") and update["held_by"] is None]
+    first = [update for update in pending if _is_stack(update) and update["held_by"] is None]
+    today = dt.datetime.fromtimestamp(view.now, dt.UTC).date()
     items, withheld = [], []
     for update in sorted(pending, key=lambda entry: (entry["name"], entry["candidate"], entry.get("arch") or "")):
         aged = patching.aged(view, update, _limit(view, update, policy))
@@ -67,10 +68,15 @@ def select(
         if reason is None and first and update not in first:
             reason = ("update_stack", f"{update['name']} {_HELD['update_stack']}.", None)
         if reason is None:
-            items.append(_item(update, version, aged, options, urgent))
+            items.append(_item(update, version, aged, options, urgent, today))
         else:
             withheld.append(_withheld(update, version, reason))
     return items, withheld
+
+
+def _is_stack(update: patching.Update) -> bool:
+    """True for a patch of zypper itself (pkgmanager="true")."""
+    return bool(update.get("needs_stack_restart"))
 
 
 def _limit(view: View, update: patching.Update, policy: patching.Policy) -> float:
@@ -117,10 +123,11 @@ def _held_back(
     if (name, version) in suspects:
         return "ring", f"Not before its cause is dealt with: {suspects[name, version]}.", None
     if options.emergency is not None:
-        if not _named(update, options.emergency):
+        if not _named(update, options.emergency) and not _is_stack(update):
             return "emergency", "This is an emergency, and the update is not named by it.", None
         return None
-    if update["class"] not in _WANTED[options.policy]:
+    # Without it the host cannot even say what else is open: no policy leaves it out.
+    if not _is_stack(update) and update["class"] not in _WANTED[options.policy]:
         words = _CLASS_WORDS.get(update["class"], str(update["class"]))
         return "policy", f"It is {words}, and the policy is '{options.policy}'.", None
     ready = aged.since + options.soak_days * DAY
@@ -142,7 +149,9 @@ def _day(day: dt.date) -> str:
     return f"{day.isoformat()}T23:59:59Z"
 
 
-def _item(update: patching.Update, version: str, aged: patching.Aged, options: Options, urgent: bool) -> Item:
+def _item(
+    update: patching.Update, version: str, aged: patching.Aged, options: Options, urgent: bool, today: dt.date
+) -> Item:
     published = update.get("published_at")
     reason = ""
     if options.emergency is not None:
@@ -151,6 +160,13 @@ def _item(update: patching.Update, version: str, aged: patching.Aged, options: O
         reason = "known to be exploited"
     elif update["class"] == "unknown":
         reason = "its source has no advisories, so it counts as a security update"
+    elif _is_stack(update):
+        reason = "the package manager itself comes first; plan again afterwards"
+    ended = [
+        f"{exclusion.approver}'s exclusion ended on {exclusion.expires.isoformat()}"
+        for exclusion in options.exclusions
+        if today > exclusion.expires and exclusion.matches(update["name"])
+    ]
     return Item(
         name=update["name"],
         kind=update.get("kind") or "package",
@@ -163,7 +179,7 @@ def _item(update: patching.Update, version: str, aged: patching.Aged, options: O
         cves=list(update["cves"]),
         published_at=iso(published) if published else None,
         deadline=iso(aged.deadline),
-        reason=reason,
+        reason="; ".join(filter(None, [reason, *ended])),
     )
 
 
