@@ -109,10 +109,28 @@ def test_a_service_that_does_not_come_up_again_is_named(hosts: dict[str, Host]) 
     host.run("rm /etc/systemd/system/kw-frail.service; systemctl daemon-reload; systemctl reset-failed")
 
 
+def test_probes_answer_whatever_is_at_the_other_end(hosts: dict[str, Host]) -> None:
+    asked: list[dict[str, t.Any]] = [
+        {"name": "ssh", "tcp": "localhost:22"},
+        {"name": "closed", "tcp": "localhost:23"},
+        {"name": "web", "http": "http://repository.lab.invalid/apt/", "status": 200, "contains": "debian-security"},
+        {"name": "no web", "http": "http://localhost:22/"},
+        {"name": "other status", "http": "http://repository.lab.invalid/nope"},
+        {"name": "command", "command": ["systemctl", "is-active", "kw-svc"]},
+        {"name": "bad command", "command": ["/bin/false"]},
+    ]
+    answers = agent.ask(hosts["debian-12"], "probes", probes=asked)["probes"]
+    assert [name for name, answer in answers.items() if answer["ok"]] == ["ssh", "web", "command"]
+    assert answers["other status"]["text"] == "status 404"
+    assert answers["closed"]["text"] == "no answer: Connection refused"
+
+
 def test_who_holds_the_lock_is_named_and_left_alone(hosts: dict[str, Host]) -> None:
     host = hosts["debian-13"]
     wanted = {"kw-tool": FIX}
     with faults.apt_at_work(host) as pid:
+        refused = agent.ask(host, "reboot", reason="a test")
+        assert (refused["error"], "apt-get" in refused["text"]) == ("locked", True)
         started = agent.start(host, "locked01", wanted, limits={**agent.LIMITS, "lock_timeout_s": 4})
         assert started["started"], started
         second = agent.start(host, "locked02", wanted)

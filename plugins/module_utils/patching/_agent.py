@@ -10,6 +10,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import time
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
+    _backends,
     _boot,
     _control,
     _look,
@@ -40,24 +41,40 @@ _OPERATIONS = {
         Machine(time.monotonic() + asked["timeout_s"] + _LOOK_S), asked["units"], asked["timeout_s"]
     ),
     "probes": lambda machine, asked: _user_probes.ask(machine, asked["probes"]),
-    "reboot": lambda machine, asked: _boot.reboot(machine, asked.get("reason") or "", asked.get("delay_s") or 2),
+    "reboot": lambda machine, asked: _boot.reboot(
+        machine, _backends.find(machine, "")[0], asked.get("reason") or "", asked.get("delay_s") or 2
+    ),
+}
+
+
+_NEEDED = {
+    "status": ("id",),
+    "recorded": ("id",),
+    "rollback": ("id", "run_id", "program"),
+    "clean": ("keep_days",),
+    "restart": ("units", "timeout_s"),
+    "probes": ("probes",),
 }
 
 
 def answer(request):
     """Answer a request: what its operation returns, or {"error": stable word, "text": one sentence}."""
-    operation = _OPERATIONS.get(request.get("operation"))
-    if operation is None:
-        return {"error": "bad_request", "text": "Unknown operation %r." % (request.get("operation"),)}
+    name = request.get("operation")
+    if name not in _OPERATIONS:
+        return {"error": "bad_request", "text": "Unknown operation %r." % (name,)}
+    lacking = [field for field in _NEEDED.get(name, ()) if field not in request]
+    if lacking:
+        return {"error": "bad_request", "text": "The request lacks %s." % ", ".join(lacking)}
     machine = Machine()
     if not machine.privileged:
         return {"error": "needs_root", "text": "Patching needs root on the host; let the inventory use become."}
     try:
-        return operation(machine, request)
+        return _OPERATIONS[name](machine, request)
     except AgentError as exc:
         return {"error": exc.code, "text": exc.text}
-    except KeyError as exc:
-        return {"error": "bad_request", "text": "The request lacks %s." % exc}
     except OSError as exc:
         where = " (%s)" % exc.filename if exc.filename else ""
         return {"error": "host_error", "text": "The host says: %s%s." % (exc.strerror or exc, where)}
+    except Exception as exc:
+        # A traceback over the connection would be no answer at all.
+        return {"error": "internal", "text": "The program on the host failed: %s: %s." % (type(exc).__name__, exc)}

@@ -9,7 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import os
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _folder, _locks
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -37,9 +37,14 @@ def boot(machine):
     return answer
 
 
-def reboot(machine, reason, delay_s):
+def reboot(machine, manager, reason, delay_s):
     """Ask for a reboot in a moment, so that this answer still arrives: {"asked", "boot"}."""
     before = boot(machine)
+    busy = _folder.holder() or "; ".join(
+        "%s (%s)" % (entry["process"] or "a process", entry["pid"] or "?") for entry in _locks.held(machine, manager)
+    )
+    if busy:
+        raise AgentError("locked", "No reboot now, the packages are being worked on: %s." % busy)
     if has_systemd(machine):
         timer = ["systemd-run", "--collect", "--on-active=%d" % max(1, int(delay_s)), "--timer-property=AccuracySec=1s"]
         argv = timer + ["systemctl", "reboot", "--message=Keepwell: %s" % reason[:200]]

@@ -29,7 +29,8 @@ _ENVIRONMENT = {
 _TEXT_CAP = 16 * 1024 * 1024
 _LOG_CAP = 4 * 1024 * 1024
 _PAUSE_S = 0.05
-_GRACE_S = 20.0
+# What the package manager has begun when its time is over may end by itself.
+_GRACE_S = 60.0
 
 
 class Commands(object):
@@ -88,7 +89,7 @@ class Commands(object):
     def _wait(process, end):
         while process.poll() is None:
             if time.monotonic() > end:
-                _kill(process)
+                _end(process)
                 return "timeout", None
             time.sleep(_PAUSE_S)
         return "ok", process.returncode
@@ -109,17 +110,29 @@ class Commands(object):
             os.close(descriptor)
 
 
-def _kill(process):
-    """End a command and all it started, first politely: dpkg then finishes the package in its hands."""
-    for number, patience in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, 5.0)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(patience)
+def _end(process):
+    """End a command that took too long: first the package manager alone, so that it begins nothing more.
+
+    dpkg and the scripts that it runs have no way to stop well: they get a time to end by themselves, then all go.
+    """
+    _signal(os.kill, process.pid, signal.SIGTERM)
+    end = time.monotonic() + _GRACE_S
+    while time.monotonic() < end:
+        process.poll()
+        if not _signal(os.killpg, process.pid, 0):
             return
-        except OSError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+        time.sleep(_PAUSE_S)
+    _signal(os.killpg, process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(send, number, what):
+    """Send a signal; False when nobody is there any more."""
+    try:
+        send(number, what)
+    except OSError:
+        return False
+    return True
 
 
 def _text(path):

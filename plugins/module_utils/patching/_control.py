@@ -20,6 +20,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors im
 
 # What the id of a way back ends with.
 _BACK = "R"
+# A program that was just started has not said yet which process it is.
+_STARTING_S = 20.0
 _LIMITS = {"runtime_s": 7200, "lock_timeout_s": 300, "nice": 10}
 _SUMMARY = ("id", "kind", "run_id", "client", "host", "plan_hash", "phase", "outcome", "code", "text", "started_at")
 _WANTED = ("id", "run_id", "client", "host", "plan_hash", "manager", "items", "moves", "program")
@@ -46,10 +48,19 @@ def rollback(machine, request):
     ]
     wanted["kept"] = former["kept"]
     wanted["program"] = request["program"]
+    earlier = _folder.load(_folder.path(wanted["id"]), "state.json")
+    if earlier and earlier["outcome"] == "refused":
+        # It touched nothing, so it may be tried again.
+        _folder.remove(wanted["id"])
     return _begin(machine, wanted)
 
 
 def _begin(machine, request):
+    with _folder.starting():
+        return _begin_alone(machine, request)
+
+
+def _begin_alone(machine, request):
     identifier = request["id"]
     answer = {"id": identifier, "unit": _unit.name(identifier), "started": False, "attached": False, "text": ""}
     if _folder.load(_folder.path(identifier), "state.json") is not None:
@@ -105,6 +116,8 @@ def _lives(machine, state):
     """True while its unit, its program or the package manager that it started lives."""
     if _boot.identity(machine) != state["boot"]:
         return False
+    if state["process"] is None and abs(_folder.now() - state["started_at"]) < _STARTING_S:
+        return True
     if _folder.is_alive(state["process"]) or _folder.is_alive(state["command"]):
         return True
     unit = _unit.state(machine, state["id"])

@@ -8,6 +8,7 @@
 and the packages that were kept. Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -21,6 +22,9 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors im
 ROOT = "/var/lib/keepwell/patching"
 LOCK = "/run/keepwell.lock"
 _ID = re.compile(r"^[0-9A-Za-z]{8,40}$")
+# So that the end of a transaction can be written down on a full disk.
+_BALLAST = "ballast"
+_BALLAST_BYTES = 256 * 1024
 _LOG_TAIL = 4000
 # Whoever only looks holds the lock for a moment, too.
 _PATIENCE_S = 1.0
@@ -37,16 +41,41 @@ def make(identifier):
     """Create the folder of a transaction; return its path. Raises AgentError when it cannot be."""
     folder = path(identifier)
     try:
-        for place in ("/var/lib/keepwell", ROOT, folder):
-            if not os.path.isdir(place):
-                os.mkdir(place, 0o700)
+        if not os.path.isdir(folder):
+            os.mkdir(folder, 0o700)
+        write(folder, _BALLAST, " " * _BALLAST_BYTES)
     except OSError as exc:
         raise AgentError("no_folder", "%s cannot be made: %s." % (exc.filename, exc.strerror)) from exc
     return folder
 
 
+@contextlib.contextmanager
+def starting():
+    """Only one start at a time; whoever comes second waits for the moment that the first one needs."""
+    for place in ("/var/lib/keepwell", ROOT):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place, 0o700)
+    descriptor = os.open(os.path.join(ROOT, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def write(folder, name, text):
-    """Write a file whole or not at all; only root may read it."""
+    """Write a file whole or not at all; only root may read it. What was put by for a full disk helps out once."""
+    try:
+        _write(folder, name, text)
+    except OSError as exc:
+        ballast = os.path.join(folder, _BALLAST)
+        if exc.errno != errno.ENOSPC or not os.path.exists(ballast):
+            raise
+        os.unlink(ballast)
+        _write(folder, name, text)
+
+
+def _write(folder, name, text):
     target = os.path.join(folder, name)
     scratch = target + ".new"
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -57,7 +86,8 @@ def write(folder, name, text):
             os.fsync(stream.fileno())
         os.rename(scratch, target)
     except OSError:
-        os.unlink(scratch)
+        with contextlib.suppress(OSError):
+            os.unlink(scratch)
         raise
 
 

@@ -7,30 +7,38 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import http.client
 import socket
 import urllib.error
 import urllib.request
 
 _TIMEOUT_S = 10.0
+_LIMIT_S = 20.0
 _COMMAND_TIMEOUT_S = 30.0
 _BODY_CAP = 1024 * 1024
 
 
 def ask(machine, probes):
     """{"probes": {name: {"ok", "text"}}}; one thing each: ``tcp``, ``http`` or ``command``."""
-    return {"probes": dict((probe["name"], _one(machine, probe)) for probe in probes)}
+    return {"probes": dict((probe["name"], _bounded(machine, probe)) for probe in probes)}
 
 
-def _one(machine, probe):
+def _bounded(machine, probe):
+    if probe.get("command"):
+        return _command(machine, probe["command"])
+    # In a child: a server that sends a byte now and then would otherwise never let go.
+    status, answer = machine.in_child(lambda: _one(probe), _LIMIT_S)
+    return answer or _answer(False, "no answer in time" if status == "timeout" else "the probe failed")
+
+
+def _one(probe):
     try:
         if probe.get("tcp"):
             return _tcp(probe["tcp"])
         if probe.get("http"):
             return _http(probe["http"], probe.get("status"), probe.get("contains"))
-        if probe.get("command"):
-            return _command(machine, probe["command"])
-    except (OSError, ValueError) as exc:
-        return _answer(False, "no answer: %s" % (getattr(exc, "strerror", None) or exc))
+    except (OSError, ValueError, OverflowError, http.client.HTTPException) as exc:
+        return _answer(False, "no answer: %s" % (getattr(exc, "strerror", None) or exc or type(exc).__name__))
     return _answer(False, "the probe asks nothing: it has none of tcp, http and command")
 
 
