@@ -51,7 +51,8 @@ def client(
     if busy and not acting:
         lines += [
             "To carry out exactly these plans, inside a maintenance window:",
-            f"  -e patching_act=true -e patching_approved_run={run_id} -e patching_approver='...'",
+            f"  -e patching_act=true -e patching_approved_run={run_id} \\",
+            "  -e patching_approver='...'",
             "",
         ]
     return "\n".join(lines)
@@ -101,7 +102,11 @@ def _withheld(plan: Plan) -> Iterator[str]:
     if plan.withheld:
         yield "  Left out:"
     for entry in plan.withheld:
-        yield from _wrap(f"    {entry.name} {entry.installed or ''} -> {entry.version}: ", entry.reason, indent=6)
+        yield from _wrap(f"    {entry.name} {_change(entry.installed, entry.version)}: ", entry.reason, indent=6)
+
+
+def _change(before: str | None, after: str) -> str:
+    return f"{before} -> {after}" if before else after
 
 
 def _counted(plan: Plan) -> str:

@@ -18,8 +18,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Diff
 PROBES = ("services", "network", "disks", "timesync", "antivirus")
 # Checks whose findings patching itself moves: what it leaves pending is in the record, not a new finding.
 MOVED_BY_PATCHING = (
-    "patching.pending_security",
-    "patching.pending_other",
+    "patching.security_pending",
+    "patching.point_release_pending",
+    "patching.other_pending",
+    "patching.unclassified",
     "patching.reboot_required",
     "patching.services_restart",
 )
@@ -31,6 +33,7 @@ _FLEETING = re.compile(
 )
 _WORTH = {"stopped": 1, "degraded": 2, "running": 3, "running, real-time": 4}
 # A unit that something starts when it is needed: its socket, path, timer or bus name is what has to be there.
+_WORSE = {("mount", "read-only"), ("dns", "silent")}
 _ON_DEMAND = "active, on demand"
 Facts = dict[str, dict[str, str] | None]
 
@@ -86,7 +89,8 @@ def _is_loss(kind: str, was: str, now: str) -> bool:
     if kind == "antivirus":
         # In the order of what an engine is worth; what is not known is never good.
         return was not in ("", "not known") and _WORTH.get(now, 0) < _WORTH.get(was, 0)
-    return not now or (bool(was) and was != now)
+    # A resolver that answers again, or a filesystem that can be written again, is better than before.
+    return not now or (bool(was) and (kind, now) in _WORSE)
 
 
 def _data(document: Mapping[str, t.Any], probe: str) -> Mapping[str, t.Any] | None:
@@ -137,11 +141,13 @@ def _is_forwarded(entry: Mapping[str, t.Any]) -> bool:
 def _mounts(disks: Mapping[str, t.Any] | None) -> dict[str, str] | None:
     if disks is None or disks.get("filesystems") is None:
         return None
-    return {
-        str(entry["mount"]): "read-only" if entry.get("read_only") else "mounted"
-        for entry in disks["filesystems"]
-        if not str(entry["mount"]).startswith(("/run/", "/tmp/", "/var/lib/containers", "/var/lib/docker"))  # noqa: S108
+    found = {
+        str(entry["mount"]): "read-only" if entry.get("read_only") else "mounted" for entry in disks["filesystems"]
     }
+    # Mounts from other machines are not touched by the probe, so that a dead one cannot hang it; they are there.
+    found.update(dict.fromkeys(disks.get("skipped_network") or [], "mounted"))
+    passing = ("/run/", "/tmp/", "/var/lib/containers", "/var/lib/docker")  # noqa: S108
+    return {mount: how for mount, how in found.items() if not mount.startswith(passing)}
 
 
 def _routes(network: Mapping[str, t.Any] | None) -> dict[str, str] | None:
