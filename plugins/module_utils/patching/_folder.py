@@ -52,7 +52,7 @@ def make(identifier):
 @contextlib.contextmanager
 def starting():
     """Only one start at a time; whoever comes second waits for the moment that the first one needs."""
-    for place in ("/var/lib/keepwell", ROOT):
+    for place in (os.path.dirname(ROOT), ROOT):
         with contextlib.suppress(FileExistsError):
             os.mkdir(place, 0o700)
     descriptor = os.open(os.path.join(ROOT, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
