@@ -29,8 +29,7 @@ _ENVIRONMENT = {
 _TEXT_CAP = 16 * 1024 * 1024
 _LOG_CAP = 4 * 1024 * 1024
 _PAUSE_S = 0.05
-# What the package manager has begun when its time is over may end by itself.
-_GRACE_S = 60.0
+_GRACE_S = 20.0
 
 
 class Commands(object):
@@ -41,6 +40,8 @@ class Commands(object):
         self.machine = machine
         self.folder = folder
         self.said = ""
+        # While packages are being installed nothing is ended: without apt, even dpkg that is let alone dies half-way.
+        self.patient = False
         self._end = end
         self._tell = tell or (lambda pid: None)
 
@@ -48,7 +49,7 @@ class Commands(object):
         """Run ``argv`` to its end and return its Output; never raises for what the command does.
 
         ``status`` is ok (any return code), absent, error or timeout; a command that takes too long is ended with all
-        its children.
+        its children, but never while ``patient``.
         """
         path = self.machine.which(argv[0])
         if path is None:
@@ -85,10 +86,9 @@ class Commands(object):
         self._write("%s%s# ended with %s\n" % (out, err, rc if status == "ok" else status))
         return Output(status, rc, out, err)
 
-    @staticmethod
-    def _wait(process, end):
+    def _wait(self, process, end):
         while process.poll() is None:
-            if time.monotonic() > end:
+            if time.monotonic() > end and not self.patient:
                 _end(process)
                 return "timeout", None
             time.sleep(_PAUSE_S)
@@ -111,10 +111,7 @@ class Commands(object):
 
 
 def _end(process):
-    """End a command that took too long: first the package manager alone, so that it begins nothing more.
-
-    dpkg and the scripts that it runs have no way to stop well: they get a time to end by themselves, then all go.
-    """
+    """End a command that took too long, at last with all its children; nothing is being installed then."""
     _signal(os.kill, process.pid, signal.SIGTERM)
     end = time.monotonic() + _GRACE_S
     while time.monotonic() < end:

@@ -113,6 +113,7 @@ class Transaction(object):
         if self.request["kind"] == "rollback":
             moves = self.request["moves"]
             self._save(phase="applying", **self._before(moves))
+            self.commands.patient = True
             back = self.backend.undo(self.commands, moves, self.request["kept"])
             self._collect(moves, back["rc"], back["text"], back["stays"])
             return
@@ -128,6 +129,7 @@ class Transaction(object):
             reason = _outcome.reason(self.manager, fetched)
             raise AgentError("download_failed", "The packages could not be fetched, nothing was changed: %s." % reason)
         self._save(phase="applying", **self._before(moves))
+        self.commands.patient = True
         done = self.backend.apply(self.commands, self.request["items"])
         text = "" if done.rc == 0 else _outcome.reason(self.manager, done)
         self._collect(moves, done.rc, text, {})
