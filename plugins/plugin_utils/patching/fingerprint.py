@@ -88,7 +88,7 @@ def _is_loss(kind: str, was: str, now: str) -> bool:
         return was == "yes"
     if kind == "antivirus":
         # In the order of what an engine is worth; what is not known is never good.
-        return was not in ("", "not known") and _WORTH.get(now, 0) < _WORTH.get(was, 0)
+        return _WORTH.get(now, 0) < _WORTH.get(was, 0)
     # A resolver that answers again, or a filesystem that can be written again, is better than before.
     return not now or (bool(was) and (kind, now) in _WORSE)
 
