@@ -40,10 +40,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         host = getattr(result, "host", None) or result._host
         values = result.result if hasattr(result, "result") else result._result
         counts = self._answer.setdefault(host.get_name(), {})
-        facts = values.get("ansible_facts", {})
-        for name in ("packages", "services"):
-            if name in facts:
-                counts[name] = len(facts[name])
+        if "services" in values.get("ansible_facts", {}):
+            counts["services"] = len(values["ansible_facts"]["services"])
+        if task.get_name().endswith("Packages"):
+            counts["packages"] = sum(line[1:2] == "i" for line in values["stdout_lines"])
         if task.get_name().endswith("Listening sockets"):
             counts["sockets"] = str(values["stdout"])
 
