@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew
 from sqlalchemy import Engine, create_engine, delete, event, insert, inspect, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError

@@ -29,13 +29,16 @@ DOCUMENT_LIMIT = 32 * 1024 * 1024
 # System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
 INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
+# Lives for seconds in a dozen processes that share their memory until one of them writes to it: collecting garbage
+# would cost more than it frees. importlib.abc would bring twenty modules that nothing else needs.
 _PROGRAM = """\
 import sys
 if sys.version_info < (3, 6):
     sys.stdout.write("{no_python} %s\\n" % sys.version.split()[0]); sys.exit(0)
-import base64, hashlib, importlib.abc, importlib.util, json, os, zlib
+import base64, gc, hashlib, importlib.util, json, os, zlib
+gc.disable()
 sources = json.loads(zlib.decompress(base64.b64decode("{sources}")).decode("utf-8"))
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Finder(object):
     def find_spec(self, name, path=None, target=None):
         if name in sources or any(known.startswith(name + ".") for known in sources):
             return importlib.util.spec_from_loader(name, self, is_package=name not in sources)
