@@ -34,6 +34,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Conta
 Answer = tuple[dict[str, t.Any], float, float]
 # A round trip longer than this says nothing about the host's clock.
 _CLOCK_ROUND_TRIP_S = 30.0
+# In the main process, as the imports.
+payload.prepare()
 
 
 class ActionModule(HostAction):

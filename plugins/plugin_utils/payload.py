@@ -70,9 +70,15 @@ class PayloadError(Exception):
 
 @functools.cache
 def _sources() -> str:
+    """Return the probes' sources, packed. Asked for once in Ansible's main process, its workers have them ready."""
     folder = Path(__file__).parents[1] / "module_utils" / "probes"
     sources = {f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
     return base64.b64encode(zlib.compress(json.dumps(sources).encode("utf-8"), 9)).decode("ascii")
+
+
+def prepare() -> None:
+    """Do now what all programs have in common."""
+    _sources()
 
 
 def program(subset: Sequence[str], parameters: Mapping[str, t.Any], budget_s: float) -> bytes:
