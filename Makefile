@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG
 
 LINTERS := ruff mypy yamllint ansible-lint changelog
 
-.PHONY: help run setup dev test lint $(LINTERS) check sanity molecule lab-up lab-down docs clean
+.PHONY: help run setup dev test lint $(LINTERS) check sanity molecule lab-up lab-down bench docs clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -61,6 +61,9 @@ lab-up: dev ## Start real hosts to try things on; ARGS="debian-12=5 el9-emulatio
 
 lab-down: dev ## Remove the hosts of lab-up; ARGS=--images removes their images as well
 	@PYTHONPATH=tests/fleet .venv/bin/python -m lab down $(ARGS)
+
+bench: dev ## Measure beside plain ssh, stock modules, Mitogen and pyinfra; ARGS="--quick" (docs/performance.md)
+	@PYTHONPATH=tests/fleet:collections .venv/bin/python -m bench $(ARGS)
 
 docs: dev ## Write the documents that are made from the code
 	.venv/bin/python tools/generate_docs.py

@@ -9,6 +9,7 @@ Imports are at the top on purpose: Ansible loads this file in its main process, 
 
 from __future__ import annotations
 
+import gc
 import time
 import typing as t
 
@@ -31,6 +32,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import th
 Answer = tuple[dict[str, t.Any], float, float]
 # A round trip longer than this says nothing about the host's clock.
 _CLOCK_ROUND_TRIP_S = 30.0
+# In the main process, as the imports.
+payload.prepare()
 
 
 class ActionModule(HostAction):
@@ -38,6 +41,9 @@ class ActionModule(HostAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return {changed, host, state, counts, evidence, msg}; ``unreachable`` or ``failed`` when nothing was seen."""
+        # A worker does one task and ends. What it inherited is not to be looked through for garbage: that would also
+        # give it a copy of memory that it shares with all other workers.
+        gc.freeze()
         super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, arguments = self.validate_argument_spec(

@@ -15,7 +15,17 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, delete, event, insert, inspect, select, update
+import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew
+from sqlalchemy import (
+    Engine,
+    create_engine,
+    delete,
+    event,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool

@@ -12,17 +12,11 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_queries as queries
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
-    BOOTS,
-    FINDINGS,
-    HOSTS,
-    SERIES,
-    SIGHTINGS,
-)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
 
 SERIES_DAYS = 90
@@ -37,24 +31,21 @@ class HostHistory:
         self._host = host
         self._now = now
         self._previous: HostEvidence | t.Literal[False] | None = False
+        asked = {"host": host}
         with engine.connect() as connection:
             self._sightings = {
-                (row.kind, row.name): row.first_seen
-                for row in connection.execute(select(SIGHTINGS).where(SIGHTINGS.c.host == host))
+                (row.kind, row.name): row.first_seen for row in connection.execute(queries.SIGHTINGS_OF, asked)
             }
             self._findings: dict[str, float] = {
-                row.key: row.first_seen for row in connection.execute(select(FINDINGS).where(FINDINGS.c.host == host))
+                row.key: row.first_seen for row in connection.execute(queries.FINDINGS_OF, asked)
             }
             self._series: dict[tuple[str, str], list[tuple[float, float]]] = {}
-            recent = select(SERIES).where(SERIES.c.host == host, SERIES.c.at >= now - SERIES_DAYS * DAY)
-            for row in connection.execute(recent.order_by(SERIES.c.at)):
+            for row in connection.execute(queries.SERIES_OF, {**asked, "earliest": now - SERIES_DAYS * DAY}):
                 self._series.setdefault((row.metric, row.object), []).append((row.at, row.value))
             self._boots: list[tuple[str, float]] = [
-                (row.boot_id, row.first_seen)
-                for row in connection.execute(select(BOOTS).where(BOOTS.c.host == host).order_by(BOOTS.c.first_seen))
+                (row.boot_id, row.first_seen) for row in connection.execute(queries.BOOTS_OF, asked)
             ]
-            latest = select(HOSTS.c.run_id).where(HOSTS.c.host == host, HOSTS.c.reached == 1)
-            self._latest: str | None = connection.execute(latest.order_by(HOSTS.c.seq.desc()).limit(1)).scalar()
+            self._latest: str | None = connection.execute(queries.LATEST_OF, asked).scalar()
 
     def finding_first_seen(self, key: str) -> float | None:
         """When an open finding was first seen, or None when it is new."""

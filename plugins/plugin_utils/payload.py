@@ -32,13 +32,16 @@ DOCUMENT_LIMIT = 32 * 1024 * 1024
 # System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
 INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
+# Probes live for seconds in a dozen processes that share their memory until one of them writes to it: collecting
+# garbage would cost more than it frees. importlib.abc would bring twenty modules that nothing else needs.
 _IMPORTER = """\
 import sys
 if sys.version_info < (3, 6):
     sys.stdout.write("{no_python} %s\\n" % sys.version.split()[0]); sys.exit(0)
-import base64, hashlib, importlib.abc, importlib.util, json, os, zlib
+import base64, gc, hashlib, importlib.util, json, os, zlib
+gc.disable()
 sources = json.loads(zlib.decompress(base64.b64decode("{sources}")).decode("utf-8"))
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Finder(object):
     def find_spec(self, name, path=None, target=None):
         if name in sources or any(known.startswith(name + ".") for known in sources):
             return importlib.util.spec_from_loader(name, self, is_package=name not in sources)
@@ -82,6 +85,7 @@ document = _agent.answer(json.loads(base64.b64decode("{request}").decode("utf-8"
 _TRANSACTION = (
     _IMPORTER
     + """\
+gc.enable()
 from {package}.patching import _transaction
 _transaction.run(os.path.dirname(os.path.realpath(__file__)))
 """
@@ -98,6 +102,7 @@ def _packed(sources: Mapping[str, str]) -> str:
 
 @functools.cache
 def _sources() -> str:
+    """Return the probes' sources, packed. Asked for once in Ansible's main process, its workers have them ready."""
     folder = Path(__file__).parents[1] / "module_utils" / "probes"
     return _packed(
         {f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
@@ -119,6 +124,11 @@ def _sources_of(entry: str) -> str:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_MODULE_UTILS):
                 wanted += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
     return _packed(sources)
+
+
+def prepare() -> None:
+    """Do now what all programs have in common."""
+    _sources()
 
 
 def program(subset: Sequence[str], parameters: Mapping[str, t.Any], budget_s: float) -> bytes:

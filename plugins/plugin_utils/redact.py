@@ -38,6 +38,9 @@ _SECRET_KEY = re.compile(r"(?:pass(?:word|wd|phrase)|secret|token|api_key|privat
 
 def redact_text(text: str) -> str:
     """Return the text with secrets replaced by ``[redacted]``. Applying it twice changes nothing more."""
+    # Every rule needs one of these; few texts have any.
+    if ":" not in text and "=" not in text and "-----BEGIN" not in text:
+        return text
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

@@ -18,7 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._systemd imp
     parse_timestamp,
 )
 
-TIME_LIMIT_S = 10
+TIME_LIMIT_S = 15
 PARAMETERS = ("watched",)
 # 150 units and 200 timers keep the document of any host below 150 KiB.
 UNIT_CAP = 150
@@ -121,7 +121,7 @@ def _show(machine, kind, properties):
     source = kind + "s"
     shown = machine.run(
         ["systemctl", "show", "--type=" + kind, "--all", "-p", properties, "*"],
-        timeout=4.0,
+        timeout=12.0,
         source=source,
         cap=LIST_CAP,
     )

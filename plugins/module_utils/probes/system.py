@@ -11,7 +11,7 @@ import re
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _boots, _entitlements
 
-TIME_LIMIT_S = 8
+TIME_LIMIT_S = 12
 PYTHONS = (
     "/usr/bin/python3",
     "/usr/libexec/platform-python",
