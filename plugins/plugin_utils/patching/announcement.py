@@ -30,8 +30,8 @@ def client(
     owner: Client, plans: Sequence[Plan], missing: Sequence[str], run_id: str, now: float, *, acting: bool
 ) -> str:
     """Return the announcement of a run: every host in the order of its ring, and those without a plan."""
-    busy = [plan for plan in plans if not plan.empty or not plan.ready]
-    quiet = sorted(plan.host for plan in plans if plan.empty and plan.ready)
+    busy = [plan for plan in plans if not _is_quiet(plan)]
+    quiet = sorted(plan.host for plan in plans if _is_quiet(plan))
     lines = [
         f"Updates for {owner.name}, planned {iso(now)} (run {run_id})",
         "Hosts are changed ring by ring while a window is open."
@@ -109,9 +109,14 @@ def _change(before: str | None, after: str) -> str:
     return f"{before} -> {after}" if before else after
 
 
+def _is_quiet(plan: Plan) -> bool:
+    """True when nothing is wanted; a host that wants something and gets nothing is no quiet one."""
+    return plan.empty and plan.ready and not plan.items
+
+
 def _counted(plan: Plan) -> str:
     if not plan.transaction:
-        return "nothing to do" if plan.ready else "nothing can be done"
+        return "nothing to do" if plan.ready and not plan.items else "nothing can be done"
     counts = Counter(item.update_class for item in plan.items)
     more = len(plan.transaction) - sum(item.kind == "package" for item in plan.items)
     parts = [f"{number} {_CLASSES[name]}" for name, number in sorted(counts.items())]

@@ -32,8 +32,8 @@ _FLEETING = re.compile(
     r"upgrades|dnf-makecache|ldconfig|systemd-.*-generator|ssh@.*|sshd@.*)(\.|$)"
 )
 _WORTH = {"stopped": 1, "degraded": 2, "running": 3, "running, real-time": 4}
-# A unit that something starts when it is needed: its socket, path, timer or bus name is what has to be there.
 _WORSE = {("mount", "read-only"), ("dns", "silent")}
+# A unit that something starts when it is needed: its socket, path, timer or bus name is what has to be there.
 _ON_DEMAND = "active, on demand"
 Facts = dict[str, dict[str, str] | None]
 

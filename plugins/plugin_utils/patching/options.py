@@ -154,7 +154,6 @@ class Options(_Setting):
     rollback: t.Literal["never", "when_failed"] = "never"
     keep_days: int = Field(14, ge=1)
     backup: t.Literal["reported", "required"] = "reported"
-    backup_max_age_h: float = Field(24.0, gt=0)
     reconnect_s: float = Field(300.0, ge=0)
     limits: Limits = Field(default_factory=Limits)
 

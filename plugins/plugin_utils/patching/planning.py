@@ -84,8 +84,20 @@ def build(
         installed_bytes=simulation.get("installed_bytes"),
         rollback=rollback(moves, look),
         ring=ring,
-        doubts=list(doubts),
+        doubts=[*doubts, *_left_standing(items, simulation)],
     )
+
+
+def _left_standing(items: Sequence[Item], simulation: Mapping[str, t.Any]) -> list[str]:
+    """What is wanted and would stay as it is although the package manager told of no error: never lost in silence."""
+    if simulation["errors"]:
+        return []
+    moved = {move["name"] for move in simulation["moves"]}
+    return [
+        f"{item.name} {item.version} is wanted, and the package manager would leave it as it is"
+        for item in items
+        if item.kind == "package" and item.name not in moved
+    ]
 
 
 def plan_hash(client: str, host: str, manager: str, moves: Sequence[Move]) -> str:
@@ -123,9 +135,28 @@ def reboot_due(document: Mapping[str, t.Any]) -> tuple[t.Literal["yes", "no", "u
     if record["status"] != "ok":
         return "unknown", [f"the packages could not be looked at: {record.get('detail') or record['status']}"]
     reboot = record["data"]["reboot"]
+    pinned = _pinned(record["data"])
+    if (
+        pinned
+        and reboot["required"] == "yes"
+        and all(reason["kind"] == "kernel" for reason in reboot["reasons"] if reason["strength"] == "strong")
+    ):
+        return "unknown", [*(str(reason["detail"]) for reason in reboot["reasons"]), pinned]
     if reboot["required"] == "yes" and reboot["strength"] != "strong":
         return "unknown", [f"{reason['detail']} (weak evidence)" for reason in reboot["reasons"]]
     return reboot["required"], [str(reason["detail"]) for reason in reboot["reasons"]]
+
+
+def _pinned(data: Mapping[str, t.Any]) -> str:
+    """Return why a reboot brings no newer kernel; empty when nothing is known against it."""
+    kernel = data.get("kernel") or {}
+    default = kernel.get("default_boot") or {}
+    release = default.get("release")
+    if release is None or kernel.get("container") is not None or release != kernel.get("running"):
+        return ""
+    if kernel.get("newest") in (None, release):
+        return ""
+    return f"a reboot will not help: {default['source']} starts the running kernel {release} again"
 
 
 def _reboot(data: Mapping[str, t.Any], items: Sequence[Item], moves: Sequence[Move], options: Options) -> RebootPlan:
@@ -156,6 +187,8 @@ def _reboot(data: Mapping[str, t.Any], items: Sequence[Item], moves: Sequence[Mo
             if options.reboot == "when_required"
             else "left to a person: patching_reboot is 'never'"
         )
+        pinned = _pinned(data)
+        text += f"; for the kernel {pinned}" if pinned else ""
     return RebootPlan(expected=expected, reasons=list(dict.fromkeys(reasons)), text=text)
 
 

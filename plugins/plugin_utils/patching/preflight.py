@@ -46,6 +46,8 @@ def judge(
         *_space(look),
         _own_lock(look),
         _offline(look),
+        _updaters(look),
+        _pending_reboot(view),
         _backup(backups, options),
     ]
 
@@ -54,11 +56,12 @@ def judge_reboot(look: Mapping[str, t.Any], options: Options) -> list[Fact]:
     """Return what has to be true before a host is rebooted."""
     users = look.get("users")
     people = "nobody knows" if users is None else ", ".join(f"{user['user']} on {user['tty']}" for user in users)
+    alone = options.reboot_with_users or users == []
     return [
         Fact(
             name="users",
-            passed=options.reboot_with_users or users == [],
-            code="users",
+            passed=alone,
+            code="" if alone else "users",
             observed=people or "nobody",
             expected="nobody is logged in",
             advice="Ask them to log out, or set patching_reboot_with_users.",
@@ -72,6 +75,7 @@ def judge_reboot(look: Mapping[str, t.Any], options: Options) -> list[Fact]:
         ),
         _clear("cluster", "pacemaker", look.get("pacemaker"), "Pacemaker runs: move its resources away first"),
         _offline(look),
+        _own_lock(look),
         _locks(look, code="locked", passed=not look.get("locks")),
     ]
 
@@ -208,6 +212,19 @@ def _own_lock(look: Mapping[str, t.Any]) -> Fact:
 
 def _offline(look: Mapping[str, t.Any]) -> Fact:
     return _clear("offline_update", "offline_update", look.get("offline_update"), "an update is prepared for the boot")
+
+
+def _updaters(look: Mapping[str, t.Any]) -> Fact:
+    """Other updaters are told, not refused: what they did is no longer in the plan, and their locks are waited for."""
+    busy = names_text(sorted(look.get("apt_timers_running") or []))
+    return Fact(name="other_updaters", passed=True, observed=f"at work now: {busy}" if busy else "none is at work")
+
+
+def _pending_reboot(view: View) -> Fact:
+    """A reboot that is due already is told, not refused: on Linux packages can be installed before it."""
+    reboot = view.data("packages")["reboot"]
+    reasons = names_text([str(reason["detail"]) for reason in reboot["reasons"]], 3)
+    return Fact(name="pending_reboot", passed=True, observed=reasons or f"pending already: {reboot['required']}")
 
 
 def _backup(backups: Sequence[CheckResult], options: Options) -> Fact:
