@@ -15,7 +15,8 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
-import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew
+# Otherwise every worker would load it anew.
+import sqlalchemy.dialects.sqlite  # noqa: F401  # pylint: disable=unused-import
 from sqlalchemy import (
     Engine,
     create_engine,

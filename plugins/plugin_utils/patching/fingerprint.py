@@ -28,8 +28,8 @@ MOVED_BY_PATCHING = (
 # Units that come and go by themselves or with a change.
 _FLEETING = re.compile(
     r"^(keepwell-.*|run-.*|session-.*|user@.*|user-.*|apt-daily.*|man-db.*|dpkg-db-backup.*|logrotate.*|fstrim.*"
-    r"|polkit|colord|upower|rtkit-daemon|realmd|systemd-tmpfiles-.*|systemd-hostnamed|systemd-timedated|systemd-localed|packagekit|fwupd.*|e2scrub.*|unattended-"
-    r"upgrades|dnf-makecache|ldconfig|systemd-.*-generator|ssh@.*|sshd@.*)(\.|$)"
+    r"|polkit|colord|upower|rtkit-daemon|realmd|systemd-tmpfiles-.*|systemd-hostnamed|systemd-timedated"
+    r"|systemd-localed|packagekit|fwupd.*|e2scrub.*|unattended-upgrades|dnf-makecache|ldconfig|systemd-.*-generator|ssh@.*|sshd@.*)(\.|$)"
 )
 _WORTH = {"stopped": 1, "degraded": 2, "running": 3, "running, real-time": 4}
 _WORSE = {("mount", "read-only"), ("dns", "silent")}

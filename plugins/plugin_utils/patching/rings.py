@@ -130,12 +130,17 @@ def unresolved(records: Sequence[ChangeRecord], run_id: str = "") -> list[str]:
 
     A change that does not come to an end is wrong as well, unless it belongs to run ``run_id``, which is at work.
     """
-    found = []
+    return list(_wrong(records, run_id))
+
+
+def _wrong(records: Sequence[ChangeRecord], run_id: str) -> dict[str, ChangeRecord]:
+    """Host -> its newest change, where that went wrong and nobody released it."""
+    found = {}
     for host in sorted({record.host for record in records}):
         last = _newest(records, host, (*_TOUCHED, "nothing"))
         at_work = last is not None and last.outcome == "running" and last.run_id == run_id
         if last is not None and last.outcome in _WRONG and not at_work and not _released(records, last):
-            found.append(host)
+            found[host] = last
     return found
 
 
@@ -147,9 +152,9 @@ def gate(host: str, schedule: Schedule, known: Round, options: Options, now: flo
     well. Nodes of a pair wait for each other.
     """
     ring = schedule.ring_of(host)
-    for other in unresolved(known.records, known.run_id):
+    for other, last in _wrong(known.records, known.run_id).items():
         if other != host and schedule.ring_of(other) <= ring:
-            return _stopped(other, schedule, known.records, now)
+            return _stopped(last, schedule, now)
     held = _partner_is_away(host, schedule, known)
     if held is not None:
         return held
@@ -167,9 +172,8 @@ def suspects(host: str, schedule: Schedule, records: Sequence[ChangeRecord]) -> 
     """
     ring = schedule.ring_of(host)
     found: dict[tuple[str, str], str] = {}
-    for other in unresolved(records):
-        last = _newest(records, other, _WRONG)
-        if last is None or other == host or schedule.ring_of(other) > ring:
+    for other, last in _wrong(records, "").items():
+        if other == host or schedule.ring_of(other) > ring:
             continue
         for entry in last.versions:
             if entry.after:
@@ -194,14 +198,12 @@ def _released(records: Sequence[ChangeRecord], change: ChangeRecord) -> bool:
     )
 
 
-def _stopped(other: str, schedule: Schedule, records: Sequence[ChangeRecord], now: float) -> Decision:
-    last = _newest(records, other, _WRONG)
-    assert last is not None  # noqa: S101 - unresolved() names only hosts with such a change
+def _stopped(last: ChangeRecord, schedule: Schedule, now: float) -> Decision:
     packages = ", ".join(f"{entry.name} {entry.after}" for entry in last.versions[:3])
     return Decision(
         False,
         "ring_failed",
-        f"{other} (ring {schedule.ring_of(other)}) {_word(last)} {duration_text(now - epoch(last.started_at))} ago"
+        f"{last.host} (ring {schedule.ring_of(last.host)}) {_word(last)} {duration_text(now - epoch(last.started_at))} ago"
         + (f" with {packages}" if packages else "")
         + f": {last.text} Mend it and patch it again, or let the client go on with patching_release.",
     )
