@@ -36,7 +36,7 @@ class ActionModule(PatchAction):
         record.plan_hash, record.ring, record.lane = plan.plan_hash, plan.ring, plan.lane
         if record.outcome in ("planned", "nothing"):
             record.outcome = "nothing" if plan.empty else "planned"
-            record.text = "Nothing that the policy wants is pending." if plan.empty else _headline(plan)
+            record.text = _nothing(plan) if plan.empty else _headline(plan)
         job.save(record)
         return {
             "changed": bool(self._task.check_mode and not plan.empty),
@@ -88,6 +88,13 @@ class ActionModule(PatchAction):
             return exploited.read(json.loads(Path(path).read_text(encoding="utf-8")), job.now())
         except (OSError, ValueError) as exc:
             raise settings.SettingsError([f"patching_known_exploited: {path} cannot be used: {exc}."]) from exc
+
+
+def _nothing(plan: Plan) -> str:
+    """Return why there is nothing to do."""
+    if not plan.items:
+        return "Nothing that the policy wants is pending."
+    return f"{len(plan.items)} updates are wanted, and the package manager would carry out none of them; see the plan."
 
 
 def _headline(plan: Plan) -> str:

@@ -88,7 +88,8 @@ class ActionModule(PatchAction):
     def _against(self, job: Job, reboot: Reboot) -> str:
         """Return why there is no reboot now; empty when there is one."""
         if reboot.required != "yes":
-            return "no reboot is needed" if reboot.required == "no" else "nobody can say whether a reboot is needed"
+            why = "; ".join(reboot.reasons) or "nobody can say whether a reboot is needed"
+            return "no reboot is needed" if reboot.required == "no" else f"not certain enough to reboot: {why}"
         if job.options.reboot == "never":
             return "a reboot is needed, and patching_reboot is 'never'"
         decision = guards.window(job, "reboot")

@@ -141,3 +141,11 @@ def test_the_hash_is_that_of_the_moves_and_of_nothing_less(one, two):
     assert same == (lines(one) == lines(two))
     assert planning.plan_hash("acme", "web1", "apt", one) != planning.plan_hash("acme", "web2", "apt", one)
     assert planning.plan_hash("acme", "web1", "apt", one) != planning.plan_hash("other", "web1", "apt", one)
+
+
+def test_a_host_that_wants_something_and_gets_nothing_is_not_called_quiet():
+    stuck = plan(transaction=[], preflight=[], withheld=[], doubts=["openssl 2 is wanted, and would stay"])
+    told = announcement.client(ACME, [stuck], [], RUN, NOW, acting=False)
+    assert "web1, ring 2: nothing can be done" in told
+    assert "Not certain: openssl 2 is wanted" in told
+    assert "Nothing to do" not in told
