@@ -94,7 +94,7 @@ def _nothing(plan: Plan) -> str:
     """Return why there is nothing to do."""
     if not plan.items:
         return "Nothing that the policy wants is pending."
-    return f"{len(plan.items)} updates are wanted, and the package manager would carry out none of them; see the plan."
+    return f"The package manager would carry out none of the {len(plan.items)} wanted (see the plan)."
 
 
 def _headline(plan: Plan) -> str:
