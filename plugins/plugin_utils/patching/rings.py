@@ -200,10 +200,11 @@ def _released(records: Sequence[ChangeRecord], change: ChangeRecord) -> bool:
 
 def _stopped(last: ChangeRecord, schedule: Schedule, now: float) -> Decision:
     packages = ", ".join(f"{entry.name} {entry.after}" for entry in last.versions[:3])
+    ago = duration_text(now - epoch(last.started_at))
     return Decision(
         False,
         "ring_failed",
-        f"{last.host} (ring {schedule.ring_of(last.host)}) {_word(last)} {duration_text(now - epoch(last.started_at))} ago"
+        f"{last.host} (ring {schedule.ring_of(last.host)}) {_word(last)} {ago} ago"
         + (f" with {packages}" if packages else "")
         + f": {last.text} Mend it and patch it again, or let the client go on with patching_release.",
     )
