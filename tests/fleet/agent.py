@@ -54,7 +54,7 @@ def start(host: Host, identifier: str, versions: dict[str, str], **more: t.Any) 
     return ask(host, "start", **request)
 
 
-def follow(host: Host, identifier: str, limit_s: float = 60.0) -> dict[str, t.Any]:
+def follow(host: Host, identifier: str, limit_s: float = 180.0) -> dict[str, t.Any]:
     """Return the end of a transaction."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
@@ -65,7 +65,7 @@ def follow(host: Host, identifier: str, limit_s: float = 60.0) -> dict[str, t.An
     raise AssertionError(f"{identifier} did not end: {state}")
 
 
-def until(host: Host, identifier: str, phase: str, limit_s: float = 20.0) -> dict[str, t.Any]:
+def until(host: Host, identifier: str, phase: str, limit_s: float = 60.0) -> dict[str, t.Any]:
     """Return the state of a transaction once it is in a phase."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
