@@ -11,11 +11,12 @@ Runs on the control node.
 from __future__ import annotations
 
 import contextlib
+import sqlite3  # noqa: F401
 import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew
+import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew, as sqlite3
 from sqlalchemy import (
     Engine,
     create_engine,
