@@ -13,13 +13,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy, run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 
 SCHEMAS = {
-    "run": models.Run,
+    "run": run_document.Run,
     "host_evidence": models.HostEvidence,
-    "manifest": models.Manifest,
+    "manifest": run_document.Manifest,
+    "change": ChangeRecord,
+    "plan": Plan,
     "exception": Waiver,
 }
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"

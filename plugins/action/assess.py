@@ -22,13 +22,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     plain,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    current_run,
-    this_process,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 # What a host sent (not yet checked), and when it was asked and had answered.
 Answer = tuple[dict[str, t.Any], float, float]
@@ -53,6 +51,7 @@ class ActionModule(HostAction):
                 "subset": {"type": "list", "elements": "str", "default": ["all"]},
                 "parameters": {"type": "dict", "default": {}},
                 "budget_s": {"type": "float", "default": 20.0},
+                "again": {"type": "bool", "default": False},
             }
         )
         try:
@@ -82,6 +81,8 @@ class ActionModule(HostAction):
             }
             document, contact = self._observe(request, task_vars)
             contact.seconds = round(time.time() - started, 3)
+            if arguments["again"]:
+                store.keep_before(run_id, host)
             judging = assessment.Judging(
                 run_id=run_id,
                 client=store.client_id,
@@ -91,6 +92,7 @@ class ActionModule(HostAction):
                 policy=chosen.policy,
                 waivers=chosen.waivers,
                 exposure=chosen.exposure,
+                subset=subset,
             )
             known = history.History(store).of(host, judging.now)
             if document is not None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Give a run's exit code after its reports are written: unreachable hosts, and findings at keepwell_fail_on."""
+"""Give a run's exit code after its reports are written: unreachable hosts, changes that failed, findings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name, load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name, load
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
 
 
@@ -35,7 +36,20 @@ class ActionModule(ControlAction):
             reason = result.contact.reason
             kind = "unreachable" if reason.startswith("not reachable") else "failed"
             return {"changed": False, kind: True, "msg": reason}
+        wrong = _change(Path(arguments["evidence"]) / "changes", host)
+        if wrong:
+            return wrong
         limit = arguments["fail_on"]
         if limit != "never" and SEVERITY.index(result.state) >= SEVERITY.index(limit):
             raise AnsibleActionFail(f"{host} is '{result.state}', and keepwell_fail_on is '{limit}'. See the report.")
         return {"changed": False, "msg": f"{host}: {result.state}"}
+
+
+def _change(folder: Path, host: str) -> dict[str, t.Any] | None:
+    """Return how a change counts that did not end as it should; None when there was none, or a good one."""
+    for path in sorted(folder.glob(f"{host_file_name(host)}.*.json")):
+        record = load(ChangeRecord, path)
+        if record.host == host and record.outcome in ("refused", "running", *BAD):
+            kind = "unreachable" if record.outcome == "lost" else "failed"
+            return {"changed": False, kind: True, "msg": f"{record.chore} {record.outcome}: {record.text}"}
+    return None

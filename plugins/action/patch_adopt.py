@@ -35,7 +35,7 @@ class ActionModule(PatchAction):
                 job.save(record)
                 raise
             transaction.absorb(job, record, state, "adopt")
-            if record.outcome == "refused":
+            if state.get("outcome") == "refused":
                 # Refused without a trace: it says nothing of the host as it is now.
                 record.outcome, record.code, record.text = "running", "", ""
                 self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)

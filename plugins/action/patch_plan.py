@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    exploited,
     guards,
     planning,
     preflight,
@@ -32,7 +36,7 @@ class ActionModule(PatchAction):
         record.plan_hash, record.ring, record.lane = plan.plan_hash, plan.ring, plan.lane
         if record.outcome in ("planned", "nothing"):
             record.outcome = "nothing" if plan.empty else "planned"
-            record.text = "Nothing that the policy wants is pending." if plan.empty else _headline(plan)
+            record.text = _nothing(plan) if plan.empty else _headline(plan)
         job.save(record)
         return {
             "changed": bool(self._task.check_mode and not plan.empty),
@@ -52,13 +56,15 @@ class ActionModule(PatchAction):
             history.History(job.store).of(job.host, job.now()),
             exposure=job.settings.exposure,
         )
-        rank = guards.schedule(job).ring_of(job.host)
-        withheld_by_rings = rings.unproven(job.host, guards.schedule(job), guards.records(job), job.options, job.now())
-        items, withheld = selection.select(view, job.settings.policy["patching"], job.options, withheld_by_rings)
+        policy = t.cast(Policy, job.settings.policy["patching"])
+        schedule = guards.schedule(job)
+        suspects = rings.suspects(job.host, schedule, guards.records(job))
+        known = self._exploited(job)
+        items, withheld = selection.select(view, policy, job.options, suspects, known.cves)
         manager = str(view.data("packages")["manager"])
         wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
-        facts = preflight.judge(look, view, job.settings.policy["patching"], job.options)
+        facts = preflight.judge(look, view, policy, job.options, evidence.result.results)
         return planning.build(
             view=view,
             client=job.store.client_id,
@@ -67,9 +73,28 @@ class ActionModule(PatchAction):
             withheld=withheld,
             look=look,
             preflight=facts,
+            doubts=[*doubts(view, policy), *filter(None, [known.doubt])],
             options=job.options,
-            ring=rank,
+            ring=schedule.ring_of(job.host),
         )
+
+    @staticmethod
+    def _exploited(job: Job) -> exploited.Exploited:
+        """Read the catalogue of exploited vulnerabilities, where one is named."""
+        path = job.options.known_exploited
+        if path is None:
+            return exploited.Exploited()
+        try:
+            return exploited.read(json.loads(Path(path).read_text(encoding="utf-8")), job.now())
+        except (OSError, ValueError) as exc:
+            raise settings.SettingsError([f"patching_known_exploited: {path} cannot be used: {exc}."]) from exc
+
+
+def _nothing(plan: Plan) -> str:
+    """Return why there is nothing to do."""
+    if not plan.items:
+        return "Nothing that the policy wants is pending."
+    return f"The package manager would carry out none of the {len(plan.items)} wanted (see the plan)."
 
 
 def _headline(plan: Plan) -> str:

@@ -13,7 +13,13 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning, preflight, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    baseline,
+    guards,
+    planning,
+    preflight,
+    transaction,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
 _PAUSE_S = 3.0
@@ -45,8 +51,8 @@ class ActionModule(PatchAction):
         record.reboot = Reboot(
             required=required,
             reasons=reasons,
-            boot_before=_identity(before),
-            boot_after=_identity(before),
+            boot_before=baseline.identity(before),
+            boot_after=baseline.identity(before),
             kernel_before=str(before["kernel"]),
             kernel_after=str(before["kernel"]),
         )
@@ -68,7 +74,7 @@ class ActionModule(PatchAction):
             job.step(record, "reboot", "failed", record.text, since)
             return True
         reboot = record.reboot
-        reboot.done, reboot.boot_after, reboot.kernel_after = True, _identity(after), str(after["kernel"])
+        reboot.done, reboot.boot_after, reboot.kernel_after = True, baseline.identity(after), str(after["kernel"])
         reboot.text = f"rebooted for {'; '.join(reasons)}; up again after {time.monotonic() - started:.0f} s"
         still, why = planning.reboot_due(self.observe(["packages", "system"], {}, job.task_vars))
         if still == "yes":
@@ -82,7 +88,8 @@ class ActionModule(PatchAction):
     def _against(self, job: Job, reboot: Reboot) -> str:
         """Return why there is no reboot now; empty when there is one."""
         if reboot.required != "yes":
-            return "no reboot is needed" if reboot.required == "no" else "nobody can say whether a reboot is needed"
+            why = "; ".join(reboot.reasons) or "nobody can say whether a reboot is needed"
+            return "no reboot is needed" if reboot.required == "no" else f"not certain enough to reboot: {why}"
         if job.options.reboot == "never":
             return "a reboot is needed, and patching_reboot is 'never'"
         decision = guards.window(job, "reboot")
@@ -101,11 +108,6 @@ class ActionModule(PatchAction):
                 now = self.ask_until({"operation": "boot"}, job.task_vars, max(0.0, end - time.monotonic()))
             except (AnsibleConnectionFailure, HostError):
                 continue
-            if _identity(now) != before and now["booted"]:
+            if baseline.identity(now) != before and now["booted"]:
                 return now
         return None
-
-
-def _identity(boot: t.Mapping[str, t.Any]) -> str:
-    """What differs from boot to boot: the boot id, and the start of process 1, which a container has of its own."""
-    return f"{boot['boot_id']} {boot['pid1_started']}"

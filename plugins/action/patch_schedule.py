@@ -17,15 +17,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     named,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    Store,
-    current_run,
-    this_process,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, options, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 
 class ActionModule(ControlAction):
@@ -81,7 +79,7 @@ class ActionModule(ControlAction):
 
     def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> None:
         """Write down that a person lets hosts go on whose last change failed."""
-        known = History(store).changes(guards.CHORE) + History(store).changes("release")
+        known = History(store).changes(CHORE) + History(store).changes("release")
         for host in rings.unresolved(known):
             entry = chosen.get(host)
             if entry is None or not entry.release:

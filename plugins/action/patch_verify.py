@@ -39,7 +39,9 @@ class ActionModule(PatchAction):
             job.save(record)
             return {"changed": False, "failed": True, "outcome": record.outcome, "msg": record.text}
         try:
+            own = record.reboot.boot_after if record.reboot else ""
             record.differences = self._settled(job, before)
+            record.differences += baseline.rebooted(before, baseline.boot(self, job), own)
             changed = self._judge(job, record, before)
         except AnsibleConnectionFailure as exc:
             transaction.lose(job, record, exc, "verify")

@@ -15,7 +15,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     keepwell_variables,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, current_run, this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 
 class ActionModule(ControlAction):

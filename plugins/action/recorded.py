@@ -15,7 +15,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     plain,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 

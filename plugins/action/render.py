@@ -16,11 +16,11 @@ from pathlib import Path
 from ansible import constants
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, write_atomic
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import FORMATS, REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # The collection's own templates, the last place to look.
 _TEMPLATES = Path(__file__).parents[2] / "roles" / "health_report" / "templates"

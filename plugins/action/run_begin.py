@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 from ansible import __version__ as core_version
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -25,8 +26,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     plain,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, new_run_id, this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, RunHeader, Trigger, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
 
 _ROOT = Path(__file__).parents[2]
 
@@ -34,7 +40,10 @@ _ROOT = Path(__file__).parents[2]
 class ActionModule(ControlAction):
     """keepwell.fleet.run_begin"""
 
-    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {"subset": {"type": "list", "elements": "str", "default": ["all"]}}
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "subset": {"type": "list", "elements": "str", "default": ["all"]},
+        "acting": {"type": "list", "elements": "str", "choices": list(SERVICES), "default": []},
+    }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the run's id, its population, and what interrupted runs were found."""
@@ -45,7 +54,11 @@ class ActionModule(ControlAction):
         ]
         population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
-        client = self._check_all(population, task_vars, sources, now)
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
+        told = self._check_all(population, task_vars, sources, now)
+        client = told[0].client
+        acting = [] if self._task.check_mode else arguments["acting"]
+        _refuse_what_nobody_bought(acting, told)
         store = Store(state_dir(own, task_vars), client.id)
         header = RunHeader(
             run_id=new_run_id(now),
@@ -53,6 +66,8 @@ class ActionModule(ControlAction):
             started_at=iso(now),
             population=population,
             partial=self._partial(population, task_vars, subset),
+            subset=subset,
+            acting=acting,
             trigger=_trigger(),
             inventory=sources,
             versions={
@@ -79,26 +94,28 @@ class ActionModule(ControlAction):
     def _inventory(task_vars: dict[str, t.Any]) -> list[str]:
         return [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
 
-    def _check_all(self, population: list[str], task_vars: dict[str, t.Any], sources: list[str], now: float) -> Client:
-        """Return the one client of all hosts; raise SettingsError with the mistakes of every host at once."""
+    def _check_all(
+        self, population: list[str], task_vars: dict[str, t.Any], sources: list[str], now: float
+    ) -> list[settings.Settings]:
+        """Return what every host was told, all by one client; raise SettingsError with all mistakes at once."""
         by_problem: dict[str, list[str]] = {}
-        clients: dict[str, Client] = {}
+        found: list[settings.Settings] = []
         for host in population:
             variables = task_vars["hostvars"][host]
             own = [str(name) for name in variables if str(name).startswith("keepwell_")]
             try:
                 told = {name: named(name, variables.__getitem__) for name in own}
-                owner = settings.read(told, sources, now).client
-                clients[owner.id] = owner
+                found.append(settings.read(told, sources, now))
             except settings.SettingsError as exc:
                 for problem in exc.problems:
                     by_problem.setdefault(problem, []).append(host)
         if by_problem:
             raise settings.SettingsError([f"{problem} [{_some(hosts)}]" for problem, hosts in by_problem.items()])
+        clients = {entry.client.id for entry in found}
         if len(clients) > 1:
             names = ", ".join(sorted(clients))
             raise settings.SettingsError([f"One run is for one client, but these hosts belong to several: {names}."])
-        return next(iter(clients.values()))
+        return found
 
     def _partial(self, population: list[str], task_vars: dict[str, t.Any], subset: list[str]) -> list[str]:
         """Return why this run does not cover everything."""
@@ -111,6 +128,19 @@ class ActionModule(ControlAction):
         if self._task.check_mode:
             reasons.append("check mode")
         return reasons
+
+
+def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings]) -> None:
+    """Raise SettingsError for a chore that no host's plan has; single hosts without it are left out by the chore."""
+    missing = [chore for chore in acting if not any(entry.plan and entry.plan.buys(chore) for entry in told)]
+    if missing:
+        raise settings.SettingsError(
+            [
+                f"{chore} was asked to change hosts, but no service plan here has it. Add '{chore}' to "
+                f"keepwell_plan.services of this client, or only look: leave out {chore}_act."
+                for chore in missing
+            ]
+        )
 
 
 def _some(hosts: list[str]) -> str:

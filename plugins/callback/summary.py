@@ -39,12 +39,15 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import LOOK
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.status import near
 
 LINES = 25
 WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
 GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
+# Where the stable word of an outcome is not the one to say.
+WORDS = {"rolled_back": "rolled back", "skipped": "kept back", "running": "cut off", "nothing": "with nothing to do"}
 COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}
 _CONTROLS = dict.fromkeys([*range(32), 127, *range(128, 160), *range(8234, 8239), *range(8294, 8298)], " ")
 
@@ -79,6 +82,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
         lines.append((f"PARTIAL: {'; '.join(summary['partial'])}", "watch"))
     lines.append((f"  {counts_line(summary['hosts'], 'host')}", None))
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
+    lines += _work_lines(summary.get("work"))
     lines += _problem_lines(summary["problems"])
     lines += _unreached_lines(summary["unreached"])
     if summary["interrupted_runs"]:
@@ -118,6 +122,32 @@ def _problem_lines(problems: t.Sequence[t.Mapping[str, t.Any]]) -> list[tuple[st
     if len(problems) > 5:
         lines.append((f"    and {len(problems) - 5} more problems in the report", None))
     return [("Do today", None), *lines] if lines else []
+
+
+def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | None]]:
+    """What was done and would be: one line of numbers, then what asks for a person, then what waits."""
+    if work is None:
+        return []
+    outcomes = work["outcomes"]
+    parts = [f"{LOOK[name][1]} {outcomes[name]} {WORDS.get(name, name)}" for name in LOOK if outcomes.get(name)]
+    if not set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}:
+        parts.append(f"{work['updates']} updates for {work['planned']} hosts in the plan")
+        if work["not_ready"]:
+            parts.append(f"not ready: {_few(work['not_ready'])}")
+    lines: list[tuple[str, str | None]] = [(f"Patching  {', '.join(parts)}", None)]
+    for entry in work["bad"][:4]:
+        state, glyph = LOOK[entry["outcome"]]
+        lines.append((f"  {glyph} {clean(entry['host'])[:40]}: {entry['text']}", state))
+    if len(work["bad"]) > 4:
+        lines.append((f"    and {len(work['bad']) - 4} more in the report", None))
+    for entry in work["held"][:2]:
+        lines.append((f"  {LOOK['skipped'][1]} {entry['text']} [{_few(entry['hosts'])}]", "watch"))
+    return lines
+
+
+def _few(hosts: t.Sequence[str]) -> str:
+    shown = ", ".join(clean(host)[:40] for host in hosts[:3])
+    return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more"
 
 
 def _unreached_lines(unreached: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, str | None]]:

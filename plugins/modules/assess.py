@@ -36,6 +36,12 @@ options:
       - Seconds that all probes together may take on the host.
     type: float
     default: 20.0
+  again:
+    description:
+      - The host was looked at in this run before. What was seen then stays in the evidence (C(before/)), and what is
+        seen now takes its place.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:
@@ -114,6 +120,7 @@ def main():
             "subset": {"type": "list", "elements": "str", "default": ["all"]},
             "parameters": {"type": "dict", "default": {}},
             "budget_s": {"type": "float", "default": 20.0},
+            "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

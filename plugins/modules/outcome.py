@@ -11,6 +11,8 @@ short_description: Turn a recorded Keepwell run into Ansible's exit code
 description:
   - Reports a host that the run could not reach as unreachable, now that its reports are written, so that
     C(ansible-playbook) ends with its own exit code 4.
+  - Fails for a host on which a change was refused, failed or was taken back; one that was lost during its change is
+    unreachable. A change that a window or an earlier ring kept back is no failure.
   - Fails for a host whose state is at or above O(fail_on).
   - Reads evidence only; no host is contacted.
 version_added: 0.1.0

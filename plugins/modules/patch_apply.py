@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: patch_apply
 short_description: Carry out the plan of a host
 description:
-  - Asks the guards first: is the service bought, is a window open and long enough, have the earlier rings succeeded,
+  - >-
+    Asks the guards first: is the service bought, is a window open and long enough, have the earlier rings succeeded,
     is no other node of the pair at work, is the plan the approved one, does nothing stand against it.
   - Then starts the transaction on the host as a unit of its own, which outlives the connection, and waits for its
     end. The host simulates again and refuses when the result is not exactly the plan.

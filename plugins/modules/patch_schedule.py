@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: patch_schedule
 short_description: Decide which hosts are patched together, ring by ring
 description:
-  - Checks the C(patching_*) variables of every host before the first connection, and returns the batches in which the
+  - >-
+    Checks the C(patching_*) variables of every host before the first connection, and returns the batches in which the
     hosts may be patched: ring after ring, and never both nodes of a pair in one batch.
   - The rings of all hosts of the inventory are written into the run's folder (C(patching/schedule.json)), whatever
     C(--limit) says. No host is contacted.

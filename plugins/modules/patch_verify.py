@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: patch_verify
 short_description: Compare a host with what it was before its change
 description:
-  - Observes the host and compares it with the observation from before: units, failed units, listeners, mounts,
+  - >-
+    Observes the host and compares it with the observation from before: units, failed units, listeners, mounts,
     routes, name resolution, time, malware protection, and the probes that the role's variables name.
   - Lets the host settle and looks again until it is as before or the time is over. What is worse then makes the
     change C(failed), and is taken back where the role's variables ask for it and it can be.

@@ -23,6 +23,15 @@ options:
     type: list
     elements: str
     default: [all]
+  acting:
+    description:
+      - Chores that may change hosts in this run. Each must be in the service plan (C(keepwell_plan)) of some host.
+      - Only one run at a time may change a client's hosts; a second one is refused and names the first.
+      - In check mode no chore acts.
+    type: list
+    elements: str
+    choices: [monitoring, patching, antivirus, backup_verification, disk_cleanup, reporting]
+    default: []
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:

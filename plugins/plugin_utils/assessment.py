@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import judge, observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     SEVERITY,
@@ -18,8 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     worst,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS, SECTIONS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import finding_key
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import finding_key
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Acceptance,
     CheckInfo,
@@ -55,6 +56,7 @@ class Judging(t.NamedTuple):
     policy: Policy
     waivers: Sequence[Waiver] = ()
     exposure: t.Literal["internet", "internal", "isolated"] = "internet"
+    subset: Sequence[str] = ("all",)
 
 
 def judge_observation(
@@ -94,7 +96,11 @@ def judge_observation(
 
 
 def judge_silence(judging: Judging, contact: Contact, first_seen: FirstSeen = never_seen) -> HostEvidence:
-    """Return the evidence of a host that gave no observation: every check unknown, the reason told once."""
+    """Return the evidence of a host that gave no observation: every check unknown, the reason told once.
+
+    With a subset of probes, every check that they would have answered.
+    """
+    asked = set(probes.select(judging.subset))
     verdict = Verdict(
         "unknown",
         observed=contact.reason,
@@ -109,6 +115,7 @@ def judge_silence(judging: Judging, contact: Contact, first_seen: FirstSeen = ne
             findings=[_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else [],
         )
         for check in CHECKS
+        if set(check.needs) <= asked
     ]
     host = HostResult(
         host=judging.host, groups=sorted(judging.groups), state="unknown", contact=contact, results=results

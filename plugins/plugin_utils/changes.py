@@ -14,7 +14,7 @@ import typing as t
 
 from pydantic import Field
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
 
 # release: a person lets a client go on after a failed change.
 Chore = t.Literal["patching", "release"]
@@ -71,13 +71,9 @@ class Reboot(Model):
     text: str = Field("", description="why it was not done, or what the proof says")
 
 
-class ChangeRecord(Model):
+class ChangeRecord(HostDocument):
     """Everything that was done on one host by one chore in one run."""
 
-    schema_version: str = SCHEMA_VERSION
-    run_id: str
-    client: str
-    host: str
     chore: Chore
     outcome: Outcome
     code: str = Field("", description="stable word for the reason: window_closed, plan_changed, disk_full ...")

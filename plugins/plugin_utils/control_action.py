@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
 DEFAULT_STATE_DIR = "state"

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY, State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
-    Change,
     CheckInfo,
     Delta,
     Finding,
+    FindingChange,
     HostResult,
-    Run,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 _Key = tuple[str, str, str]  # host, check, object
 
@@ -79,8 +79,8 @@ def _states(hosts: Sequence[HostResult]) -> dict[tuple[str, str], State]:
     return states
 
 
-def _change(key: _Key, titles: Mapping[str, str], finding: Finding, previous: State | None) -> Change:
-    return Change(
+def _change(key: _Key, titles: Mapping[str, str], finding: Finding, previous: State | None) -> FindingChange:
+    return FindingChange(
         host=key[0],
         check=key[1],
         title=titles.get(key[1], key[1]),

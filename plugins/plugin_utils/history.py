@@ -11,12 +11,13 @@ Runs on the control node.
 from __future__ import annotations
 
 import contextlib
-import sqlite3  # noqa: F401
+import sqlite3  # noqa: F401  # pylint: disable=unused-import
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-import sqlalchemy.dialects.sqlite  # noqa: F401 - otherwise every worker would load it anew, as sqlite3
+# Otherwise every worker would load it anew, and sqlite3 with it.
+import sqlalchemy.dialects.sqlite  # noqa: F401  # pylint: disable=unused-import
 from sqlalchemy import (
     Engine,
     create_engine,
@@ -31,13 +32,14 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_queries as queries
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import FILE_MODE, EvidenceError, Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
     BOOTS,
+    CHANGES,
     FINDINGS,
     HOSTS,
     METADATA,
@@ -46,9 +48,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables impo
     SERIES,
     SIGHTINGS,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, Manifest, epoch
-
-SERIES_DAYS = 90
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_history import HostHistory
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest
 
 
 def _journal(path: Path) -> Path:
@@ -166,6 +168,9 @@ class History:
             )
             for evidence in self.store.read_hosts(manifest.run_id):
                 self._add_host(connection, manifest, evidence)
+            rows = [_change_row(record) for record in self.store.read_changes(manifest.run_id)]
+            if rows:
+                connection.execute(insert(CHANGES), rows)
 
     def _add_host(self, connection: Connection, manifest: Manifest, evidence: HostEvidence) -> None:
         result = evidence.result
@@ -254,6 +259,16 @@ class History:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
+    def changes(self, chore: str, since: float | None = None) -> list[ChangeRecord]:
+        """What a chore did in sealed runs, oldest first; with ``since`` only what began then or later."""
+        query = select(CHANGES.c.document).where(CHANGES.c.chore == chore)
+        if since is not None:
+            query = query.where(CHANGES.c.started_at >= since)
+        order = (CHANGES.c.started_at, CHANGES.c.run_id, CHANGES.c.host)
+        with _told(self.store.history), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(*order)).scalars().all()
+        return [ChangeRecord.model_validate_json(row) for row in rows]
+
     def of(self, host: str, now: float) -> HostHistory:
         """What is known of one host before ``now``."""
         with _told(self.store.history):
@@ -268,59 +283,19 @@ class History:
             }
 
 
-class HostHistory:
-    """History as checks see it (``checks._base.History``), and the first sight of findings."""
-
-    def __init__(self, engine: Engine, store: Store, host: str, now: float) -> None:
-        self._engine = engine
-        self._store = store
-        self._host = host
-        self._now = now
-        self._previous: HostEvidence | t.Literal[False] | None = False
-        asked = {"host": host}
-        with engine.connect() as connection:
-            self._sightings = {
-                (row.kind, row.name): row.first_seen for row in connection.execute(queries.SIGHTINGS_OF, asked)
-            }
-            self._findings: dict[str, float] = {
-                row.key: row.first_seen for row in connection.execute(queries.FINDINGS_OF, asked)
-            }
-            self._series: dict[tuple[str, str], list[tuple[float, float]]] = {}
-            for row in connection.execute(queries.SERIES_OF, {**asked, "earliest": now - SERIES_DAYS * DAY}):
-                self._series.setdefault((row.metric, row.object), []).append((row.at, row.value))
-            self._boots: list[tuple[str, float]] = [
-                (row.boot_id, row.first_seen) for row in connection.execute(queries.BOOTS_OF, asked)
-            ]
-            self._latest: str | None = connection.execute(queries.LATEST_OF, asked).scalar()
-
-    def finding_first_seen(self, key: str) -> float | None:
-        """When an open finding was first seen, or None when it is new."""
-        return self._findings.get(key)
-
-    def first_seen(self, kind: str, name: str) -> float | None:
-        return self._sightings.get((kind, name))
-
-    def series(self, metric: str, name: str) -> list[tuple[float, float]]:
-        return list(self._series.get((metric, name), []))
-
-    def boots(self) -> list[tuple[str, float]]:
-        return list(self._boots)
-
-    def previous(self, probe: str) -> Mapping[str, t.Any] | None:
-        evidence = self._previous_evidence()
-        if evidence is None or evidence.observation is None:
-            return None
-        record = evidence.observation.get("probes", {}).get(probe)
-        return record.get("data") if record and record.get("status") == "ok" else None
-
-    def previous_at(self) -> float | None:
-        evidence = self._previous_evidence()
-        return epoch(evidence.judged_at) if evidence else None
-
-    def _previous_evidence(self) -> HostEvidence | None:
-        if self._previous is False:
-            self._previous = self._store.read_host(self._latest, self._host) if self._latest else None
-        return self._previous
+def _change_row(record: ChangeRecord) -> dict[str, t.Any]:
+    return {
+        "run_id": record.run_id,
+        "host": record.host,
+        "chore": record.chore,
+        "ring": record.ring,
+        "outcome": record.outcome,
+        "code": record.code,
+        "started_at": epoch(record.started_at),
+        "ended_at": epoch(record.ended_at) if record.ended_at else None,
+        "plan_hash": record.plan_hash,
+        "document": dump(record).decode(),
+    }
 
 
 def open_history(store: Store) -> History:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 1
+SCHEMA = 2
 METADATA = MetaData()
 
 RUNS = Table(
@@ -60,6 +60,21 @@ SERIES = Table(
     Column("object", String, primary_key=True),
     Column("at", Float, primary_key=True),
     Column("value", Float, nullable=False),
+)
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("chore", String, primary_key=True),
+    Column("ring", Integer),
+    Column("outcome", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("plan_hash", String, nullable=False),
+    Column("document", String, nullable=False),  # the record as it is in evidence
+    Index("changes_by_time", "chore", "started_at"),
 )
 BOOTS = Table(
     "boots",

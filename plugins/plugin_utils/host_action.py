@@ -80,7 +80,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
         self, subset: Sequence[str], parameters: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]
     ) -> dict[str, t.Any]:
         """Return an observation document of the host by these probes. Raises like ``ask``."""
-        request = {"subset": list(subset), "parameters": dict(parameters), "budget_s": OBSERVE_BUDGET_S}
+        request: dict[str, t.Any] = {
+            "subset": list(subset),
+            "parameters": dict(parameters),
+            "budget_s": OBSERVE_BUDGET_S,
+        }
         try:
             if self.streams():
                 interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
@@ -101,7 +105,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
         wrong = observation.check_shape(document)
         if wrong:
             raise HostError(f"what came back is no observation: {wrong}")
-        return redact(observation.complete(document, probes.select(request["subset"])))
+        return t.cast("dict[str, t.Any]", redact(observation.complete(document, probes.select(request["subset"]))))
 
     def ask_until(
         self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any], patience_s: float

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: the documents that cross a border: evidence of a host, a run, its manifest.
+"""Private to keepwell.fleet: what the documents that cross a border are made of, and the evidence of a host.
 
 Their JSON Schemas are generated into docs/schemas. Times are UTC, ISO 8601 with second precision and ``Z``.
 Runs on the control node.
@@ -133,6 +133,15 @@ class HostResult(Model):
     not_applicable: list[str] = Field([], description="checks that do not apply here; outside every count")
 
 
+class HostDocument(Model):
+    """A document of its own about one host in one run."""
+
+    schema_version: str = SCHEMA_VERSION
+    run_id: str
+    client: str
+    host: str
+
+
 class HostEvidence(Model):
     """hosts/<host>.json: written the moment a host answers or is given up."""
 
@@ -202,7 +211,7 @@ class Problem(Model):
     deadline: Timestamp | None = Field(None, description="the earliest")
 
 
-class Change(Model):
+class FindingChange(Model):
     """A finding that differs from the previous run."""
 
     host: str
@@ -219,10 +228,10 @@ class Delta(Model):
 
     previous_run_id: str | None = None
     previous_at: Timestamp | None = None
-    new: list[Change] = []
-    worse: list[Change] = []
-    better: list[Change] = []
-    resolved: list[Change] = []
+    new: list[FindingChange] = []
+    worse: list[FindingChange] = []
+    better: list[FindingChange] = []
+    resolved: list[FindingChange] = []
     still_open: int = 0
 
 
@@ -252,71 +261,3 @@ class Grade(Model):
     pillars: list[GradePillar] = []
     caps: list[GradeCap] = []
     improve: list[str] = Field([], description="what would make this an A, at most three lines")
-
-
-class Trigger(Model):
-    """Who or what started the run."""
-
-    user: str
-    controller: str
-    origin: t.Literal["terminal", "timer", "awx", "unattended"]
-    reference: str = ""
-
-
-class RunHeader(Model):
-    """What is known when a run begins; stays true whatever happens later."""
-
-    run_id: str
-    client: Client
-    started_at: Timestamp
-    population: list[str] = Field(description="every host that belongs to the run, whether it answers or not")
-    partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
-    trigger: Trigger
-    inventory: list[str] = Field([], description="inventory sources as given to -i")
-    versions: dict[str, str] = {}
-    git_commit: str | None = None
-    simulated_now: bool = False
-    process: dict[str, t.Any] = Field({}, description="controller process, to tell a running from an interrupted run")
-
-
-class Run(Model):
-    """run.json: the whole run. Every report and export is a function of this document and its templates."""
-
-    schema_version: str = SCHEMA_VERSION
-    status: t.Literal["running", "complete", "interrupted"]
-    header: RunHeader
-    ended_at: Timestamp | None = None
-    data_as_of: Timestamp | None = Field(None, description="oldest host measurement")
-    verdict: str = Field("", description="one sentence")
-    counts: RunCounts | None = None
-    grade: Grade | None = None
-    checks: list[CheckInfo] = []
-    hosts: list[HostResult] = []
-    problems: list[Problem] = []
-    delta: Delta | None = None
-    interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
-    altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
-
-
-class ManifestFile(Model):
-    """One file of the evidence."""
-
-    sha256: str
-    size: int
-
-
-class Manifest(Model):
-    """manifest.json: seals a run's files and chains them to the previous run."""
-
-    schema_version: str = SCHEMA_VERSION
-    run_id: str
-    client: str
-    seq: int = Field(ge=1)
-    previous_run_id: str | None
-    previous_manifest_sha256: str | None
-    status: t.Literal["complete", "interrupted"]
-    started_at: Timestamp
-    ended_at: Timestamp
-    population_sha256: str
-    partial: list[str]
-    files: dict[str, ManifestFile]

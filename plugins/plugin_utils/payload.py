@@ -4,12 +4,14 @@
 
 """Private to keepwell.fleet: make the payload that carries the probes to a POSIX host, and read what comes back.
 
-The payload is one Python program for standard input: it unpacks the sources of the needed modules into memory,
-imports them from there and prints one framed document. Nothing is written on the host. Runs on the control node.
+The same way goes whatever patching asks of a host. The payload is one Python program for standard input: it unpacks
+the sources of the needed modules into memory, imports them from there and prints one framed document. Nothing is
+written on the host. Runs on the control node.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import functools
 import hashlib
@@ -21,7 +23,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_PACKAGE = "ansible_collections.keepwell.fleet.plugins.module_utils.probes"
+_MODULE_UTILS = "ansible_collections.keepwell.fleet.plugins.module_utils"
+_PACKAGE = f"{_MODULE_UTILS}.probes"
 _FRAME = re.compile(r"KEEPWELL-DOCUMENT (?P<sha256>[0-9a-f]{64}) (?P<body>[A-Za-z0-9+/=]+) KEEPWELL-END")
 NO_PYTHON = "KEEPWELL-NO-PYTHON"
 # Far above what all probes together may send; a few bytes can unpack to any size.
@@ -29,9 +32,9 @@ DOCUMENT_LIMIT = 32 * 1024 * 1024
 # System interpreters first: they have the host's own libraries, and absolute paths cannot be dead shims.
 INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
-# Lives for seconds in a dozen processes that share their memory until one of them writes to it: collecting garbage
-# would cost more than it frees. importlib.abc would bring twenty modules that nothing else needs.
-_PROGRAM = """\
+# Probes live for seconds in a dozen processes that share their memory until one of them writes to it: collecting
+# garbage would cost more than it frees. importlib.abc would bring twenty modules that nothing else needs.
+_IMPORTER = """\
 import sys
 if sys.version_info < (3, 6):
     sys.stdout.write("{no_python} %s\\n" % sys.version.split()[0]); sys.exit(0)
@@ -54,26 +57,73 @@ sys.meta_path.insert(0, Finder())
 sys.dont_write_bytecode = True
 sys.path = [entry for entry in sys.path if entry]
 os.chdir("/")
-from {package} import _registry, _runner
-request = json.loads(base64.b64decode("{request}").decode("utf-8"))
-document = _runner.observe(_registry.select(request["subset"]), request["parameters"], request["budget_s"])
+"""
+_ANSWER = """\
 body = base64.b64encode(zlib.compress(json.dumps(document).encode("utf-8"), 6))
 sys.stdout.write("KEEPWELL-DOCUMENT %s %s KEEPWELL-END\\n" % (hashlib.sha256(body).hexdigest(), body.decode("ascii")))
 sys.stdout.flush()
 os._exit(0)
 """
+_PROGRAM = (
+    _IMPORTER
+    + """\
+from {package} import _registry, _runner
+request = json.loads(base64.b64decode("{request}").decode("utf-8"))
+document = _runner.observe(_registry.select(request["subset"]), request["parameters"], request["budget_s"])
+"""
+    + _ANSWER
+)
+_AGENT = (
+    _IMPORTER
+    + """\
+from {package}.patching import _agent
+document = _agent.answer(json.loads(base64.b64decode("{request}").decode("utf-8")))
+"""
+    + _ANSWER
+)
+# Runs from its own folder, in which the request and all that comes of it are.
+_TRANSACTION = (
+    _IMPORTER
+    + """\
+gc.enable()
+from {package}.patching import _transaction
+_transaction.run(os.path.dirname(os.path.realpath(__file__)))
+"""
+)
 
 
 class PayloadError(Exception):
     """The host's answer is no observation; the message says why, in words for a report."""
 
 
+def _packed(sources: Mapping[str, str]) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(sources).encode("utf-8"), 9)).decode("ascii")
+
+
 @functools.cache
 def _sources() -> str:
     """Return the probes' sources, packed. Asked for once in Ansible's main process, its workers have them ready."""
     folder = Path(__file__).parents[1] / "module_utils" / "probes"
-    sources = {f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
-    return base64.b64encode(zlib.compress(json.dumps(sources).encode("utf-8"), 9)).decode("ascii")
+    return _packed(
+        {f"{_PACKAGE}.{path.stem}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    )
+
+
+@functools.cache
+def _sources_of(entry: str) -> str:
+    """Return one module of ``patching`` and all that it imports."""
+    sources: dict[str, str] = {}
+    wanted = [f"{_MODULE_UTILS}.patching.{entry}"]
+    while wanted:
+        name = wanted.pop()
+        path = Path(__file__).parents[1].joinpath("module_utils", *name.removeprefix(_MODULE_UTILS + ".").split("."))
+        if name in sources or not path.with_suffix(".py").is_file():
+            continue
+        sources[name] = path.with_suffix(".py").read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_MODULE_UTILS):
+                wanted += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return _packed(sources)
 
 
 def prepare() -> None:
@@ -83,16 +133,30 @@ def prepare() -> None:
 
 def program(subset: Sequence[str], parameters: Mapping[str, t.Any], budget_s: float) -> bytes:
     """Return the program for the host's standard input."""
-    request = {"subset": list(subset), "parameters": parameters, "budget_s": budget_s}
-    text = _PROGRAM
+    return _filled(
+        _PROGRAM, _PACKAGE, _sources(), {"subset": list(subset), "parameters": parameters, "budget_s": budget_s}
+    ).encode("ascii")
+
+
+def agent(request: Mapping[str, t.Any]) -> bytes:
+    """Return the program for the host's standard input that answers a request of patching."""
+    return _filled(_AGENT, _MODULE_UTILS, _sources_of("_agent"), request).encode("ascii")
+
+
+def transaction_program() -> str:
+    """Return the program that carries out a transaction: it lies in the transaction's folder on the host."""
+    return _filled(_TRANSACTION, _MODULE_UTILS, _sources_of("_transaction"), {})
+
+
+def _filled(text: str, package: str, sources: str, request: Mapping[str, t.Any]) -> str:
     for name, value in (
         ("no_python", NO_PYTHON),
-        ("package", _PACKAGE),
-        ("sources", _sources()),
+        ("package", package),
+        ("sources", sources),
         ("request", base64.b64encode(json.dumps(request).encode("utf-8")).decode("ascii")),
     ):
         text = text.replace("{" + name + "}", value)
-    return text.encode("ascii")
+    return text
 
 
 def command(configured: str | None = None) -> str:

@@ -9,20 +9,15 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, counting, delta, grade
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, is_alive
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, assessment, counting, delta, grade
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
-    Contact,
-    Grade,
-    HostResult,
-    Manifest,
-    Run,
-    RunCounts,
-    RunHeader,
-    iso,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, Grade, HostResult, RunCounts, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import is_alive
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
 
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
@@ -30,7 +25,8 @@ NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 def begin(store: Store, header: RunHeader, now: float) -> list[str]:
     """Seal what earlier runs left unfinished, begin this one, and return the ids of the interrupted runs.
 
-    Raises EvidenceError when evidence cannot be read or the state directory cannot be written.
+    Raises EvidenceError when evidence cannot be read, when the state directory cannot be written, or when this run is
+    to change hosts and another one still does.
     """
     # A damaged end of the chain stops the run here, not after all hosts were looked at.
     _chain_end(store, open_history(store))
@@ -42,8 +38,36 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
             if deserted:
                 conclude(store, run_id, now, status="interrupted")
                 interrupted.append(run_id)
-    store.begin(header)
+    if header.acting:
+        with store.sealing():
+            _refuse_a_second(store, header, now)
+            store.begin(header)
+    else:
+        store.begin(header)
     return interrupted
+
+
+def _refuse_a_second(store: Store, header: RunHeader, now: float) -> None:
+    """One run at a time may change a client's hosts. Call within ``sealing``, so that two cannot both be first."""
+    for run_id in store.unsealed():
+        other = store.read_run(run_id).header
+        if not other.acting:
+            continue
+        alive = is_alive(other, now)
+        with store.deserted(run_id) as deserted:
+            if not alive and deserted:
+                continue
+        who = f"{other.trigger.user} on {other.trigger.controller}"
+        process = other.process.get("pid", "?")
+        what = (
+            f"Wait for its end, or stop process {process} there."
+            if alive
+            else f"Its process {process} is gone, but workers of it are still at a host: wait for their end."
+        )
+        raise EvidenceError(
+            f"Hosts of {header.client.name} are being changed ({', '.join(other.acting)}) by run {run_id}, since "
+            f"{other.started_at}, started by {who}. Only one run at a time may change a client's hosts. {what}"
+        )
 
 
 def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
@@ -61,6 +85,9 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
         run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store, chain))
+        run.plans = acted.plans(store.read_plans(Plan, run_id))
+        run.changes = acted.changes(store.read_changes(run_id))
+        run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()
@@ -79,7 +106,7 @@ def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
     for host in header.population:
         result = answered.get(host)
         if result is None:
-            judging = assessment.Judging(header.run_id, header.client.id, host, (), now, defaults)
+            judging = assessment.Judging(header.run_id, header.client.id, host, (), now, defaults, subset=header.subset)
             evidence = assessment.judge_silence(judging, Contact(reached=False, reason=NO_EVIDENCE))
             result = evidence.result
             store.write_host(evidence)

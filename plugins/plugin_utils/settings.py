@@ -19,10 +19,12 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy, windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import Window
 
 VARIABLES = (
     *policy.LAYERS,
@@ -33,11 +35,13 @@ VARIABLES = (
     "keepwell_hosts",
     "keepwell_lab",
     "keepwell_now",
+    "keepwell_plan",
     "keepwell_probes",
     "keepwell_run",
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
+    "keepwell_windows",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")
@@ -61,6 +65,8 @@ class Settings:
     exposure: t.Literal["internet", "internal", "isolated"]
     probe_parameters: Mapping[str, Mapping[str, t.Any]]
     subset: Sequence[str]
+    plan: ServicePlan | None
+    windows: Sequence[Window]
 
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
@@ -131,6 +137,10 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
                 for key in value
                 if key not in known
             ]
+    bought, wrong = plan.build(variables.get("keepwell_plan"))
+    problems += wrong
+    open_times, wrong = windows.build(variables.get("keepwell_windows"), owner.timezone)
+    problems += wrong
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -140,6 +150,8 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
         exposure=t.cast(t.Any, exposure),
         probe_parameters=parameters,
         subset=subset(variables.get("keepwell_subset")),
+        plan=bought,
+        windows=open_times,
     )
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    Store,
-    canonical,
-    write_atomic,
-)
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 TOP_PROBLEMS = 5
 
@@ -51,6 +49,8 @@ def of(run: Run) -> dict[str, t.Any]:
         "hosts": hosts.model_dump(),
         "results": counts.results.model_dump(),
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
+        "changes": acted.outcomes(run.changes),
+        "planned_hosts": sum(1 for plan in run.plans if plan.moves),
     }
 
 
@@ -86,7 +86,30 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "work": _work(run),
         "evidence": evidence,
+    }
+
+
+def _work(run: Run) -> dict[str, t.Any] | None:
+    """Return what chores did and would do in few words; None for a run that only looked."""
+    if not (run.header.acting or run.changes or run.plans):
+        return None
+    held: dict[str, list[str]] = {}
+    for record in run.changes:
+        if record.outcome == "skipped":
+            held.setdefault(record.text or record.code, []).append(record.host)
+    pending = [plan for plan in run.plans if plan.moves]
+    return {
+        "outcomes": acted.outcomes(run.changes),
+        "bad": [
+            {"host": record.host, "outcome": record.outcome, "text": record.text}
+            for record in acted.asking(run.changes)
+        ],
+        "held": [{"text": text, "hosts": hosts} for text, hosts in held.items()],
+        "planned": len(pending),
+        "updates": sum(sum(plan.items.values()) for plan in pending),
+        "not_ready": [plan.host for plan in run.plans if not plan.ready],
     }
 
 

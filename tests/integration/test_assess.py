@@ -369,3 +369,26 @@ def test_no_report_is_made_of_changed_evidence(project: Project, tmp_path: Path)
     rebuilt = project.play("history_rebuild", hosts)
     assert "was changed after the run was sealed" in " ".join(rebuilt.output.split())
     assert "Runs of shop in the index: 1. Evidence changed since: 1." in rebuilt.output
+
+
+def test_a_second_look_in_the_same_run_keeps_the_first(project: Project, tmp_path: Path) -> None:
+    tasks: list[dict] = [
+        {"keepwell.fleet.run_begin": {}, "run_once": True},
+        {"keepwell.fleet.assess": {}},
+        {"keepwell.fleet.assess": {"again": True}},
+        {"keepwell.fleet.assess": {"again": True}},
+        {"keepwell.fleet.record": {}, "run_once": True},
+    ]
+    playbook = tmp_path / "twice.yml"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    command = project.command("assess", inventory(tmp_path / "shop.yml", LOCAL))
+    command[1] = str(playbook)
+    subprocess.run(command, cwd=PROJECT, env=project.environment(), check=True, capture_output=True, timeout=170)
+    [run] = (project.state / "shop" / "runs").iterdir()
+    first, last = (json.loads((run / folder / "here.json").read_text()) for folder in ("before", "hosts"))
+    assert first["observation"]["collected_at"] < last["observation"]["collected_at"]
+    assert set(json.loads((run / "manifest.json").read_text())["files"]) == {
+        "run.json",
+        "before/here.json",
+        "hosts/here.json",
+    }

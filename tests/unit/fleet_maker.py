@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, grade, models
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, grade, models, run_document
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, worst
 
 NOW = models.epoch("2026-11-23T03:12:40Z")
@@ -234,9 +234,9 @@ def _changes(hosts: list[models.HostResult], infos: dict[str, models.CheckInfo])
     ]
     recent = [entry for entry in open_findings if entry[2].first_seen > models.iso(NOW - 1.5 * DAY)]
 
-    def change(entry: tuple[str, str, models.Finding], **more: object) -> models.Change:
+    def change(entry: tuple[str, str, models.Finding], **more: object) -> models.FindingChange:
         host, check, finding = entry
-        return models.Change(
+        return models.FindingChange(
             host=host,
             check=check,
             title=infos[check].title,
@@ -248,7 +248,7 @@ def _changes(hosts: list[models.HostResult], infos: dict[str, models.CheckInfo])
 
     worse = [change(entry, previous_state="watch") for entry in open_findings if entry[2].state == "crit"][:3]
     resolved = [
-        models.Change(
+        models.FindingChange(
             host=host.host,
             check="services.failed",
             title="Failed services",
@@ -273,7 +273,7 @@ def _changes(hosts: list[models.HostResult], infos: dict[str, models.CheckInfo])
 
 def make_run(
     count: int, *, seed: int = 84, hostile: bool = False, partial: tuple[str, ...] = (), first: bool = False
-) -> models.Run:
+) -> run_document.Run:
     """Return a whole run over ``count`` hosts."""
     dice = random.Random(seed)
     hosts = []
@@ -290,9 +290,9 @@ def make_run(
     problems = counting.problems(hosts, infos)
     urgent = sum(problem.state in ("crit", "act") for problem in problems)
     measured = [host.collected_at for host in hosts if host.collected_at]
-    return models.Run(
+    return run_document.Run(
         status="complete",
-        header=models.RunHeader(
+        header=run_document.RunHeader(
             run_id="01KARN3T5V7X9Z1B3D5F7H9K2M",
             client=models.Client(
                 id="demolen",
@@ -302,7 +302,7 @@ def make_run(
             started_at=models.iso(NOW - 160),
             population=sorted(host.host for host in hosts),
             partial=list(partial),
-            trigger=models.Trigger(
+            trigger=run_document.Trigger(
                 user="keepwell", controller="control01", origin="timer", reference="keepwell-report@demolen.service"
             ),
             inventory=["inventories/demolen"],

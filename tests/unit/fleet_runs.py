@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, runs
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, identifiers, processes, runs
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import worst
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     CheckResult,
@@ -13,10 +14,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Finding,
     HostEvidence,
     HostResult,
-    RunHeader,
-    Trigger,
     iso,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
 
 NOW = 1_795_399_200.0
 _OBSERVATION = {"schema_version": "1.0", "collected_at": NOW, "duration_s": 1.0, "privileged": True, "probes": {}}
@@ -24,7 +25,7 @@ _OBSERVATION = {"schema_version": "1.0", "collected_at": NOW, "duration_s": 1.0,
 
 def header(run_id: str, population: t.Sequence[str] = ("web1",), at: float = NOW, process: t.Any = None) -> RunHeader:
     """A run's header. Its process is a dead one unless told otherwise."""
-    dead = {"pid": 1, "started": 0, "boot_id": "none", "controller": evidence.this_process()["controller"]}
+    dead = {"pid": 1, "started": 0, "boot_id": "none", "controller": processes.this_process()["controller"]}
     return RunHeader(
         run_id=run_id,
         client=Client(id="acme", name="Acme"),
@@ -37,7 +38,7 @@ def header(run_id: str, population: t.Sequence[str] = ("web1",), at: float = NOW
 
 def finding(host: str, check: str, state: t.Any, obj: str = "", at: float = NOW, **more: t.Any) -> Finding:
     """A finding with its real key."""
-    key = evidence.finding_key("acme", host, check, obj)
+    key = identifiers.finding_key("acme", host, check, obj)
     return Finding(key=key, object=obj, state=state, observed="seen", first_seen=iso(at), **more)
 
 
@@ -81,12 +82,40 @@ def host_evidence(
     )
 
 
+def change(host: str, outcome: t.Any, run_id: str = "", at: float = NOW, **more: t.Any) -> ChangeRecord:
+    """What was done on a host."""
+    more.setdefault("chore", "patching")
+    ended = None if outcome == "running" else iso(at + 300)
+    return ChangeRecord(
+        run_id=run_id, client="acme", host=host, outcome=outcome, started_at=iso(at), ended_at=ended, **more
+    )
+
+
+def plan(host: str, run_id: str = "", at: float = NOW, **more: t.Any) -> Plan:
+    """What would be done on a host: nothing, unless told."""
+    document = {
+        "manager": "apt",
+        "policy": "security",
+        "plan_hash": "0" * 64,
+        "reboot": {"expected": "no"},
+        "rollback": {"possible": "yes", "text": "old packages are kept"},
+        **more,
+    }
+    return Plan(run_id=run_id, client="acme", host=host, made_at=iso(at), **document)
+
+
 def record(store: evidence.Store, hosts: t.Sequence[HostEvidence], at: float = NOW, **more: t.Any) -> str:
     """Begin, fill and conclude a run; return its id."""
-    run_id = evidence.new_run_id(at)
+    run_id = identifiers.new_run_id(at)
     population = more.pop("population", None) or [entry.result.host for entry in hosts]
     runs.begin(store, header(run_id, population, at), at)
     for entry in hosts:
         store.write_host(entry.model_copy(update={"run_id": run_id, "judged_at": iso(at)}))
+    for entry in more.pop("changes", ()):
+        store.write_change(entry.model_copy(update={"run_id": run_id}))
+    for entry in more.pop("plans", ()):
+        store.write_plan(entry.model_copy(update={"run_id": run_id}))
+    for name, content in more.pop("documents", {}).items():
+        store.write_document(run_id, name, content)
     runs.conclude(store, run_id, at + 10, **more)
     return run_id

@@ -23,6 +23,7 @@ PARAMETERS = ("watched",)
 # 150 units and 200 timers keep the document of any host below 150 KiB.
 UNIT_CAP = 150
 TIMER_CAP = 200
+RUNNING_CAP = 300
 MASKED_CAP = 100
 RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 JOURNAL_LINES = 600
@@ -44,7 +45,8 @@ def collect(machine, parameters):
 
     ``parameters["watched"]`` names units that are always listed, even when they do not exist. Keys: ``manager``,
     ``version``, ``manager_since`` (epoch: this start of systemd), ``system_state``, ``counts`` (kind -> active state
-    -> number), ``units`` (id -> facts), ``left_out`` (units that matter beyond the cap), ``timers``, ``watched``,
+    -> number), ``units`` (id -> facts), ``left_out`` (units that matter beyond the cap), ``running`` (names of all
+    services with a running process, at most RUNNING_CAP: what a change must not lose), ``timers``, ``watched``,
     ``masked`` (by the administrator), ``restarts_last_hour`` (unit -> number, None: the journal could not be read),
     ``lingering_users`` (whose own units are not looked at), ``cron``.
     """
@@ -74,6 +76,7 @@ def collect(machine, parameters):
         "counts": counts,
         "units": units,
         "left_out": left_out,
+        "running": _running(services),
         "timers": timers,
         "watched": watched,
         "masked": _masked(machine),
@@ -81,6 +84,12 @@ def collect(machine, parameters):
         "lingering_users": machine.listdir("/var/lib/systemd/linger", source="linger"),
         "cron": _cron(machine, services),
     }
+
+
+def _running(services):
+    return sorted(block["Id"] for block in services if block.get("SubState") == "running" and "Id" in block)[
+        :RUNNING_CAP
+    ]
 
 
 def _full_name(name):

@@ -13,7 +13,7 @@ import json
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Difference
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import canonical, host_file_name
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical, host_file_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import fingerprint
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
@@ -32,10 +32,28 @@ def look(action: HostAction, job: Job) -> dict[str, t.Any]:
     return {"observation": document, "probes": answers}
 
 
+def boot(action: HostAction, job: Job) -> str:
+    """Return what differs from boot to boot: the boot id and the start of process 1, a container's only sign."""
+    return identity(action.ask({"operation": "boot"}, job.task_vars))
+
+
+def identity(answer: t.Mapping[str, t.Any]) -> str:
+    """Return the part of an answer on the boot that is the same until the next boot."""
+    return f"{answer['boot_id']} {answer['pid1_started']}"
+
+
+def rebooted(before: dict[str, t.Any], now: str, own: str) -> list[Difference]:
+    """Return a difference when the host was booted since, and not by this change (``own`` is its boot)."""
+    if now in (before.get("boot"), own):
+        return []
+    return [Difference(kind="boot", name="host", before="up", after="rebooted by someone else meanwhile", bad=False)]
+
+
 def take(action: HostAction, job: Job) -> None:
     """Write down how the host is now, once a run."""
     if job.store.read_document(job.run_id, name(job.host)) is None:
-        job.store.write_document(job.run_id, name(job.host), canonical(look(action, job)))
+        found = {**look(action, job), "boot": boot(action, job)}
+        job.store.write_document(job.run_id, name(job.host), canonical(found))
 
 
 def known(job: Job, begun_by: str) -> dict[str, t.Any] | None:

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
@@ -40,7 +41,7 @@ def first(job: Job, plan: Plan | None) -> Stop | None:
         _bought(job)
         or _approved(job, plan)
         or _windows(job)
-        or _gate(job, plan)
+        or _gate(job)
         or _ready(plan)
         or (Stop("nothing", "", "Nothing that the policy wants is pending.") if plan.empty else None)
     )
@@ -111,11 +112,19 @@ def records(job: Job) -> list[ChangeRecord]:
 def schedule(job: Job) -> rings.Schedule:
     """Return which host is in which ring, as this run wrote it down."""
     content = job.store.read_document(job.run_id, SCHEDULE)
+    if content is None:
+        raise EvidenceError("The hosts were not scheduled. Call keepwell.fleet.patch_schedule first; the role does.")
     return rings.Schedule.model_validate_json(content)
 
 
-def _gate(job: Job, plan: Plan) -> Stop | None:
-    decision = rings.gate(job.host, schedule(job), records(job), plan, job.options, job.now())
+def _gate(job: Job) -> Stop | None:
+    known = rings.Round(
+        run_id=job.run_id,
+        population=job.store.read_run(job.run_id).header.population,
+        plans={entry.host: entry for entry in job.store.read_plans(Plan, job.run_id)},
+        records=records(job),
+    )
+    decision = rings.gate(job.host, schedule(job), known, job.options, job.now())
     return None if decision.go else Stop("skipped", decision.code, decision.text)
 
 

@@ -13,10 +13,11 @@ import typing as t
 
 from pydantic import Field
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
 
 UpdateClass = t.Literal["security", "point_release", "bugfix", "feature", "unknown", "dependency"]
-Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall"]
+# retire: an old kernel that goes because the host keeps only so many of them.
+Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall", "retire"]
 
 
 class Item(Model):
@@ -82,18 +83,14 @@ class Rollback(Model):
     """What can be taken back, told before anything is done."""
 
     possible: t.Literal["yes", "partly", "no"]
-    means: str = Field("", description="kept_packages, history_undo, snapshot, previous_kernel; several joined by +")
+    means: str = Field("", description="kept_packages, previous_kernel; several joined by +")
     text: str
     not_possible: list[str] = Field([], description="packages that cannot go back, each with its reason")
 
 
-class Plan(Model):
+class Plan(HostDocument):
     """What patching would do on one host: announced, approved and then carried out as it is, or not at all."""
 
-    schema_version: str = SCHEMA_VERSION
-    client: str
-    host: str
-    run_id: str
     made_at: Timestamp
     manager: str
     policy: str = Field(description="security, security_and_point_release or all")

@@ -25,16 +25,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     plain,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import (
-    EvidenceError,
-    Store,
-    current_run,
-    this_process,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 CHORE: t.Final = "patching"
 # A plan in evidence is read back by the steps after it.
@@ -112,7 +109,10 @@ class PatchAction(HostAction):
         variables = task_vars or {}
         self.validate_argument_spec({})
         try:
-            return self.work(self._job(variables))
+            job = self._job(variables)
+            # A worker lives on when ansible-playbook is killed: with this its run stays open until the worker ends.
+            with job.store.observing(job.run_id):
+                return self.work(job)
         except AnsibleConnectionFailure as exc:
             return {"changed": False, "unreachable": True, "msg": one_line(f"not reachable: {cause(str(exc))}")}
         except (settings.SettingsError, EvidenceError, HostError) as exc:

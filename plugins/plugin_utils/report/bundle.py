@@ -10,8 +10,7 @@ import gettext
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import dump
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
     file_name,
@@ -21,7 +20,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import EngineerView, engineer_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import findings_csv, results_csv
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import changes_csv, findings_csv, results_csv
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 REPORTS = ("engineer",)
 FORMATS = ("html", "md", "csv", "json")
@@ -52,6 +52,8 @@ def make_bundle(
     if "csv" in formats:
         files[file_name(run, "results", "csv")] = results_csv(desk)
         files[file_name(run, "findings", "csv")] = findings_csv(desk)
+        if run.changes:
+            files[file_name(run, "changes", "csv")] = changes_csv(desk)
     if "json" in formats:
         # The evidence itself, not what was made presentable.
         files[file_name(run, "run", "json")] = dump(run)

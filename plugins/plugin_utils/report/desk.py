@@ -13,18 +13,14 @@ import urllib.parse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY, Pillar, State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import host_file_name
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
-    CheckInfo,
-    Finding,
-    HostResult,
-    Run,
-    epoch,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckInfo, Finding, HostResult, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Clock, Deadline, clock_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge, badges
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # Above this many hosts every host gets a page of its own and the index keeps what is not ok.
 SPLIT_ABOVE = 300
@@ -67,6 +63,7 @@ class Desk:
     texts: gettext.NullTranslations
     badges: dict[State, Badge]
     checks: dict[str, CheckInfo]
+    changes: dict[str, list[ChangeRecord]]
     split: bool
     warnings: list[str]
 
@@ -115,12 +112,16 @@ def desk_for(run: Run, texts: gettext.NullTranslations | None = None, *, split: 
     texts = texts or gettext.NullTranslations()
     now = epoch(shown.ended_at or shown.data_as_of or shown.header.started_at)
     clock, warning = clock_for(shown.header.client.timezone, now)
+    changes: dict[str, list[ChangeRecord]] = {}
+    for record in shown.changes:
+        changes.setdefault(record.host, []).append(record)
     return Desk(
         run=shown,
         clock=clock,
         texts=texts,
         badges=badges(texts),
         checks={check.id: check for check in shown.checks},
+        changes=changes,
         split=split or len(shown.hosts) > SPLIT_ABOVE,
         warnings=[warning] if warning else [],
     )

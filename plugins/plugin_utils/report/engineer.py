@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Change, Grade, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, RunCounts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
     COLUMN,
     ROW,
@@ -39,6 +39,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.problems import ProblemView, problem_views
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.unknown import UnknownView, unknown_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import WorkView, work_view
 
 CHANGES_SHOWN = 25
 # A host that fell silent, or came back, changes all its checks at once: that is one line, not thirty.
@@ -138,6 +139,7 @@ class EngineerView:
     today: list[ProblemView]
     watch: list[ProblemView]
     changes: ChangesView | None
+    work: WorkView | None
     unknown: UnknownView
     heat: HeatMapView
     pillars: list[PillarView]
@@ -180,6 +182,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         today=problem_views(desk, [p for p in problems if p.state in ("crit", "act")], "t"),
         watch=problem_views(desk, [p for p in problems if p.state == "watch"], "w"),
         changes=changes_view(desk),
+        work=work_view(desk),
         unknown=unknown_view(desk),
         heat=_heat(desk),
         pillars=_pillars(desk),
@@ -222,9 +225,9 @@ def changes_view(desk: Desk) -> ChangesView | None:
     )
 
 
-def _changes(desk: Desk, changes: Sequence[Change]) -> Shown[ChangeRow]:
+def _changes(desk: Desk, changes: Sequence[FindingChange]) -> Shown[ChangeRow]:
     per_host = Counter((change.host, change.previous_state, change.state) for change in changes)
-    grouped: dict[tuple[str, State | None, State], list[Change]] = {}
+    grouped: dict[tuple[str, State | None, State], list[FindingChange]] = {}
     for change in changes:
         number = per_host[change.host, change.previous_state, change.state]
         title = desk.texts.gettext("{number} findings at once").format(number=number)

@@ -17,7 +17,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
 

@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
     page_href,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import ChangeView, change_view
 
 FINDINGS_SHOWN = 10
 # In an index over many hosts the worst ones keep a few lines each; every host's own page has them all.
@@ -88,6 +89,7 @@ class HostView:
     not_applicable: list[str]
     accepted: list[Accepted]
     blind: list[str]
+    changes: list[ChangeView]
 
 
 def host_view(desk: Desk, host: HostResult, *, brief: bool = False) -> HostView:
@@ -115,6 +117,7 @@ def host_view(desk: Desk, host: HostResult, *, brief: bool = False) -> HostView:
         not_applicable=[desk.title(check) for check in host.not_applicable],
         accepted=accepted_of(desk, [host]),
         blind=_blind(host),
+        changes=[] if brief else [change_view(desk, record) for record in desk.changes.get(host.host, ())],
     )
 
 

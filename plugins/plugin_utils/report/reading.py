@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, load
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 
 def read_run(path: Path) -> Run:

@@ -11,6 +11,7 @@ import io
 import typing as t
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 
@@ -34,6 +35,12 @@ RESULT_COLUMNS = (
 FINDING_COLUMNS = (
     "key", "client", "run_id", "host", "check", "pillar", "title", "object", "state", "observed", "expected", "summary",
     "advice", "command", "first_seen", "since", "age_basis", "deadline", "controls",
+)  # fmt: skip
+CHANGE_COLUMNS = (
+    "client", "run_id", "host", "chore", "ring", "outcome", "code", "text", "started_at", "ended_at", "lane", "window",
+    "approver", "ticket", "packages", "advisories", "cves", "reboot_required", "reboot_done", "kernel_before",
+    "kernel_after", "services", "differences", "findings_new", "half_done", "config_files", "residual", "rollback",
+    "plan_hash", "transaction", "begun_by",
 )  # fmt: skip
 
 
@@ -95,6 +102,48 @@ def findings_csv(desk: Desk) -> bytes:
                     )
                 )
     return _table(FINDING_COLUMNS, rows)
+
+
+def changes_csv(desk: Desk) -> bytes:
+    """Return every change with what was done; several things in one cell are set apart by semicolons."""
+    return _table(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes))
+
+
+def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
+    reboot = record.reboot
+    return (
+        record.client,
+        record.run_id,
+        record.host,
+        record.chore,
+        record.ring or "",
+        record.outcome,
+        record.code,
+        record.text,
+        record.started_at,
+        record.ended_at or "",
+        record.lane,
+        record.window,
+        record.approver,
+        record.ticket,
+        "; ".join(f"{entry.name} {entry.before or '-'} -> {entry.after or '-'}" for entry in record.versions),
+        " ".join(record.advisories),
+        " ".join(record.cves),
+        reboot.required if reboot else "",
+        ("yes" if reboot.done else "no") if reboot else "",
+        reboot.kernel_before if reboot else "",
+        reboot.kernel_after if reboot else "",
+        "; ".join(f"{unit}: {what}" for unit, what in sorted(record.services.items())),
+        "; ".join(f"{entry.kind} {entry.name}: {entry.before} -> {entry.after}" for entry in record.differences),
+        " ".join(record.findings_new),
+        "; ".join(record.half_done),
+        " ".join(record.config_files),
+        "; ".join(record.residual),
+        record.rollback,
+        record.plan_hash,
+        record.transaction,
+        record.begun_by,
+    )
 
 
 def cell(value: t.Any) -> str:

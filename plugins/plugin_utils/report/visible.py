@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import canonical
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # C0, DEL and C1 controls; then invisible, directional, line separating, and tag characters; last our own signs, so
 # that different texts stay different.

@@ -20,14 +20,14 @@ import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.keepwell.fleet.plugins.action.render import ActionModule
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import models
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.command import fleet_command
 
 FILES = ["engineer.html", "findings.csv", "results.csv", "run.json", "summary.md"]
 
 
-def put(state: Path, run: models.Run) -> Path:
+def put(state: Path, run: run_document.Run) -> Path:
     """Write a run into a state directory and return its run.json."""
     path = state / "demolen" / "runs" / run.header.run_id / "run.json"
     path.parent.mkdir(parents=True)
@@ -35,7 +35,7 @@ def put(state: Path, run: models.Run) -> Path:
     return path
 
 
-def later(run: models.Run, run_id: str, day: str) -> models.Run:
+def later(run: run_document.Run, run_id: str, day: str) -> run_document.Run:
     header = run.header.model_copy(update={"run_id": run_id, "started_at": f"{day}T03:00:00Z"})
     return run.model_copy(update={"header": header})
 

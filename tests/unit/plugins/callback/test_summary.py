@@ -101,3 +101,38 @@ def test_a_partial_run_says_so() -> None:
 def test_a_run_without_a_grade_says_so_in_words() -> None:
     assert text(grade="none")[0].endswith("in good shape. No grade.")
     assert text(grade="B?")[0].endswith("in good shape. Grade B?")
+
+
+def work(**more: t.Any) -> dict[str, t.Any]:
+    return {"outcomes": {}, "bad": [], "held": [], "planned": 0, "updates": 0, "not_ready": [], **more}
+
+
+def test_what_was_done_is_told_before_what_is_to_do() -> None:
+    lines = text(
+        work=work(
+            outcomes={"done": 3, "failed": 1, "skipped": 5, "nothing": 2},
+            bad=[{"host": "web1", "outcome": "failed", "text": "nginx.service does not run any more."}],
+            held=[{"text": "Ring 2 waits for ring 1.", "hosts": ["a", "b", "c", "d", "e"]}],
+            planned=9,
+            updates=40,
+        )
+    )
+    assert lines[3:7] == [
+        "Patching  ✖ 1 failed, ✓ 3 done, ◔ 5 kept back, – 2 with nothing to do",  # noqa: RUF001
+        "  ✖ web1: nginx.service does not run any more.",
+        "  ◔ Ring 2 waits for ring 1. [a, b, c and 2 more]",
+        "Do today",
+    ]
+
+
+def test_a_plan_alone_is_told_in_one_line() -> None:
+    lines = text(work=work(outcomes={"planned": 2}, planned=2, updates=12, not_ready=["web1"]))
+    assert lines[3] == "Patching  ○ 2 planned, 12 updates for 2 hosts in the plan, not ready: web1"
+
+
+def test_many_failures_leave_room_for_the_rest() -> None:
+    bad = [{"host": f"web{n}", "outcome": "failed", "text": "x" * 300} for n in range(50)]
+    lines = text(work=work(outcomes={"failed": 50}, bad=bad))
+    assert len(lines) <= callback.LINES
+    assert "    and 46 more in the report" in lines
+    assert lines[-1].startswith("Evidence  ")

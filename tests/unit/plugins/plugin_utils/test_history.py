@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
-from fleet_runs import NOW, finding, host_evidence, record
+from fleet_runs import NOW, change, finding, host_evidence, record
 from sqlalchemy.exc import OperationalError
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import documents, evidence, history, identifiers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Manifest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest
 
 DAY = 86400.0
 
@@ -21,7 +22,7 @@ def store(tmp_path: Path) -> evidence.Store:
 
 
 def first_seen(store: evidence.Store, check: str, obj: str = "", now: float = NOW + 90 * DAY) -> float | None:
-    key = evidence.finding_key("acme", "web1", check, obj)
+    key = identifiers.finding_key("acme", "web1", check, obj)
     return history.History(store).of("web1", now).finding_first_seen(key)
 
 
@@ -134,14 +135,14 @@ def test_what_the_database_says_is_one_sentence(store: evidence.Store, monkeypat
     record(store, [host_evidence("web1", {})])
     index = history.History(store)
     store.history.write_bytes(store.history.read_bytes()[:4096] + b"x" * 8192)
-    with pytest.raises(evidence.EvidenceError, match=r"^The history index \S+ cannot be used: [^\n]+$"):
+    with pytest.raises(documents.EvidenceError, match=r"^The history index \S+ cannot be used: [^\n]+$"):
         index.of("web1", NOW)
 
     def full(self: history.History, manifest: Manifest) -> None:
         raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
     monkeypatch.setattr(history.History, "add", full)
-    with pytest.raises(evidence.EvidenceError, match="database or disk is full"):
+    with pytest.raises(documents.EvidenceError, match="database or disk is full"):
         record(store, [host_evidence("web1", {})], at=NOW + 60)
     monkeypatch.undo()
     history.open_history(store)
@@ -154,3 +155,28 @@ def test_a_host_without_history_is_no_error(store: evidence.Store) -> None:
     assert known.previous("disks") is None
     assert known.previous_at() is None
     assert known.boots() == []
+
+
+def test_changes_come_back_whole_and_oldest_first(store: evidence.Store) -> None:
+    versions = [{"name": "openssl", "before": "3.0.1", "after": "3.0.2"}]
+    first = change("web2", "failed", at=NOW, ring=1, versions=versions, findings_new=["services.failed"])
+    record(store, [host_evidence("web2", {})], changes=[first])
+    release = change("web2", "released", at=NOW + DAY, chore="release")
+    record(store, [host_evidence("web1", {})], changes=[change("web1", "done", at=NOW + DAY), release], at=NOW + DAY)
+    known = history.open_history(store)
+    found = known.changes("patching")
+    assert [(entry.host, entry.outcome) for entry in found] == [("web2", "failed"), ("web1", "done")]
+    assert found[0] == first.model_copy(update={"run_id": found[0].run_id})
+    assert [entry.host for entry in known.changes("patching", since=NOW + 1)] == ["web1"]
+    assert [entry.host for entry in known.changes("release")] == ["web2"]
+    before = known.dump()
+    known.rebuild()
+    assert known.dump() == before
+
+
+def test_an_index_of_an_older_version_is_made_anew(store: evidence.Store) -> None:
+    record(store, [host_evidence("web1", {})], changes=[change("web1", "done")])
+    with sqlite3.connect(store.history) as connection:
+        connection.execute("DROP TABLE changes")
+        connection.execute("PRAGMA user_version = 1")
+    assert [entry.outcome for entry in history.open_history(store).changes("patching")] == ["done"]

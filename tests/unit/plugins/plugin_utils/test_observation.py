@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probe_registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     assessment,
+    documents,
     evidence,
     history,
     observation,
@@ -67,7 +68,7 @@ def test_a_frame_of_the_wrong_kind_is_refused(path: tuple[str, ...], value: obje
 def test_no_data_of_a_probe_costs_more_than_results(probes: dict[str, dict[str, t.Any]]) -> None:
     judging = assessment.Judging("01K0000000000000000000000A", "acme", "web1", (), NOW, DEFAULTS)
     found = assessment.judge_observation(judging, document(probes), Contact(reached=True))
-    evidence.dump(found)
+    documents.dump(found)
     assert found.observation is not None
     view = observation.view(found.observation, "web1", NOW)
     for _metric, name, value in _registry.series(view):

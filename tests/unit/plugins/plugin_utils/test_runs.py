@@ -7,21 +7,26 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from fleet_runs import NOW, finding, header, host_evidence, host_result, record
+from fleet_runs import NOW, change, finding, header, host_evidence, host_result, record
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     counting,
     delta,
+    documents,
     evidence,
     grade,
     history,
+    identifiers,
+    processes,
+    run_files,
     runs,
     status,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 
 CHECK_IDS = [check.id for check in CHECKS]
 FLEETS = st.lists(
@@ -113,7 +118,7 @@ def test_an_interrupted_run_is_sealed_listed_and_its_evidence_counts(tmp_path: P
 
 def test_a_running_run_is_left_alone(tmp_path: Path) -> None:
     store = evidence.Store(tmp_path, "acme")
-    store.begin(header("01K0000000000000000000000A", process=evidence.this_process()))
+    store.begin(header("01K0000000000000000000000A", process=processes.this_process()))
     record(store, [host_evidence("web1", {})], at=NOW + 60)
     assert store.unsealed() == ["01K0000000000000000000000A"]
 
@@ -124,7 +129,7 @@ def test_two_runs_that_begin_together_seal_a_dead_one_once(tmp_path: Path) -> No
     dead = "01K0000000000000000000000A"
     store.begin(header(dead, [f"web{number}" for number in range(20)]))
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
-        begun = [pool.submit(runs.begin, store, header(evidence.new_run_id(NOW + n)), NOW + 60) for n in (1, 2)]
+        begun = [pool.submit(runs.begin, store, header(identifiers.new_run_id(NOW + n)), NOW + 60) for n in (1, 2)]
         assert dead in {run_id for future in begun for run_id in future.result()}
     assert [seal.seq for seal in store.sealed()] == [1, 2]
     assert not history.History(store).behind()
@@ -135,8 +140,8 @@ def test_a_long_history_is_not_read_for_every_run(tmp_path: Path, monkeypatch: p
     for day in range(6):
         record(store, [host_evidence("web1", {})], at=NOW + day * 86400)
     read = []
-    load = evidence.load
-    monkeypatch.setattr(evidence, "load", lambda model, path: read.append(path.name) or load(model, path))
+    load = documents.load
+    monkeypatch.setattr(run_files, "load", lambda model, path: read.append(path.name) or load(model, path))
     record(store, [host_evidence("web1", {})], at=NOW + 7 * 86400)
     assert read.count("manifest.json") < 6
     assert [seal.seq for seal in store.sealed()] == [*range(1, 8)]
@@ -147,7 +152,7 @@ def test_a_damaged_end_of_the_chain_stops_a_run_before_it_begins(tmp_path: Path)
     store = evidence.Store(tmp_path, "acme")
     run_id = record(store, [host_evidence("web1", {})])
     (store.run_dir(run_id) / "manifest.json").write_text("{torn")
-    with pytest.raises(evidence.EvidenceError, match=r"manifest\.json is not JSON"):
+    with pytest.raises(documents.EvidenceError, match=r"manifest\.json is not JSON"):
         runs.begin(store, header("01K0000000000000000000000A"), NOW)
     assert store.run_ids() == [run_id]
 
@@ -248,3 +253,73 @@ def test_the_score_is_never_rounded_up() -> None:
 def test_verdict_is_one_plain_sentence(states: list[str], sentence: str) -> None:
     hosts = [host_result(f"h{n}", {"time.offset": state}) for n, state in enumerate(states)]
     assert runs.verdict(counting.count_run(hosts)) == sentence
+
+
+def test_a_change_that_a_killed_run_left_open_stays_running(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    killed = header("01K0000000000000000000000A").model_copy(update={"acting": ["patching"]})
+    runs.begin(store, killed, NOW)
+    store.write_change(change("web1", "running", run_id=killed.run_id, log="Unpacking ..."))
+    assert runs.begin(store, header("01K0000000000000000000000B"), NOW + 60) == [killed.run_id]
+    sealed = store.read_run(killed.run_id)
+    assert sealed.status == "interrupted"
+    assert sealed.header.acting == ["patching"]
+    assert [(entry.outcome, entry.log) for entry in sealed.changes] == [("running", "Unpacking ...")]
+    assert [entry.outcome for entry in history.History(store).changes("patching")] == ["running"]
+
+
+def acting(run_id: str, process: dict | None = None) -> RunHeader:
+    return header(run_id, process=process).model_copy(update={"acting": ["patching"]})
+
+
+def test_only_one_run_at_a_time_changes_hosts(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    first = acting("01K0000000000000000000000A", process=processes.this_process())
+    runs.begin(store, first, NOW)
+    # A run that only looks is no obstacle and meets none.
+    runs.begin(store, header("01K0000000000000000000000B", process=processes.this_process()), NOW)
+    with pytest.raises(documents.EvidenceError) as caught:
+        runs.begin(store, acting("01K0000000000000000000000C"), NOW)
+    assert str(caught.value) == (
+        f"Hosts of Acme are being changed (patching) by run {first.run_id}, since 2026-11-23T02:00:00Z, started by ops "
+        "on control. Only one run at a time may change a client's hosts. "
+        f"Wait for its end, or stop process {processes.this_process()['pid']} there."
+    )
+    assert "01K0000000000000000000000C" not in store.run_ids()
+    runs.conclude(store, first.run_id, NOW)
+    runs.begin(store, acting("01K0000000000000000000000C"), NOW)
+
+
+def test_a_killed_run_with_a_worker_still_at_a_host_counts_as_acting(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    killed = acting("01K0000000000000000000000A")
+    runs.begin(store, killed, NOW)
+    with store.observing(killed.run_id), pytest.raises(documents.EvidenceError, match="workers of it are still"):
+        runs.begin(store, acting("01K0000000000000000000000B"), NOW)
+    assert runs.begin(store, acting("01K0000000000000000000000B"), NOW) == [killed.run_id]
+
+
+def test_of_two_runs_that_want_to_act_at_the_same_moment_one_is_refused(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("fork")) as pool:
+        began = [pool.submit(_begin_acting, tmp_path, f"01K000000000000000000000{n:02d}") for n in range(6)]
+        assert sorted(entry.result() for entry in began) == [False] * 5 + [True]
+
+
+def _begin_acting(state: Path, run_id: str) -> bool:
+    try:
+        runs.begin(evidence.Store(state, "acme"), acting(run_id, process=processes.this_process()), NOW)
+    except documents.EvidenceError:
+        return False
+    return True
+
+
+def test_a_host_that_was_not_reached_counts_only_what_was_asked_for(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    part = header("01K0000000000000000000000A").model_copy(update={"subset": ["packages"]})
+    runs.begin(store, part, NOW)
+    run = runs.conclude(store, part.run_id, NOW)
+    asked = {check.id for check in CHECKS if set(check.needs) <= {"packages"}}
+    assert {result.check for result in run.hosts[0].results} == asked
+    assert len(asked) < len(CHECKS)
+    assert run.counts is not None
+    assert run.counts.results.unknown == len(asked)

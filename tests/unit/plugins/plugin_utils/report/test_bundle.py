@@ -20,9 +20,10 @@ from pathlib import Path
 
 import fleet_maker
 import pytest
+import work_maker
 from markdown_it import MarkdownIt
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, evidence, models
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, documents, models, run_document
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN
@@ -41,13 +42,21 @@ FLEETS = {
     "300": {"count": 300},
     "301": {"count": 301},
     "1000": {"count": 1000},
+    "planned": {"count": 14, "work": {"changes": False}},
+    "worked": {"count": 14, "work": {}},
+    "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
+    "300 worked": {"count": 300, "work": {}},
+    "1000 failed": {"count": 1000, "work": {"bad": True}},
 }
 every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 
 
 @cache
-def run_of(fleet: str) -> models.Run:
-    return fleet_maker.make_run(**FLEETS[fleet])
+def run_of(fleet: str) -> run_document.Run:
+    arguments = dict(FLEETS[fleet])
+    work = arguments.pop("work", None)
+    run = fleet_maker.make_run(**arguments)
+    return run if work is None else work_maker.with_work(run, **work)
 
 
 @cache
@@ -112,7 +121,7 @@ class Reader(HTMLParser):
 
 @pytest.mark.parametrize("fleet", [fleet for fleet in FLEETS if fleet != "1000"])
 def test_the_same_run_gives_the_same_bytes(fleet):
-    again = models.Run.model_validate(run_of(fleet).model_dump(mode="json"))
+    again = run_document.Run.model_validate(run_of(fleet).model_dump(mode="json"))
     assert make_bundle(again, TEMPLATES).files == files_of(fleet)
 
 
@@ -215,7 +224,7 @@ def summary_counts(text: str) -> tuple[dict[str, int], dict[str, int]]:
 @every_fleet
 def test_every_output_tells_the_same_numbers(fleet):
     run = run_of(fleet)
-    copy = models.Run.model_validate_json(file_of(fleet, "run"))
+    copy = run_document.Run.model_validate_json(file_of(fleet, "run"))
     counts = counting.count_run(copy.hosts)
     results = {state: getattr(counts.results, state) for state in STATES}
     hosts = {state: getattr(counts.hosts, state) for state in STATES}
@@ -243,11 +252,20 @@ def test_every_output_tells_the_same_numbers(fleet):
 
 
 def test_the_copy_of_the_run_is_the_evidence_itself():
-    assert file_of("hostile", "run") == evidence.dump(run_of("hostile"))
+    assert file_of("hostile", "run") == documents.dump(run_of("hostile"))
 
 
 @pytest.mark.parametrize(
-    ("fleet", "limit"), [("300", 2 * MIB), ("301", 2 * MIB), ("1000", 2 * MIB), ("small", MIB // 4)]
+    ("fleet", "limit"),
+    [
+        ("300", 2 * MIB),
+        ("301", 2 * MIB),
+        ("1000", 2 * MIB),
+        ("small", MIB // 4),
+        ("worked", MIB // 4),
+        ("300 worked", 2 * MIB),
+        ("1000 failed", 2 * MIB),
+    ],
 )
 def test_the_page_stays_within_its_budget(fleet, limit):
     assert len(index_of(fleet).encode()) <= limit

@@ -14,6 +14,7 @@ from pathlib import Path
 import browser
 import fleet_maker
 import pytest
+import work_maker
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 
@@ -43,11 +44,17 @@ def reports(tmp_path_factory):
         "300": {"count": 300},
         "301": {"count": 301},
         "hostile": {"count": 14, "hostile": True},
+        "planned": {"count": 14, "work": {"changes": False}},
+        "worked": {"count": 14, "work": {}},
+        "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
     }
     indexes = {}
     for name, fleet in fleets.items():
         root = tmp_path_factory.mktemp("report")
-        for path, content in make_bundle(fleet_maker.make_run(**fleet), TEMPLATES).files.items():
+        work = fleet.pop("work", None)
+        run = fleet_maker.make_run(**fleet)
+        run = run if work is None else work_maker.with_work(run, **work)
+        for path, content in make_bundle(run, TEMPLATES).files.items():
             (root / path).parent.mkdir(exist_ok=True)
             (root / path).write_bytes(content)
         indexes[name] = root / "engineer.html"
@@ -55,7 +62,7 @@ def reports(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("fleet", ["1", "14", "300", "301", "hostile"])
+@pytest.mark.parametrize("fleet", ["1", "14", "300", "301", "hostile", "planned", "worked", "hostile work"])
 def test_the_browser_has_nothing_to_complain_about(chromium, reports, fleet, dark):
     page = reports[fleet]
     chromium.open(page, dark=dark)
@@ -90,7 +97,7 @@ def test_the_policy_really_stops_what_it_should(chromium, reports, tmp_path):
     )
 
 
-@pytest.mark.parametrize("fleet", ["1", "14", "301", "hostile"])
+@pytest.mark.parametrize("fleet", ["1", "14", "301", "hostile", "worked", "planned", "hostile work"])
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
 def test_nothing_runs_out_of_the_page(chromium, reports, fleet, width):
     chromium.open(reports[fleet], width, 844)

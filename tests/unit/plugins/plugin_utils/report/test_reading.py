@@ -12,7 +12,7 @@ import re
 import fleet_maker
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import EvidenceError, dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 
 

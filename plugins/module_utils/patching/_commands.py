@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: run what changes the host, with a limit and a record of every word.
+
+A command writes into files, not into a pipe: when the program that started it dies, it goes on unharmed, and what it
+said is still there. Runs on managed hosts: standard library only, Python 3.6 syntax.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+import time
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_commands import COMMAND_ENVIRONMENT
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import Output
+
+# needrestart's hook in apt would restart services in the middle of the work.
+_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_MODE": "l",
+    "NEEDRESTART_SUSPEND": "1",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "UCF_FORCE_CONFFOLD": "1",
+    "HOME": "/root",
+}
+_TEXT_CAP = 16 * 1024 * 1024
+_LOG_CAP = 4 * 1024 * 1024
+_PAUSE_S = 0.05
+_GRACE_S = 20.0
+
+
+class Commands(object):
+    """Runs commands one after the other; their words are in ``folder``: out and err of the last one, log of all."""
+
+    def __init__(self, machine, folder, end, tell=None):
+        """``end`` is the moment (time.monotonic) when all work must be over; ``tell(pid)`` hears of every command."""
+        self.machine = machine
+        self.folder = folder
+        self.said = ""
+        # While packages are being installed nothing is ended: without apt, even dpkg that is let alone dies half-way.
+        self.patient = False
+        self._end = end
+        self._tell = tell or (lambda pid: None)
+
+    def run(self, argv, env=None, timeout=None):
+        """Run ``argv`` to its end and return its Output; never raises for what the command does.
+
+        ``status`` is ok (any return code), absent, error or timeout; a command that takes too long is ended with all
+        its children, but never while ``patient``.
+        """
+        path = self.machine.which(argv[0])
+        if path is None:
+            return Output("absent", None, "", "%s is not installed" % argv[0])
+        environment = dict(COMMAND_ENVIRONMENT)
+        environment.update(_ENVIRONMENT)
+        environment.update(env or {})
+        end = self._end if timeout is None else min(self._end, time.monotonic() + timeout)
+        self._write("$ %s\n" % " ".join(argv))
+        names = [os.path.join(self.folder, name) for name in ("out", "err")]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        streams = [os.open(name, flags, 0o600) for name in names]
+        try:
+            process = subprocess.Popen(
+                [path] + list(argv[1:]),
+                stdin=subprocess.DEVNULL,
+                stdout=streams[0],
+                stderr=streams[1],
+                env=environment,
+                cwd="/",
+                close_fds=True,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            return Output("error", None, "", exc.strerror or "cannot start")
+        finally:
+            for stream in streams:
+                os.close(stream)
+        self._tell(process.pid)
+        status, rc = self._wait(process, end)
+        self._tell(None)
+        out, err = [_text(name) for name in names]
+        self.said += out + err
+        self._write("%s%s# ended with %s\n" % (out, err, rc if status == "ok" else status))
+        return Output(status, rc, out, err)
+
+    def _wait(self, process, end):
+        while process.poll() is None:
+            if time.monotonic() > end and not self.patient:
+                _end(process)
+                return "timeout", None
+            time.sleep(_PAUSE_S)
+        return "ok", process.returncode
+
+    def _write(self, text):
+        """Append to the log, which keeps its beginning when it becomes too long."""
+        path = os.path.join(self.folder, "log")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            room = _LOG_CAP - os.fstat(descriptor).st_size
+            if room > 0:
+                os.write(descriptor, text.encode("utf-8", "replace")[:room])
+        except OSError as exc:
+            # On a full disk the work itself is more important than its record.
+            if exc.errno != errno.ENOSPC:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def _end(process):
+    """End a command that took too long, at last with all its children; nothing is being installed then."""
+    _signal(os.kill, process.pid, signal.SIGTERM)
+    end = time.monotonic() + _GRACE_S
+    while time.monotonic() < end:
+        process.poll()
+        if not _signal(os.killpg, process.pid, 0):
+            return
+        time.sleep(_PAUSE_S)
+    _signal(os.killpg, process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(send, number, what):
+    """Send a signal; False when nobody is there any more."""
+    try:
+        send(number, what)
+    except OSError:
+        return False
+    return True
+
+
+def _text(path):
+    with open(path, "rb") as stream:
+        return stream.read(_TEXT_CAP).decode("utf-8", "replace")

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the documents of a run as a whole: its header, run.json, its manifest.
+
+Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from pydantic import Field
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
+    SCHEMA_VERSION,
+    CheckInfo,
+    Client,
+    Delta,
+    Grade,
+    HostResult,
+    Model,
+    Problem,
+    RunCounts,
+    Timestamp,
+)
+
+
+class Trigger(Model):
+    """Who or what started the run."""
+
+    user: str
+    controller: str
+    origin: t.Literal["terminal", "timer", "awx", "unattended"]
+    reference: str = ""
+
+
+class RunHeader(Model):
+    """What is known when a run begins; stays true whatever happens later."""
+
+    run_id: str
+    client: Client
+    started_at: Timestamp
+    population: list[str] = Field(description="every host that belongs to the run, whether it answers or not")
+    partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
+    subset: list[str] = Field(["all"], description="probes that were asked for")
+    acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")
+    trigger: Trigger
+    inventory: list[str] = Field([], description="inventory sources as given to -i")
+    versions: dict[str, str] = {}
+    git_commit: str | None = None
+    simulated_now: bool = False
+    process: dict[str, t.Any] = Field({}, description="controller process, to tell a running from an interrupted run")
+
+
+class PlannedPackage(Model):
+    """An update that is in a plan."""
+
+    name: str
+    installed: str | None = None
+    version: str
+    update_class: str
+
+
+class PlanSummary(Model):
+    """What the plan of a host comes to; the whole of it is in plans/<host>.json."""
+
+    host: str
+    ring: int | None = None
+    lane: t.Literal["normal", "emergency"] = "normal"
+    plan_hash: str
+    items: dict[str, int] = Field({}, description="updates that the policy wants, by class")
+    packages: list[PlannedPackage] = Field([], description="the first of them")
+    moves: int = Field(0, description="packages that would change, dependencies included")
+    cves: int = Field(0, description="how many it would close")
+    withheld: dict[str, int] = Field({}, description="updates that are pending and not in the plan, by code")
+    reboot: t.Literal["yes", "no", "unknown"]
+    reboot_text: str = ""
+    services: int = Field(0, description="units that would be restarted")
+    download_bytes: int | None = None
+    rollback: t.Literal["yes", "partly", "no"]
+    ready: bool
+    obstacles: list[str] = Field([], description="what stands against doing it now")
+    doubts: list[str] = Field([], description="why the list of updates cannot be believed")
+
+
+class Run(Model):
+    """run.json: the whole run. Every report and export is a function of this document and its templates."""
+
+    schema_version: str = SCHEMA_VERSION
+    status: t.Literal["running", "complete", "interrupted"]
+    header: RunHeader
+    ended_at: Timestamp | None = None
+    data_as_of: Timestamp | None = Field(None, description="oldest host measurement")
+    verdict: str = Field("", description="one sentence")
+    counts: RunCounts | None = None
+    grade: Grade | None = None
+    checks: list[CheckInfo] = []
+    hosts: list[HostResult] = []
+    problems: list[Problem] = []
+    delta: Delta | None = None
+    plans: list[PlanSummary] = Field([], description="what would be done, by host")
+    changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
+    interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
+    altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
+
+
+class ManifestFile(Model):
+    """One file of the evidence."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(Model):
+    """manifest.json: seals a run's files and chains them to the previous run."""
+
+    schema_version: str = SCHEMA_VERSION
+    run_id: str
+    client: str
+    seq: int = Field(ge=1)
+    previous_run_id: str | None
+    previous_manifest_sha256: str | None
+    status: t.Literal["complete", "interrupted"]
+    started_at: Timestamp
+    ended_at: Timestamp
+    population_sha256: str
+    partial: list[str]
+    files: dict[str, ManifestFile]

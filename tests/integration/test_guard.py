@@ -1,0 +1,123 @@
+"""What is refused before the first connection: mixed clients, empty runs, acting without right, acting twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from harness import PROJECT, Outcome, Project, inventory
+
+HERE = {"web1": {"ansible_connection": "local"}}
+PLAN = {"keepwell_plan": {"name": "Care", "services": ["patching"]}}
+
+
+def said(output: str) -> str:
+    """Return an output without the line ends and doubled quotes that make a long message fit a terminal."""
+    return " ".join(output.split()).replace("''", "'")
+
+
+def client(folder: Path, name: str, host: str) -> Path:
+    """Make an inventory whose client is declared for all its hosts, as the documented example does."""
+    place = inventory(folder / name / "hosts.yml", {host: HERE["web1"]})
+    (place.parent / "group_vars").mkdir()
+    (place.parent / "group_vars" / "all.yml").write_text(json.dumps({"keepwell_client": {"id": name, "name": name}}))
+    return place.parent
+
+
+def test_inventories_of_two_clients_are_not_merged(project: Project, tmp_path: Path) -> None:
+    acme, beta = client(tmp_path, "acme", "web1"), client(tmp_path, "beta", "db1")
+    outcome = project.play("assess", acme, "-i", str(beta))
+    assert outcome.rc == 2
+    assert f"{acme} is 'acme', {beta} is 'beta'" in said(outcome.output)
+    assert not project.state.exists()
+    outcome = project.play("assess", acme, "-i", str(beta), "-e", "keepwell_client=joint")
+    assert outcome.rc == 0, outcome.output
+    assert {host["host"] for host in outcome.run("joint")["hosts"]} == {"web1", "db1"}
+
+
+def test_several_inventories_of_one_client_are_one_run(project: Project, tmp_path: Path) -> None:
+    acme = client(tmp_path, "acme", "web1")
+    more = inventory(tmp_path / "more.yml", {"db1": HERE["web1"]}, keepwell_client={"id": "acme", "name": "acme"})
+    outcome = project.play("assess", acme, "-i", str(more))
+    assert outcome.rc == 0, outcome.output
+    assert len(outcome.run("acme")["hosts"]) == 2
+
+
+@pytest.mark.parametrize("pattern", ["typo", "db1"])
+def test_no_matching_host_within_a_limit_is_an_error(project: Project, tmp_path: Path, pattern: str) -> None:
+    shop = inventory(tmp_path / "shop.yml", {**HERE, "db1": HERE["web1"]})
+    outcome = project.play("assess", shop, "-e", f"keepwell_hosts={pattern}", "--limit", "web1")
+    assert outcome.rc == 2
+    assert f"no host matched '{pattern}' within --limit 'web1'" in said(outcome.output)
+
+
+def test_a_wrong_window_stops_the_run_before_any_connection(project: Project, tmp_path: Path) -> None:
+    # Without quotes YAML reads 22:00 as a number.
+    windows = {"night": {"rule": {"weekly": "sun"}, "start": 1320, "duration": "4h", "allow": ["patch"]}}
+    outcome = project.play("assess", inventory(tmp_path / "shop.yml", HERE, keepwell_windows=windows))
+    assert outcome.rc == 2
+    assert 'keepwell_windows.night.start: should be a time of day in quotes, like "22:00". [web1]' in said(
+        outcome.output
+    )
+
+
+def acting(project: Project, tmp_path: Path, shop: Path, *arguments: str, wait_s: int = 0) -> list[str]:
+    """Return the command of a playbook whose run may act, and which then waits."""
+    playbook = tmp_path / "acting.yml"
+    begin = {"keepwell.fleet.run_begin": {"acting": ["patching"]}, "run_once": True}
+    wait = {"ansible.builtin.pause": {"seconds": wait_s}}
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [begin, wait]}]))
+    command = project.command("assess", shop, *arguments)
+    return [str(playbook) if part == "playbooks/assess.yml" else part for part in command]
+
+
+def play(project: Project, command: list[str]) -> Outcome:
+    done = subprocess.run(
+        command, cwd=PROJECT, env=project.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=100, check=False,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout + done.stderr, project.state)
+
+
+@pytest.mark.parametrize("variables", [{}, {"keepwell_plan": {"name": "Eyes", "services": ["monitoring"]}}])
+def test_what_nobody_bought_is_not_done(project: Project, tmp_path: Path, variables: dict) -> None:
+    shop = inventory(tmp_path / "shop.yml", HERE, **variables)
+    outcome = play(project, acting(project, tmp_path, shop))
+    assert outcome.rc == 2
+    assert "patching was asked to change hosts, but no service plan here has it." in said(outcome.output)
+    assert not project.state.exists()
+    # To look is always allowed.
+    assert play(project, acting(project, tmp_path, shop, "--check")).rc == 0
+    assert "acting" not in project_run(project)["header"]
+
+
+def project_run(project: Project) -> dict:
+    return Outcome(0, "", project.state).run("shop")
+
+
+def test_a_second_acting_run_is_refused_and_a_killed_one_is_no_obstacle(project: Project, tmp_path: Path) -> None:
+    shop = inventory(tmp_path / "shop.yml", HERE, **PLAN)
+    first = subprocess.Popen(
+        acting(project, tmp_path, shop, wait_s=90), cwd=PROJECT, env=project.environment(), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not (project.state / "shop" / "runs").exists() or not list((project.state / "shop" / "runs").glob("0*")):
+            assert first.poll() is None
+            time.sleep(0.1)
+        run_id = project_run(project)["header"]["run_id"]
+        outcome = play(project, acting(project, tmp_path, shop))
+        assert outcome.rc == 2
+        assert f"Hosts of shop are being changed (patching) by run {run_id}, since 2" in said(outcome.output)
+        assert f"Wait for its end, or stop process {first.pid} there." in said(outcome.output)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    outcome = play(project, acting(project, tmp_path, shop))
+    assert outcome.rc == 0, outcome.output
+    assert project_run(project)["header"]["run_id"] != run_id
