@@ -109,14 +109,15 @@ class Bench:
 
     def sample(self, contender: Contender, kind: Kind, number: int) -> Sample:
         """Measure one run. Raise BenchError when it did not do its work, and not when it tried again either."""
+        name = f"{contender.name}-{len(self.lab.hosts)}-{number}-{kind}"
         try:
-            measured, late = self._run(contender, self._setting(contender, f"{contender.name}-{number}-{kind}"))
+            measured, late = self._run(contender, self._setting(contender, name))
         except measure.BenchError as exc:
             print(f"Measured again: {exc}", flush=True)
             self.retries += 1
             if kind == "cold":
                 measure.end_connections()
-            measured, late = self._run(contender, self._setting(contender, f"{contender.name}-{number}-{kind}-again"))
+            measured, late = self._run(contender, self._setting(contender, f"{name}-again"))
         sample = Sample(
             contender.name,
             kind,
