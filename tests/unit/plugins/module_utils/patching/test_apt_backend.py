@@ -18,7 +18,10 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _ap
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dpkg
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Output
 
-LOOKING = "apt-get -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1"
+LOOKING = (
+    "apt-get -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1"
+    " -o Dir::Log::Planner=/dev/null"
+)
 
 
 def _command(name: str) -> str:
