@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
@@ -23,7 +24,12 @@ class ActionModule(PatchAction):
         if not left:
             return {"changed": False, "adopted": "", "msg": "nothing was left by an earlier run"}
         record = job.change()
-        for found in sorted(left, key=lambda entry: str(entry.get("started_at") or "")):
+        if record.outcome not in ("planned", "nothing"):
+            return {"changed": False, "adopted": "", "msg": "this run has looked before"}
+        for found in sorted(left, key=lambda entry: float(entry.get("started_at") or 0.0)):
+            if record.transaction:
+                # Its end is in this record already.
+                self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)
             record.outcome, record.transaction = "running", str(found["id"])
             record.begun_by = str(found.get("run_id") or "")
             record.plan_hash = str(found.get("plan_hash") or "")
@@ -32,6 +38,10 @@ class ActionModule(PatchAction):
                 state = transaction.follow(self, job, record.transaction)
             except AnsibleConnectionFailure as exc:
                 transaction.lose(job, record, exc, "adopt")
+                job.save(record)
+                raise
+            except HostError as exc:
+                transaction.leave(job, record, exc, "adopt")
                 job.save(record)
                 raise
             transaction.absorb(job, record, state, "adopt")

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, guards, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
@@ -32,9 +33,14 @@ class ActionModule(PatchAction):
         plan = job.plan()
         if plan is not None:
             record.plan_hash, record.ring, record.lane = plan.plan_hash, plan.ring, plan.lane
+        if adopted:
+            # One transaction a record: what an earlier run began is verified first, the next run does the rest.
+            job.step(record, "apply", "skipped", "what an earlier run began is verified first", job.now())
+            job.save(record)
+            return _result(record, "verifying what an earlier run began", touched=True)
         stop = guards.first(job, plan)
-        if plan is None or stop is not None or plan.empty:
-            return self._stay(job, record, stop, adopted)
+        if plan is None or stop is not None:
+            return self._stay(job, record, stop or guards.Stop("nothing", "", "nothing to do"))
         record.window = guards.window(job).name
         try:
             baseline.take(self, job)
@@ -43,16 +49,16 @@ class ActionModule(PatchAction):
             transaction.lose(job, record, exc, "apply")
             job.save(record)
             raise
+        except HostError as exc:
+            if record.outcome == "running":
+                transaction.leave(job, record, exc, "apply")
+                job.save(record)
+            raise
 
     @staticmethod
-    def _stay(job: Job, record: ChangeRecord, stop: guards.Stop | None, adopted: bool) -> dict[str, t.Any]:
+    def _stay(job: Job, record: ChangeRecord, stop: guards.Stop) -> dict[str, t.Any]:
         """Begin nothing: there is nothing to do, or a guard stands against it."""
-        outcome, code, text = stop or guards.Stop("nothing", "", "nothing to do")
-        if adopted:
-            # What an earlier run began still has to be verified.
-            job.step(record, "apply", "skipped", text, job.now())
-            job.save(record)
-            return _result(record, text, touched=True)
+        outcome, code, text = stop
         record.outcome, record.code, record.text = outcome, code, text
         job.save(record)
         return _result(record, text, failed=outcome == "refused")

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
 _TIMEOUT_S = 300
@@ -25,6 +25,12 @@ class ActionModule(PatchAction):
         if self._task.check_mode or record.outcome != "running":
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to restart"}
         since = job.now()
+        decision = guards.window(job, reserve=False)
+        if not decision.open:
+            text = f"services may run on old files until they are restarted: {decision.reason}"
+            job.step(record, "restart_services", "skipped", text, since)
+            job.save(record)
+            return {"changed": False, "outcome": record.outcome, "msg": text}
         try:
             document = self.observe(["packages", "services"], job.settings.probe_parameters, job.task_vars)
             units, kept = planning.services(document, job.options)

@@ -37,6 +37,12 @@ class ActionModule(ControlAction):
         if found is None:
             raise EvidenceError("No run has begun. Call keepwell.fleet.run_begin first, or use playbooks/patch.yml.")
         store, run_id = found
+        # Ansible ends a value of -e at its first space and puts the rest here: an approver would lose his name.
+        rest = task_vars.get("_raw_params")
+        if rest:
+            raise settings.SettingsError(
+                [f"-e: {str(rest)!r} belongs to no variable. Quote a value with spaces twice: -e 'name=\"two words\"'."]
+            )
         chosen = self._options(task_vars)
         schedule = rings.schedule({host: (entry.ring, entry.pair) for host, entry in chosen.items()})
         store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))

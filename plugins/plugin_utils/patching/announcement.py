@@ -52,7 +52,7 @@ def client(
         lines += [
             "To carry out exactly these plans, inside a maintenance window:",
             f"  -e patching_act=true -e patching_approved_run={run_id} \\",
-            "  -e patching_approver='...'",
+            "  -e 'patching_approver=\"...\"'",
             "",
         ]
     return "\n".join(lines)

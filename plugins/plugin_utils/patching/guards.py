@@ -91,9 +91,10 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
 
 
-def window(job: Job, what: str = "patch") -> windows.Decision:
-    """Return whether a window is open for long enough."""
-    return windows.is_open(job.settings.windows, job.now(), job.options.reserve_minutes * 60.0, what)
+def window(job: Job, what: str = "patch", reserve: bool = True) -> windows.Decision:
+    """Return whether a window is open; with ``reserve``, for as long as a host may need."""
+    needed = job.options.reserve_minutes * 60.0 if reserve else 0.0
+    return windows.is_open(job.settings.windows, job.now(), needed, what)
 
 
 def _windows(job: Job) -> Stop | None:

@@ -71,6 +71,13 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     record.text = text
 
 
+def leave(job: Job, record: ChangeRecord, exc: HostError, step: str) -> None:
+    """The host cannot say how its transaction ended, or it takes too long: it is left to the next run."""
+    record.outcome, record.code = "lost", "no_end"
+    record.text = f"Nobody knows how the transaction ended: {exc} The next run takes up what became of it."
+    job.step(record, step, "failed", str(exc), job.now())
+
+
 def lose(job: Job, record: ChangeRecord, exc: AnsibleConnectionFailure | str, step: str) -> None:
     """The host does not answer any more: say so; what goes on there is taken up by a later run."""
     record.outcome, record.code = "lost", "connection_lost"
