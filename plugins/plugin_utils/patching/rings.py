@@ -137,7 +137,7 @@ def _wrong(records: Sequence[ChangeRecord], run_id: str) -> dict[str, ChangeReco
     """Host -> its newest change, where that went wrong and nobody released it."""
     found = {}
     for host in sorted({record.host for record in records}):
-        last = _newest(records, host, (*_TOUCHED, "nothing"))
+        last = _newest(records, host, _TOUCHED)
         at_work = last is not None and last.outcome == "running" and last.run_id == run_id
         if last is not None and last.outcome in _WRONG and not at_work and not _released(records, last):
             found[host] = last

@@ -220,3 +220,11 @@ def test_nothing_but_repair_or_release_opens_the_gate_behind_a_failure(outcome, 
     for host, ring in HOSTS.items():
         if host != wrong and ring >= HOSTS[wrong]:
             assert not ask(host, *records).go
+
+
+@pytest.mark.parametrize("outcome", ["failed", "rolled_back", "lost"])
+def test_a_run_in_which_nothing_was_to_do_repairs_nothing(outcome):
+    """The packages of a failed change are in place: the next run has nothing to do, and the host is as broken."""
+    records = [change("w1", outcome, 30), change("w1", "nothing", 1, TODAY)]
+    assert rings.unresolved(records) == ["w1"]
+    assert rings.suspects("w2", rings.schedule({"w1": (1, None), "w2": (1, None)}), records)
