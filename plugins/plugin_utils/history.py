@@ -11,11 +11,12 @@ Runs on the control node.
 from __future__ import annotations
 
 import contextlib
+import sqlite3  # noqa: F401  # pylint: disable=unused-import
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
-# Otherwise every worker would load it anew.
+# Otherwise every worker would load it anew, and sqlite3 with it.
 import sqlalchemy.dialects.sqlite  # noqa: F401  # pylint: disable=unused-import
 from sqlalchemy import (
     Engine,

@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -87,6 +86,8 @@ class Bench:
     scratch: Path
     sockets: Path
     history: Path | None = None
+    # Runs that did not do their work and were measured again.
+    retries: int = 0
 
     def start(self, number: int) -> None:
         """Have this many hosts."""
@@ -107,10 +108,16 @@ class Bench:
         time.sleep(CALM_S)
 
     def sample(self, contender: Contender, kind: Kind, number: int) -> Sample:
-        """Measure one run. Raise BenchError when it did not do its work."""
-        setting = self._setting(contender, f"{contender.name}-{number}-{kind}")
-        measured, late = self._run(contender, setting)
-        shutil.rmtree(setting.folder)
+        """Measure one run. Raise BenchError when it did not do its work, and not when it tried again either."""
+        name = f"{contender.name}-{len(self.lab.hosts)}-{number}-{kind}"
+        try:
+            measured, late = self._run(contender, self._setting(contender, name))
+        except measure.BenchError as exc:
+            print(f"Measured again: {exc}", flush=True)
+            self.retries += 1
+            if kind == "cold":
+                measure.end_connections()
+            measured, late = self._run(contender, self._setting(contender, f"{name}-again"))
         sample = Sample(
             contender.name,
             kind,
@@ -201,7 +208,7 @@ def machine() -> dict[str, t.Any]:
     }
 
 
-def report(wanted: Plan, samples: list[Sample], many: list[Sample], state: Path) -> str:
+def report(wanted: Plan, samples: list[Sample], many: list[Sample], retries: int, state: Path) -> str:
     """Write the figures as JSON and Markdown beside each other and return the latter."""
     used = machine()
     versions = {
@@ -216,7 +223,7 @@ def report(wanted: Plan, samples: list[Sample], many: list[Sample], state: Path)
         f"{used['memory_bytes'] / 2**30:.0f} GiB, Python {used['python']}, {used['ssh'].split(',')[0]}",
         "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in found.items())}" for name, found in versions.items()),
         f"Something else took {share:.0%} of the processors meanwhile. Probes that ran out of time, a host: "
-        f"{figures.number(figures.late_per_host(samples), 2)}.",
+        f"{figures.number(figures.late_per_host(samples), 2)}. Runs that failed and were measured again: {retries}.",
         figures.table(samples, TITLES),
         figures.memory_table(samples, many, TITLES) if many else "",
         figures.target_table(goals),
@@ -226,6 +233,7 @@ def report(wanted: Plan, samples: list[Sample], many: list[Sample], state: Path)
         "machine": used,
         "versions": versions,
         "foreign_share": share,
+        "retries": retries,
         "samples": [asdict(sample) for sample in [*samples, *many]],
         "targets": [{**asdict(goal), "verdict": goal.verdict} for goal in goals],
     }
@@ -261,7 +269,7 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             measure.end_connections()
             lab.remove()
-    print("\n" + report(wanted, samples, many, state))
+    print("\n" + report(wanted, samples, many, bench.retries, state))
     late = figures.late_per_host(samples)
     if late is not None and late > LATE_LIMIT:
         print(

@@ -97,10 +97,12 @@ def run(
         with peak.watching(process.pid):
             try:
                 rc = process.wait(timeout)
-            except subprocess.TimeoutExpired:
+            except BaseException as exc:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-                raise BenchError(f"{argv[0]} did not end within {timeout:.0f} s; see {log}") from None
+                if isinstance(exc, subprocess.TimeoutExpired):
+                    raise BenchError(f"{argv[0]} did not end within {timeout:.0f} s; see {log}") from None
+                raise
         wall = time.monotonic() - started
     ours = _ours_cpu_s() - ours_before
     hosts_after = hosts.seconds()

@@ -84,9 +84,15 @@ def test_the_table_shows_what_was_measured_and_says_what_was_not() -> None:
     samples = [run("plain", 0, 10.0), run("sweep", 0, 12.0, hosts_cpu_s=None), run("sweep", 0, 6.0, "warm")]
     lines = figures.table(samples, {"plain": "plain ssh", "sweep": "Keepwell", "stock": "stock"}).splitlines()
     assert len(lines) == 4
-    assert lines[2] == "| plain ssh | 10.0 | 10.0 to 10.0 | 1 | 1.00 | - | - | 0.20 | 0.80 | 90 |"
-    assert lines[3] == "| Keepwell | 12.0 | 12.0 to 12.0 | 1 | 1.20 | 6.0 | - | 0.20 | - | 90 |"
+    assert lines[2] == "| plain ssh | 10.0 | 10.0 to 10.0 | 1 | 1.00 | - | - | 0.20 | 0.80 | 1.00 | 90 |"
+    assert lines[3] == "| Keepwell | 12.0 | 12.0 to 12.0 | 1 | 1.20 | 6.0 | - | 0.20 | - | - | 90 |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_work_is_compared_where_the_hosts_work_is_known() -> None:
+    samples = [run("plain", 0, 9.0, controller_cpu_s=2.0, hosts_cpu_s=8.0), run("stock", 0, 60.0, hosts_cpu_s=96.0)]
+    assert figures.work_ratio(samples, "stock", "plain") == 10.0
+    assert figures.work_ratio([*samples, run("sweep", 0, 9.0, hosts_cpu_s=None)], "sweep", "plain") is None
 
 
 def test_what_else_ran_on_the_machine_is_a_share_of_all_processors() -> None:
