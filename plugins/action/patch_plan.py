@@ -93,7 +93,7 @@ class ActionModule(PatchAction):
 def _nothing(plan: Plan) -> str:
     """Return why there is nothing to do."""
     if not plan.items:
-        return "Nothing that the policy wants is pending."
+        return planning.idle(plan)
     return f"The package manager would carry out none of the {len(plan.items)} wanted (see the plan)."
 
 

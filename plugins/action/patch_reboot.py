@@ -39,6 +39,11 @@ class ActionModule(PatchAction):
             transaction.lose(job, record, exc, "reboot")
             job.save(record)
             raise
+        except HostError as exc:
+            # The packages are in place: the comparison decides what the host is worth.
+            job.step(record, "reboot", "failed", str(exc), job.now())
+            job.save(record)
+            return {"changed": False, "outcome": record.outcome, "msg": str(exc)}
         job.save(record)
         failed = record.outcome != "running"
         text = record.text if failed else record.reboot.text if record.reboot else ""
@@ -76,10 +81,12 @@ class ActionModule(PatchAction):
         reboot = record.reboot
         reboot.done, reboot.boot_after, reboot.kernel_after = True, baseline.identity(after), str(after["kernel"])
         reboot.text = f"rebooted for {'; '.join(reasons)}; up again after {time.monotonic() - started:.0f} s"
-        still, why = planning.reboot_due(self.observe(["packages", "system"], {}, job.task_vars))
-        if still == "yes":
+        document = self.observe(["packages", "system"], {}, job.task_vars)
+        still, why = planning.reboot_due(document)
+        old = planning.old_kernel(document)
+        if still == "yes" or old:
             record.outcome, record.code = "failed", "reboot_did_not_help"
-            record.text = f"The host was rebooted and still needs a reboot: {'; '.join(why)}."
+            record.text = f"The host was rebooted and still needs a reboot: {'; '.join(filter(None, [old, *why]))}."
             job.step(record, "reboot", "failed", record.text, since)
         else:
             job.step(record, "reboot", "done", reboot.text, since)

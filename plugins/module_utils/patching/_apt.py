@@ -20,6 +20,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine imp
 ARCHIVES = "/var/cache/apt/archives"
 # A look must not write apt's caches anew.
 _LOOKING = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "Debug::NoLocking=1"]
+# Even a simulation writes down for its planner what it was asked (/var/log/apt/eipp.log.xz).
+_LOOKING += ["-o", "Dir::Log::Planner=/dev/null"]
 _LOCK_S = 60
 _ACT = [
     "apt-get",

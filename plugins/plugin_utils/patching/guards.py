@@ -16,7 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import preflight, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE, Job
 
@@ -36,14 +36,14 @@ def first(job: Job, plan: Plan | None) -> Stop | None:
     if plan is None:
         return Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
     if plan.empty and plan.ready:
-        return Stop("nothing", "", "Nothing that the policy wants is pending.")
+        return Stop("nothing", "", planning.idle(plan))
     return (
         _bought(job)
         or _approved(job, plan)
         or _windows(job)
         or _gate(job)
         or _ready(plan)
-        or (Stop("nothing", "", "Nothing that the policy wants is pending.") if plan.empty else None)
+        or (Stop("nothing", "", planning.idle(plan)) if plan.empty else None)
     )
 
 
@@ -134,7 +134,7 @@ def _ready(plan: Plan) -> Stop | None:
     if not wrong:
         return None
     text = "; ".join(
-        f"{fact.name}: {fact.observed}" + (f" ({fact.expected})" if fact.expected else "") for fact in wrong
+        f"{fact.name}: {fact.observed}" + (f" (wanted: {fact.expected})" if fact.expected else "") for fact in wrong
     )
     advice = next((fact.advice for fact in wrong if fact.advice), "")
     return Stop("refused", wrong[0].code or "preflight", f"{text}. {advice}".strip())

@@ -12,7 +12,7 @@ import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View, count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
@@ -106,6 +106,14 @@ def plan_hash(client: str, host: str, manager: str, moves: Sequence[Move]) -> st
     return hashlib.sha256(canonical([client, host, manager, lines])).hexdigest()
 
 
+def idle(plan: Plan) -> str:
+    """Return why an empty plan is empty, in one sentence."""
+    if not plan.withheld:
+        return "Nothing is pending."
+    count = count_text(len(plan.withheld), "pending update")
+    return f"Nothing to do: {count} left out."
+
+
 def services(document: Mapping[str, t.Any], options: Options) -> tuple[list[str], dict[str, str]]:
     """Return (units to restart, unit -> why it is left alone) of an observation document."""
     return _services(document["probes"]["packages"]["data"], options)
@@ -157,6 +165,16 @@ def _pinned(data: Mapping[str, t.Any]) -> str:
     if kernel.get("newest") in (None, release):
         return ""
     return f"a reboot will not help: {default['source']} starts the running kernel {release} again"
+
+
+def old_kernel(document: Mapping[str, t.Any]) -> str:
+    """Return a sentence when a host does not run the newest kernel that is installed on it, else an empty text."""
+    record = document["probes"]["packages"]
+    kernel = record["data"]["kernel"] if record["status"] == "ok" else {}
+    newest, running = kernel.get("newest"), kernel.get("running")
+    if kernel.get("container") is not None or not newest or not running or newest == running:
+        return ""
+    return f"it runs {running}, and {newest} is installed"
 
 
 def _reboot(data: Mapping[str, t.Any], items: Sequence[Item], moves: Sequence[Move], options: Options) -> RebootPlan:

@@ -25,6 +25,17 @@ _FREE_BYTES = _GIB
 _BOOT_BYTES = 200 * _MIB
 _FREE_INODES_PERCENT = 5.0
 _GROWTH = 1.5
+# What the packages probe asks the package managers, by the names of its sources.
+_ASKED = (
+    "apt-get",
+    "apt-cache policy",
+    "dpkg-query",
+    "check-update",
+    "advisories",
+    "list-patches",
+    "list-updates",
+    "rpm",
+)
 
 
 def needed_bytes(download: int | None, installed: int | None) -> int:
@@ -91,7 +102,11 @@ def _clear(name: str, code: str, wrong: t.Any, text: str) -> Fact:
 
 
 def _fresh(view: View, policy: Policy) -> Fact:
-    reasons = doubts(view, policy)
+    # A question that the package manager did not answer leaves out what it would have told: without its advisories
+    # every update of dnf looks as if it might be a security update.
+    sources = view.record("packages").sources
+    unanswered = [name for name in _ASKED if sources.get(name, {}).get("status", "ok") not in ("ok", "absent")]
+    reasons = [*doubts(view, policy), *(f"{name} gave no answer: {sources[name]['status']}" for name in unanswered)]
     return Fact(
         name="freshness",
         passed=not reasons,

@@ -64,9 +64,10 @@ def _up(name: str, words: Sequence[str]) -> int:
     lab.start(asked)
     lab.write_inventory()
     print(f"{len(asked)} hosts are up: {', '.join(lab.hosts)}")
-    print("Use them:    ansible-playbook playbooks/assess.yml -i inventories/lab")
+    where = "inventories/lab" if name == NAME else f"<an inventory script that prints .lab/{name}/inventory.json>"
+    print(f"Use them:    ansible-playbook playbooks/assess.yml -i {where}")
     print("Look inside: podman exec -it " + next(iter(lab.hosts.values())).container + " bash")
-    print("Remove them: make lab-down")
+    print("Remove them: make lab-down" if name == NAME else f"Remove them: python -m lab --name {name} down")
     return 0
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _patching_policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, selection
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan, RebootPlan, Rollback, Withheld
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 
 NOW = 1_795_399_200.0
@@ -178,3 +179,35 @@ def test_what_the_package_manager_leaves_standing_is_never_lost_in_silence():
     assert build(items, [], ["E: broken"], data).doubts == []
     moved = {"name": "a", "arch": "amd64", "action": "upgrade", "before": "1", "after": "2"}
     assert build(items, [moved], [], data).doubts == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "told"),
+    [
+        (
+            {"running": "6.1.0-40", "newest": "6.1.0-41", "container": None},
+            "it runs 6.1.0-40, and 6.1.0-41 is installed",
+        ),
+        ({"running": "6.1.0-41", "newest": "6.1.0-41", "container": None}, ""),
+        ({"running": "6.1.0-40", "newest": "6.1.0-41", "container": "podman"}, ""),
+        ({"running": "6.1.0-40", "newest": None, "container": None}, ""),
+    ],
+)
+def test_a_host_that_booted_its_old_kernel_is_told_of(kernel, told):
+    document = {"probes": {"packages": {"status": "ok", "data": {"kernel": kernel}}}}
+    assert planning.old_kernel(document) == told
+
+
+def test_an_empty_plan_says_what_was_left_out():
+    view_of_nothing = {"client": "acme", "host": "web1", "run_id": "R", "made_at": "2026-11-23T00:00:00Z"}
+    empty = Plan(
+        **view_of_nothing,
+        manager="apt",
+        policy="security",
+        plan_hash="0",
+        reboot=RebootPlan(expected="no"),
+        rollback=Rollback(possible="yes", text=""),
+    )
+    assert planning.idle(empty) == "Nothing is pending."
+    left = Withheld(name="kw-tool", version="2", update_class="bugfix", code="policy", reason="It is a bug fix.")
+    assert planning.idle(empty.model_copy(update={"withheld": [left]})) == "Nothing to do: 1 pending update left out."
