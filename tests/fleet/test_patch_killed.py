@@ -18,7 +18,7 @@ from harness import PROJECT, Project
 from lab.hosts import Host, Wanted
 from patch_runs import ACT, FIX
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 CLIENT = "killed"
 SLOW = "echo 'DPkg::Pre-Invoke { \"sleep 3\"; };' >/etc/apt/apt.conf.d/99slow"

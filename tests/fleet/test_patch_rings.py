@@ -18,7 +18,7 @@ from lab.archive import Archive
 from lab.hosts import Host, Wanted
 from patch_runs import ACT
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 RINGS = {"canary": 1, "app-1": 2, "app-2": 2, "web-1": 3, "web-2": 3, "web-3": 3}
 LATER = [name for name, ring in RINGS.items() if ring > 1]
@@ -102,8 +102,15 @@ def story(name: str, hosts: dict[str, Host], archive: Archive, folder: Path, **v
     for host in hosts:
         pair = {"patching_pair": "app"} if host.startswith("app-") else {}
         entries[host] = {**hosts[host].variables(), "patching_ring": RINGS[host], **pair}
+    # Days go by in keepwell_now only: the lists of packages are as old as the test.
+    fresh = {"patching": {"metadata_max_age_h": 1000}}
     file = patch_runs.client(
-        folder / f"{name}.yml", entries, patching_refresh=True, keepwell_subset=SUBSET, **variables
+        folder / f"{name}.yml",
+        entries,
+        patching_refresh=True,
+        keepwell_subset=SUBSET,
+        keepwell_policy=fresh,
+        **variables,
     )
     begun = dt.datetime.now(dt.UTC).replace(microsecond=0)
     return Story(hosts, archive, Project(folder / "state"), file, begun)
