@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG
 
 LINTERS := ruff mypy yamllint ansible-lint changelog
 
-.PHONY: help run setup dev test lint $(LINTERS) check sanity molecule lab-up lab-down bench docs clean
+.PHONY: help run setup dev test test-live test-long lint $(LINTERS) check sanity molecule lab-up lab-down bench docs clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,7 +25,13 @@ dev: ## Make .venv with what developing needs as well
 	@tools/venv.sh requirements-dev.txt
 
 test: dev ## Run all tests; ARGS="-k forecast" for some
-	.venv/bin/python -m pytest -n 2 --dist loadgroup tests $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadgroup -m 'not long and not live' tests $(ARGS)
+
+test-live: dev ## Patch a host with the real updates of today
+	.venv/bin/python -m pytest -m live -rs tests/fleet $(ARGS)
+
+test-long: dev ## Kill runs at random moments; KEEPWELL_SEED=... for the same ones again
+	.venv/bin/python -m pytest -m long -rP tests/fleet $(ARGS)
 
 lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
 
