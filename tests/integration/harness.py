@@ -128,6 +128,9 @@ def users() -> t.Iterator[None]:
     rules = Path("/etc/sudoers.d/kwtest")
     try:
         for name, sudo in TEST_USERS.items():
+            if has_user(name):
+                # Of a session that was killed.
+                subprocess.run(["userdel", "--remove", "--force", name], check=False, capture_output=True)
             subprocess.run(["useradd", "--create-home", "--password", "*", "--shell", "/bin/bash", name], check=True)
             made.append(name)
             if sudo:
