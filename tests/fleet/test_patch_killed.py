@@ -82,9 +82,7 @@ def judge(project: Project, file: Path, host: Host, before: dict[str, str]) -> d
     (change,) = patch_runs.changes(newest).values()
     assert change["half_done"] == []
     if change["outcome"] == "done":
-        assert patch_runs.recorded(change) == {
-            (name, old, new) for name, old, new in patch_runs.moved(before, after)
-        }, change
+        assert patch_runs.recorded(change) == set(patch_runs.moved(before, after)), change
     else:
         # The run that was killed had come to its own end on this host.
         assert change["outcome"] == "nothing", change

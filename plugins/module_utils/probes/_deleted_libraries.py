@@ -81,9 +81,11 @@ def collect(machine):
         if machine.remaining() < _RESERVE_S:
             unread += 1
             continue
-        maps = machine.read("/proc/%s/maps" % pid, limit=4 * 1024 * 1024, source="/proc/*/maps")
+        path = "/proc/%s/maps" % pid
+        maps = machine.read(path, limit=4 * 1024 * 1024, source="/proc/*/maps")
         if maps is None:
-            unread += 1
+            # One that has ended meanwhile hides nothing.
+            unread += 1 if machine.exists(path) else 0
             continue
         read += 1
         files = deleted_code(maps)
