@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
@@ -37,11 +38,11 @@ class ActionModule(PatchAction):
             try:
                 state = transaction.follow(self, job, record.transaction)
             except AnsibleConnectionFailure as exc:
-                transaction.lose(job, record, exc, "adopt")
+                following.lose(job, record, exc, "adopt")
                 job.save(record)
                 raise
             except HostError as exc:
-                transaction.leave(job, record, exc, "adopt")
+                following.leave(job, record, exc, "adopt")
                 job.save(record)
                 raise
             transaction.absorb(job, record, state, "adopt")

@@ -10,16 +10,13 @@ import time
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
-    state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 FILE = "announcement.txt"
 
@@ -31,10 +28,7 @@ class ActionModule(ControlAction):
         """Return where the text is."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
-        found = current_run(state_dir(own, task_vars), this_process())
-        if found is None:
-            raise EvidenceError("No run has begun. Call keepwell.fleet.run_begin first.")
-        store, run_id = found
+        store, run_id = run_of(own, task_vars)
         header = store.read_run(run_id).header
         plans = list(store.read_plans(Plan, run_id))
         missing = sorted(set(header.population) - {plan.host for plan in plans})

@@ -11,12 +11,14 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, guards, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import transaction_program
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
 
 
 class ActionModule(PatchAction):
@@ -40,23 +42,23 @@ class ActionModule(PatchAction):
             return _result(record, "verifying what an earlier run began", touched=True)
         stop = guards.first(job, plan)
         if plan is None or stop is not None:
-            return self._stay(job, record, stop or guards.Stop("nothing", "", "nothing to do"))
+            return self._stay(job, record, stop or Stop("nothing", "", "nothing to do"))
         record.window = guards.window(job).name
         try:
             baseline.take(self, job)
             return self._carry_out(job, record, plan)
         except AnsibleConnectionFailure as exc:
-            transaction.lose(job, record, exc, "apply")
+            following.lose(job, record, exc, "apply")
             job.save(record)
             raise
         except HostError as exc:
             if record.outcome == "running":
-                transaction.leave(job, record, exc, "apply")
+                following.leave(job, record, exc, "apply")
                 job.save(record)
             raise
 
     @staticmethod
-    def _stay(job: Job, record: ChangeRecord, stop: guards.Stop) -> dict[str, t.Any]:
+    def _stay(job: Job, record: ChangeRecord, stop: Stop) -> dict[str, t.Any]:
         """Begin nothing: there is nothing to do, or a guard stands against it."""
         outcome, code, text = stop
         record.outcome, record.code, record.text = outcome, code, text
@@ -86,7 +88,7 @@ class ActionModule(PatchAction):
             },
             "keep_days": options.keep_days,
             "reserve_bytes": guards.reserve_bytes(job, plan),
-            "program": transaction_program(),
+            "program": work_program(self.CHORE),
         }
         started = self.ask_until(request, job.task_vars, options.reconnect_s)
         if not started.get("started") and not started.get("attached"):

@@ -12,13 +12,13 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     baseline,
     guards,
     planning,
     preflight,
-    transaction,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
@@ -36,7 +36,7 @@ class ActionModule(PatchAction):
         try:
             rebooted = self._reboot(job, record)
         except AnsibleConnectionFailure as exc:
-            transaction.lose(job, record, exc, "reboot")
+            following.lose(job, record, exc, "reboot")
             job.save(record)
             raise
         except HostError as exc:

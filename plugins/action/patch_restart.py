@@ -10,7 +10,8 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
 _TIMEOUT_S = 300
@@ -37,7 +38,7 @@ class ActionModule(PatchAction):
             request = {"operation": "restart", "units": units, "timeout_s": _TIMEOUT_S}
             answers = self.ask(request, job.task_vars)["units"] if units else {}
         except AnsibleConnectionFailure as exc:
-            transaction.lose(job, record, exc, "restart services")
+            following.lose(job, record, exc, "restart services")
             job.save(record)
             raise
         record.services = {**kept, **{unit: _words(answer) for unit, answer in answers.items()}}

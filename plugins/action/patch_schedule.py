@@ -11,19 +11,20 @@ import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
+    options_of_all,
+    refuse_lost_words,
+    run_of,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
-    named,
-    state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, options, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 
 class ActionModule(ControlAction):
@@ -33,17 +34,9 @@ class ActionModule(ControlAction):
         """Return the batches of this play."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
-        found = current_run(state_dir(own, task_vars), this_process())
-        if found is None:
-            raise EvidenceError("No run has begun. Call keepwell.fleet.run_begin first, or use playbooks/patch.yml.")
-        store, run_id = found
-        # Ansible ends a value of -e at its first space and puts the rest here: an approver would lose his name.
-        rest = task_vars.get("_raw_params")
-        if rest:
-            raise settings.SettingsError(
-                [f"-e: {str(rest)!r} belongs to no variable. Quote a value with spaces twice: -e 'name=\"two words\"'."]
-            )
-        chosen = self._options(task_vars)
+        store, run_id = run_of(own, task_vars)
+        refuse_lost_words(task_vars)
+        chosen = options_of_all(CHORE, options.Options, task_vars, options.REGISTERED)
         schedule = rings.schedule({host: (entry.ring, entry.pair) for host, entry in chosen.items()})
         store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
@@ -57,31 +50,6 @@ class ActionModule(ControlAction):
             "batches": batches,
             "msg": f"{len(here)} hosts in {len(batches)} batches",
         }
-
-    def _options(self, task_vars: dict[str, t.Any]) -> dict[str, options.Options]:
-        """Return the options of every host of the inventory; raise SettingsError with all mistakes at once."""
-        by_problem: dict[str, list[str]] = {}
-        chosen = {}
-        for host in sorted(str(name) for name in task_vars["groups"]["all"]):
-            variables = task_vars["hostvars"][host]
-            mine = [
-                str(name)
-                for name in variables
-                if str(name).startswith("patching_") and str(name) not in options.REGISTERED
-            ]
-            try:
-                chosen[host] = options.read({name: named(name, variables.__getitem__) for name in mine})
-            except settings.SettingsError as exc:
-                for problem in exc.problems:
-                    by_problem.setdefault(problem, []).append(host)
-        if by_problem:
-            raise settings.SettingsError(
-                [
-                    f"{problem} [{', '.join(hosts[:3])}{' and others' if hosts[3:] else ''}]"
-                    for problem, hosts in by_problem.items()
-                ]
-            )
-        return chosen
 
     def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> None:
         """Write down that a person lets hosts go on whose last change failed."""

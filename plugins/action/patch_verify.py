@@ -12,10 +12,11 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Difference
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import transaction_program
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
 
 _PAUSE_S = 10.0
 
@@ -44,7 +45,7 @@ class ActionModule(PatchAction):
             record.differences += baseline.rebooted(before, baseline.boot(self, job), own)
             changed = self._judge(job, record, before)
         except AnsibleConnectionFailure as exc:
-            transaction.lose(job, record, exc, "verify")
+            following.lose(job, record, exc, "verify")
             job.save(record)
             raise
         job.save(record)
@@ -95,7 +96,7 @@ class ActionModule(PatchAction):
             "operation": "rollback",
             "id": record.transaction,
             "run_id": job.run_id,
-            "program": transaction_program(),
+            "program": work_program(self.CHORE),
         }
         try:
             started = self.ask_until(request, job.task_vars, job.options.reconnect_s)

@@ -11,7 +11,7 @@ short_description: Plan the updates of a host
 description:
   - Chooses from what is pending by the policy, lets the host's package manager simulate exactly that, looks at what
     stands against it (space, locks, broken packages, stale lists ...) and writes the plan with its hash into the
-    run's folder (C(plans/<host>.json)).
+    run's folder (C(plans/<host>.<chore>.json)).
   - Reads the host only; nothing is fetched, locked or written there. The host must have been assessed in this run.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)

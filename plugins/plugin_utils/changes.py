@@ -17,7 +17,7 @@ from pydantic import Field
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
 
 # release: a person lets a client go on after a failed change.
-Chore = t.Literal["patching", "release"]
+Chore = t.Literal["patching", "antivirus", "backup_verification", "disk_cleanup", "release"]
 # done: everything asked for is in place and verified. nothing: there was nothing to do. planned: check mode, or acting
 # was not asked for. skipped: a gate or a window kept it back, nothing is wrong. refused: the host is in no state to be
 # changed, nothing was touched. failed: touched, and not as it should be. rolled_back: failed, and put back. lost: the

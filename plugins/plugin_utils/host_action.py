@@ -37,6 +37,8 @@ class HostError(Exception):
 class HostAction(ActionBase):  # type: ignore[misc]
     """An action that talks to the host it runs for."""
 
+    # Whose agent on the host is asked: a package of ``module_utils`` with a module ``_agent``.
+    CHORE: t.ClassVar[str] = ""
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
@@ -46,7 +48,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
 
     def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Return what the patching agent on the host answers to a request (see ``module_utils/patching``).
+        """Return what the chore's agent on the host answers to a request (see ``module_utils/chores/_answer.py``).
 
         Raises AnsibleConnectionFailure when the host is not reached and HostError when it cannot answer.
         """
@@ -63,12 +65,14 @@ class HostAction(ActionBase):  # type: ignore[misc]
     def _stream(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         interpreter = plain(self._templar.template(task_vars.get("ansible_python_interpreter")))
         command = payload.command(interpreter if isinstance(interpreter, str) else None)
-        answer = self._low_level_execute_command(command, in_data=payload.agent(request), sudoable=True)
+        answer = self._low_level_execute_command(command, in_data=payload.agent(self.CHORE, request), sudoable=True)
         return payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
 
     def _module(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         result = self._execute_module(
-            module_name="keepwell.fleet.patch_agent", module_args={"request": dict(request)}, task_vars=task_vars
+            module_name="keepwell.fleet.agent",
+            module_args={"chore": self.CHORE, "request": dict(request)},
+            task_vars=task_vars,
         )
         if result.get("unreachable"):
             raise AnsibleConnectionFailure(str(result.get("msg", "")))

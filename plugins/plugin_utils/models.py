@@ -142,6 +142,12 @@ class HostDocument(Model):
     host: str
 
 
+class PlanDocument(HostDocument):
+    """plans/<host>.<chore>.json: what a chore would do on a host."""
+
+    CHORE: t.ClassVar[str]
+
+
 class HostEvidence(Model):
     """hosts/<host>.json: written the moment a host answers or is given up."""
 

@@ -4,7 +4,7 @@
 
 """Private to keepwell.fleet: make the payload that carries the probes to a POSIX host, and read what comes back.
 
-The same way goes whatever patching asks of a host. The payload is one Python program for standard input: it unpacks
+The same way goes whatever a chore asks of a host. The payload is one Python program for standard input: it unpacks
 the sources of the needed modules into memory, imports them from there and prints one framed document. Nothing is
 written on the host. Runs on the control node.
 """
@@ -76,18 +76,18 @@ document = _runner.observe(_registry.select(request["subset"]), request["paramet
 _AGENT = (
     _IMPORTER
     + """\
-from {package}.patching import _agent
+from {package}.{chore} import _agent
 document = _agent.answer(json.loads(base64.b64decode("{request}").decode("utf-8")))
 """
     + _ANSWER
 )
 # Runs from its own folder, in which the request and all that comes of it are.
-_TRANSACTION = (
+_WORK = (
     _IMPORTER
     + """\
 gc.enable()
-from {package}.patching import _transaction
-_transaction.run(os.path.dirname(os.path.realpath(__file__)))
+from {package}.{chore} import _work
+_work.run(os.path.dirname(os.path.realpath(__file__)))
 """
 )
 
@@ -111,9 +111,9 @@ def _sources() -> str:
 
 @functools.cache
 def _sources_of(entry: str) -> str:
-    """Return one module of ``patching`` and all that it imports."""
+    """Return one module of ``module_utils`` and all that it imports."""
     sources: dict[str, str] = {}
-    wanted = [f"{_MODULE_UTILS}.patching.{entry}"]
+    wanted = [f"{_MODULE_UTILS}.{entry}"]
     while wanted:
         name = wanted.pop()
         path = Path(__file__).parents[1].joinpath("module_utils", *name.removeprefix(_MODULE_UTILS + ".").split("."))
@@ -138,19 +138,20 @@ def program(subset: Sequence[str], parameters: Mapping[str, t.Any], budget_s: fl
     ).encode("ascii")
 
 
-def agent(request: Mapping[str, t.Any]) -> bytes:
-    """Return the program for the host's standard input that answers a request of patching."""
-    return _filled(_AGENT, _MODULE_UTILS, _sources_of("_agent"), request).encode("ascii")
+def agent(chore: str, request: Mapping[str, t.Any]) -> bytes:
+    """Return the program for the host's standard input that answers a request of a chore."""
+    return _filled(_AGENT, _MODULE_UTILS, _sources_of(f"{chore}._agent"), request, chore).encode("ascii")
 
 
-def transaction_program() -> str:
-    """Return the program that carries out a transaction: it lies in the transaction's folder on the host."""
-    return _filled(_TRANSACTION, _MODULE_UTILS, _sources_of("_transaction"), {})
+def work_program(chore: str) -> str:
+    """Return the program that does a chore's work: it lies in a folder of its own on the host."""
+    return _filled(_WORK, _MODULE_UTILS, _sources_of(f"{chore}._work"), {}, chore)
 
 
-def _filled(text: str, package: str, sources: str, request: Mapping[str, t.Any]) -> str:
+def _filled(text: str, package: str, sources: str, request: Mapping[str, t.Any], chore: str = "") -> str:
     for name, value in (
         ("no_python", NO_PYTHON),
+        ("chore", chore),
         ("package", package),
         ("sources", sources),
         ("request", base64.b64encode(json.dumps(request).encode("utf-8")).decode("ascii")),

@@ -65,7 +65,7 @@ class PlannedPackage(Model):
 
 
 class PlanSummary(Model):
-    """What the plan of a host comes to; the whole of it is in plans/<host>.json."""
+    """What the plan of a host comes to; the whole of it is in plans/<host>.patching.json."""
 
     host: str
     ring: int | None = None

@@ -6,7 +6,7 @@
 
 Layout below the state directory (design, contracts)::
 
-    <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.json,
+    <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
                             changes/<host>.<chore>.json, manifest.json}
 
 Runs on the control node.
@@ -29,11 +29,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     load,
     write_atomic,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, HostEvidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, PlanDocument
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run
 
 # Workers that write into a run hold a lock on it; gone when the run is sealed.
 OBSERVERS: t.Final = ".observers"
+
+PlanT = t.TypeVar("PlanT", bound=PlanDocument)
 
 
 class RunFiles:
@@ -112,17 +114,17 @@ class RunFiles:
         """Return all changes of a run, in the order of their files."""
         return list(self._read_all(ChangeRecord, run_id, "changes"))
 
-    def write_plan(self, plan: HostDocument) -> Path:
+    def write_plan(self, plan: PlanDocument) -> Path:
         """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already."""
-        return self.write_document(plan.run_id, f"plans/{host_file_name(plan.host)}.json", dump(plan))
+        return self.write_document(plan.run_id, f"plans/{host_file_name(plan.host)}.{plan.CHORE}.json", dump(plan))
 
-    def read_plan(self, model: type[ModelT], run_id: str, host: str) -> ModelT | None:
-        """Return the plan of a host in a run, or None when there is none."""
-        return self._read(model, run_id, f"plans/{host_file_name(host)}.json")
+    def read_plan(self, model: type[PlanT], run_id: str, host: str) -> PlanT | None:
+        """Return a chore's plan of a host in a run, or None when there is none."""
+        return self._read(model, run_id, f"plans/{host_file_name(host)}.{model.CHORE}.json")
 
-    def read_plans(self, model: type[ModelT], run_id: str) -> Iterator[ModelT]:
-        """Yield the plans of a run, one in memory at a time, in the order of their files."""
-        return self._read_all(model, run_id, "plans")
+    def read_plans(self, model: type[PlanT], run_id: str) -> Iterator[PlanT]:
+        """Yield a chore's plans of a run, one in memory at a time, in the order of their files."""
+        return self._read_all(model, run_id, "plans", f"*.{model.CHORE}.json")
 
     def write_document(self, run_id: str, name: str, content: bytes) -> Path:
         """Put a file into a run's folder; ``name`` is its path there. Raises EvidenceError when the run is sealed."""
@@ -148,8 +150,8 @@ class RunFiles:
         path = self.run_dir(run_id) / name
         return load(model, path) if path.exists() else None
 
-    def _read_all(self, model: type[ModelT], run_id: str, folder: str) -> Iterator[ModelT]:
-        for path in sorted((self.run_dir(run_id) / folder).glob("*.json")):
+    def _read_all(self, model: type[ModelT], run_id: str, folder: str, pattern: str = "*.json") -> Iterator[ModelT]:
+        for path in sorted((self.run_dir(run_id) / folder).glob(pattern)):
             yield load(model, path)
 
     def read_run(self, run_id: str) -> Run:

@@ -15,7 +15,7 @@ LIMITS = {"runtime_s": 120, "lock_timeout_s": 2, "nice": 10}
 
 def ask(machine: Host, operation: str, *, user: str = "", **request: t.Any) -> dict[str, t.Any]:
     """Return what the host answers."""
-    program = payload.agent({"operation": operation, **request}).decode("ascii")
+    program = payload.agent("patching", {"operation": operation, **request}).decode("ascii")
     as_user = ("--user", user) if user else ()
     done = podman.run(
         "podman", "exec", "-i", *as_user, machine.container, "/usr/bin/python3", "-I", "-", text=program, check=False
@@ -48,7 +48,7 @@ def start(host: Host, identifier: str, versions: dict[str, str], **more: t.Any) 
         "limits": LIMITS,
         "keep_days": 14,
         "reserve_bytes": 1024 * 1024,
-        "program": payload.transaction_program(),
+        "program": payload.work_program("patching"),
         **more,
     }
     return ask(host, "start", **request)

@@ -17,7 +17,7 @@ _PACKAGE = Path("ansible_collections/keepwell/fleet/plugins/module_utils")
 _PROGRAM = """
 import json, sys, tempfile, time
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import {backend} as backend
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._commands import Commands
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 commands = Commands(Machine(), tempfile.mkdtemp(dir="/run"), time.monotonic() + 100)
@@ -32,7 +32,7 @@ def install(host: Host) -> None:
     """Put the code that runs on hosts where ``call`` finds it, in memory."""
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "keepwell-test" / _PACKAGE
-        for name in ("probes", "patching"):
+        for name in ("probes", "chores", "patching"):
             source = PROJECT / "plugins" / "module_utils" / name
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         podman.podman("cp", str(Path(scratch) / "keepwell-test"), f"{host.container}:/run/")

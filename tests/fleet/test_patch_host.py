@@ -80,7 +80,7 @@ def test_exactly_the_announced_versions_come_and_go_back(hosts: dict[str, Host],
 
 
 def _program() -> str:
-    return agent.payload.transaction_program()
+    return agent.payload.work_program("patching")
 
 
 def test_a_service_is_restarted_on_its_new_program(hosts: dict[str, Host]) -> None:

@@ -155,7 +155,7 @@ def test_the_agent_carries_out_a_plan_and_takes_it_back(patched: Patched) -> Non
     done = agent.carry_out(patched.host, "RPM00001", {"kw-needs": "1.0-2.el9"})
     assert (done["outcome"], done["text"]) == ("done", "2 packages changed.")
     assert patched.installed("kw-needs", "kw-lib") == {"kw-needs": "1.0-2.el9", "kw-lib": "0.9-1.el9"}
-    agent.ask(patched.host, "rollback", id="RPM00001", run_id="later", program=payload.transaction_program())
+    agent.ask(patched.host, "rollback", id="RPM00001", run_id="later", program=payload.work_program("patching"))
     back = agent.follow(patched.host, "RPM00001R")
     assert (back["outcome"], back["not_kept"]) == ("done", {"kw-lib:noarch": "came new and stays, nothing is removed"})
     assert patched.installed("kw-needs", "kw-lib") == {"kw-needs": "1.0-1.el9", "kw-lib": "0.9-1.el9"}

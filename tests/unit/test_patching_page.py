@@ -23,15 +23,17 @@ EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SOURCES = sorted(
     [
         *ROOT.glob("plugins/action/patch_*.py"),
+        *ROOT.glob("plugins/plugin_utils/chores/*.py"),
+        *ROOT.glob("plugins/module_utils/chores/*.py"),
         *ROOT.glob("plugins/plugin_utils/patching/*.py"),
         *ROOT.glob("plugins/module_utils/patching/*.py"),
     ]
 )
 # Where a code is an argument by position: the name that is called, and which argument.
-POSITIONS = {"Stop": 1, "Decision": 1, "AgentError": 0, "_clear": 1, "_close": 1}
+POSITIONS = {"Stop": 1, "Decision": 1, "AgentError": 0, "_clear": 1, "close": 1, "_give_up": 1}
 # Errors of a question to the host, told as text: they never become the code of a record.
 ANSWERS = {
-    "bad_request", "no_manager", "no_reboot", "no_systemd", "not_ended", "nothing_to_undo", "unknown_transaction",
+    "bad_request", "no_manager", "no_reboot", "no_systemd", "not_ended", "nothing_to_undo", "unknown_work",
 }  # fmt: skip
 # Facts that stand against a reboot alone: the record names them in its text.
 AGAINST_A_REBOOT = {"users", "fsck", "luks_at_boot", "pacemaker"}

@@ -9,6 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import time
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _answer
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _backends,
     _boot,
@@ -18,12 +19,11 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _services,
     _user_probes,
 )
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 _LOOK_S = 60.0
 
-_OPERATIONS = {
+OPERATIONS = {
     "look": lambda machine, asked: _look.look(
         Machine(time.monotonic() + _LOOK_S), asked.get("manager") or "", asked.get("items") or []
     ),
@@ -32,7 +32,7 @@ _OPERATIONS = {
     "unfinished": lambda machine, asked: _control.unfinished(machine),
     "recorded": lambda machine, asked: _control.recorded(machine, asked["id"]),
     "rollback": _control.rollback,
-    "clean": lambda machine, asked: _control.clean(machine, asked["keep_days"], asked.get("now")),
+    "clean": lambda machine, asked: _control.clean(asked["keep_days"], asked.get("now")),
     "boot": lambda machine, asked: _boot.boot(machine),
     "refresh": lambda machine, asked: _refresh.refresh(
         machine, asked.get("manager") or "", asked.get("timeout_s") or 600
@@ -45,9 +45,7 @@ _OPERATIONS = {
         machine, _backends.find(machine, "")[0], asked.get("reason") or "", asked.get("delay_s") or 2
     ),
 }
-
-
-_NEEDED = {
+NEEDED = {
     "status": ("id",),
     "recorded": ("id",),
     "rollback": ("id", "run_id", "program"),
@@ -57,24 +55,10 @@ _NEEDED = {
 }
 
 
+# The others change the host.
+READING = ("look", "status", "boot", "probes", "unfinished")
+
+
 def answer(request):
     """Answer a request: what its operation returns, or {"error": stable word, "text": one sentence}."""
-    name = request.get("operation")
-    if name not in _OPERATIONS:
-        return {"error": "bad_request", "text": "Unknown operation %r." % (name,)}
-    lacking = [field for field in _NEEDED.get(name, ()) if field not in request]
-    if lacking:
-        return {"error": "bad_request", "text": "The request lacks %s." % ", ".join(lacking)}
-    machine = Machine()
-    if not machine.privileged:
-        return {"error": "needs_root", "text": "Patching needs root on the host; let the inventory use become."}
-    try:
-        return _OPERATIONS[name](machine, request)
-    except AgentError as exc:
-        return {"error": exc.code, "text": exc.text}
-    except OSError as exc:
-        where = " (%s)" % exc.filename if exc.filename else ""
-        return {"error": "host_error", "text": "The host says: %s%s." % (exc.strerror or exc, where)}
-    except Exception as exc:
-        # A traceback over the connection would be no answer at all.
-        return {"error": "internal", "text": "The program on the host failed: %s: %s." % (type(exc).__name__, exc)}
+    return _answer.answer(request, OPERATIONS, NEEDED, "Patching")

@@ -7,12 +7,20 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _apt, _dnf, _zypper
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes.packages import find_manager
 
 # dnf 5 and yum 3 are in _dnf's hands, which refuses them with a sentence.
 _BY_NAME = {"apt": _apt, "dnf4": _dnf, "dnf5": _dnf, "yum": _dnf, "zypper": _zypper}
+# needrestart's hook in apt would restart services in the middle of the work.
+ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_MODE": "l",
+    "NEEDRESTART_SUSPEND": "1",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "UCF_FORCE_CONFFOLD": "1",
+}
 # Where fetched packages lie until they are installed.
 _CACHES = {"apt": _apt.ARCHIVES, "zypper": "/var/cache/zypp"}
 

@@ -9,28 +9,17 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import os
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _folder, _locks
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
-
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
-
-
-def has_systemd(machine):
-    """True when systemd rules this host."""
-    return machine.exists("/run/systemd/system")
-
-
-def identity(machine):
-    """What tells one boot from the next: in a container the boot id is the machine's, and process 1 tells."""
-    return {"boot_id": (machine.read(_BOOT_ID) or "").strip(), "pid1_started": _folder.started(1)}
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _system
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _locks
 
 
 def boot(machine):
     """{"boot_id", "pid1_started", "kernel", "uptime_s", "booted": everything has been started}."""
-    answer = identity(machine)
+    answer = _system.identity(machine)
     uptime = (machine.read("/proc/uptime") or "0").split()[0]
     booted = True
-    if has_systemd(machine):
+    if _system.has_systemd(machine):
         output = machine.run(["systemctl", "is-system-running"], timeout=5.0, accepted=None)
         booted = output.out.strip() in ("running", "degraded")
     answer.update({"kernel": os.uname().release, "uptime_s": float(uptime), "booted": booted})
@@ -45,7 +34,7 @@ def reboot(machine, manager, reason, delay_s):
     )
     if busy:
         raise AgentError("locked", "No reboot now, the packages are being worked on: %s." % busy)
-    if has_systemd(machine):
+    if _system.has_systemd(machine):
         timer = ["systemd-run", "--collect", "--on-active=%d" % max(1, int(delay_s)), "--timer-property=AccuracySec=1s"]
         argv = timer + ["systemctl", "reboot", "--message=Keepwell: %s" % reason[:200]]
     else:

@@ -10,11 +10,11 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import os
 import re
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _system
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _backends,
     _boot,
     _control,
-    _folder,
     _locks,
     _space,
 )
@@ -55,13 +55,13 @@ def look(machine, manager, items):
         "keepwell_lock": {"held": _folder.holder() is not None, "holder": _folder.holder()},
         "transactions": _control.unfinished(machine)["transactions"],
         "boot": _boot.boot(machine),
-        "systemd": _boot.has_systemd(machine),
+        "systemd": _system.has_systemd(machine),
     }
 
 
 def _active(machine, units):
     """Which of these units are at work; empty without systemd."""
-    if not _boot.has_systemd(machine):
+    if not _system.has_systemd(machine):
         return []
     output = machine.run(["systemctl", "is-active"] + list(units), timeout=5.0, accepted=None)
     pairs = zip(units, output.lines())  # noqa: B905 - not in Python 3.6
@@ -85,7 +85,7 @@ def _users(machine):
 
 
 def _logged_in(machine):
-    if not machine.which("loginctl") or not _boot.has_systemd(machine):
+    if not machine.which("loginctl") or not _system.has_systemd(machine):
         return None
     listed = machine.run(["loginctl", "list-sessions", "--no-legend"], timeout=5.0)
     if not listed.ok:

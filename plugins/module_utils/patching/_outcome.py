@@ -7,7 +7,8 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _apt_moves, _folder, _rpm_moves
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _apt_moves, _rpm_moves
 
 
 def collect(machine, backend, folder, moves, said):

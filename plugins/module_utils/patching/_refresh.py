@@ -11,8 +11,9 @@ import shutil
 import tempfile
 import time
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _backends, _commands, _folder, _locks
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands, _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _backends, _locks
 
 _LOCK_WAIT_S = 60
 
@@ -32,7 +33,9 @@ def refresh(machine, manager, timeout_s):
         blocked = _locks.wait(machine, name, min(_LOCK_WAIT_S, timeout_s))
         if blocked:
             raise AgentError("locked", blocked)
-        return backend.refresh(_commands.Commands(machine, scratch, time.monotonic() + timeout_s))
+        return backend.refresh(
+            _commands.Commands(machine, scratch, time.monotonic() + timeout_s, env=_backends.ENVIRONMENT)
+        )
     finally:
         lock.release()
         shutil.rmtree(scratch, ignore_errors=True)

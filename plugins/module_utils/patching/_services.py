@@ -10,8 +10,8 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import re
 import time
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _boot
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _system
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
 # What ends sessions, desktops, containers, machines, clusters or the network, whoever asks: the list that needrestart
 # ships, and Keepwell's own work.
@@ -35,7 +35,7 @@ _SYSTEMD = "systemd-manager"
 
 def restart(machine, units, timeout_s):
     """Restart units one after the other: {"units": {unit: {"result": restarted|failed|skipped, "text"}}}."""
-    if not _boot.has_systemd(machine):
+    if not _system.has_systemd(machine):
         raise AgentError("no_systemd", "This host has no systemd: services have to be restarted by hand.")
     end = time.monotonic() + timeout_s
     answers = {}

@@ -4,8 +4,8 @@
 
 """Private to keepwell.fleet: everything that has to be true before a host is changed, asked in one order.
 
-What keeps a host back without anything being wrong (not bought, no window, an earlier ring) makes the change
-``skipped``; what is wrong with the host or the request makes it ``refused``. Runs on the control node.
+Beside what holds for every chore (see ``chores/guards.py``): the approved plan, the rings, the preflight.
+Runs on the control node.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
@@ -23,14 +25,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work impor
 SCHEDULE = "patching/schedule.json"
 
 
-class Stop(t.NamedTuple):
-    """Why nothing is done."""
-
-    outcome: Outcome
-    code: str
-    text: str
-
-
 def first(job: Job, plan: Plan | None) -> Stop | None:
     """Return the first reason against carrying out the plan, or None."""
     if plan is None:
@@ -38,21 +32,13 @@ def first(job: Job, plan: Plan | None) -> Stop | None:
     if plan.empty and plan.ready:
         return Stop("nothing", "", planning.idle(plan))
     return (
-        _bought(job)
+        bought(job)
         or _approved(job, plan)
-        or _windows(job)
+        or guards.closed(job, "patch", job.options.reserve_minutes * 60.0)
         or _gate(job)
         or _ready(plan)
         or (Stop("nothing", "", planning.idle(plan)) if plan.empty else None)
     )
-
-
-def _bought(job: Job) -> Stop | None:
-    if job.options.hold:
-        return Stop("skipped", "held", f"Patching of this host is on hold: {job.options.hold}")
-    if job.settings.plan is None or CHORE not in job.settings.plan.services:
-        return Stop("skipped", "not_bought", "The service plan (keepwell_plan) of this host does not have patching.")
-    return None
 
 
 def _approved(job: Job, plan: Plan) -> Stop | None:
@@ -93,13 +79,7 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
 
 def window(job: Job, what: str = "patch", reserve: bool = True) -> windows.Decision:
     """Return whether a window is open; with ``reserve``, for as long as a host may need."""
-    needed = job.options.reserve_minutes * 60.0 if reserve else 0.0
-    return windows.is_open(job.settings.windows, job.now(), needed, what)
-
-
-def _windows(job: Job) -> Stop | None:
-    decision = window(job)
-    return None if decision.open else Stop("skipped", "window_closed", decision.reason)
+    return guards.window(job, what, job.options.reserve_minutes * 60.0 if reserve else 0.0)
 
 
 def records(job: Job) -> list[ChangeRecord]:

@@ -13,7 +13,7 @@ import typing as t
 
 from pydantic import Field
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model, PlanDocument, Timestamp
 
 UpdateClass = t.Literal["security", "point_release", "bugfix", "feature", "unknown", "dependency"]
 # retire: an old kernel that goes because the host keeps only so many of them.
@@ -88,9 +88,10 @@ class Rollback(Model):
     not_possible: list[str] = Field([], description="packages that cannot go back, each with its reason")
 
 
-class Plan(HostDocument):
+class Plan(PlanDocument):
     """What patching would do on one host: announced, approved and then carried out as it is, or not at all."""
 
+    CHORE: t.ClassVar[str] = "patching"
     made_at: Timestamp
     manager: str
     policy: str = Field(description="security, security_and_point_release or all")

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: the role's variables ``patching_*``, typed and checked. Pure.
-
-argument_specs of a role check and do not convert, and inventories are checked by nobody: here the text of
-``-e patching_soak_days=7`` becomes a number, and a typo one sentence with the nearest match.
-"""
+"""Private to keepwell.fleet: the role's variables ``patching_*``, typed. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +11,18 @@ import fnmatch
 import typing as t
 from collections.abc import Mapping
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options as chore_options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import (
+    OptionalText,
+    Reason,
+    Setting,
+    Text,
+    none_when_empty,
+)
 
-PREFIX = "patching_"
+CHORE: t.Final = "patching"
 # Names that the role's tasks register; results, not settings.
 REGISTERED = (
     "patching_schedule",
@@ -29,15 +31,9 @@ REGISTERED = (
     "patching_applied",
     "patching_batch",
 )
-Text = t.Annotated[str, AfterValidator(str.strip)]
-Reason = t.Annotated[str, Field(min_length=3)]
 
 
-class _Setting(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Exclusion(_Setting):
+class Exclusion(Setting):
     """Packages that are left out until a date."""
 
     package: str = Field(min_length=1)
@@ -54,7 +50,7 @@ class Exclusion(_Setting):
         return fnmatch.fnmatchcase(name, self.package)
 
 
-class Frozen(_Setting):
+class Frozen(Setting):
     """A version known to be bad, until a date."""
 
     package: str = Field(min_length=1)
@@ -67,7 +63,7 @@ class Frozen(_Setting):
         return today <= self.expires and version == self.version and fnmatch.fnmatchcase(name, self.package)
 
 
-class Emergency(_Setting):
+class Emergency(Setting):
     """Updates that cannot wait, named by package, advisory or CVE."""
 
     packages: list[str] = Field(default_factory=list)
@@ -83,14 +79,14 @@ class Emergency(_Setting):
         return self
 
 
-class Ring(_Setting):
+class Ring(Setting):
     """What a ring needs before the next one goes."""
 
     soak_h: float = Field(24.0, ge=0)
     good: int = Field(0, ge=0, description="0 means all of its hosts")
 
 
-class Limits(_Setting):
+class Limits(Setting):
     """Limits of the work on a host."""
 
     runtime_minutes: int = Field(120, gt=0)
@@ -98,7 +94,7 @@ class Limits(_Setting):
     nice: int = Field(10, ge=0, le=19)
 
 
-class UserProbe(_Setting):
+class UserProbe(Setting):
     """Something that has to answer before and after; asked from the host itself."""
 
     name: str = Field(min_length=1)
@@ -117,28 +113,22 @@ class UserProbe(_Setting):
         return self
 
 
-def _none_when_empty(value: t.Any) -> t.Any:
-    return None if value in ("", 0, "0") or value == {} else value
-
-
-class Options(_Setting):
+class Options(chore_options.Options):
     """The role's variables, without their prefix; meta/argument_specs.yml of the role says what each means."""
 
-    act: bool = False
     policy: t.Literal["security", "security_and_point_release", "all"] = "security"
     refresh: bool = False
     exclusions: list[Exclusion] = Field(default_factory=list)
     freeze: list[Frozen] = Field(default_factory=list)
     soak_days: float = Field(0.0, ge=0)
-    emergency: t.Annotated[Emergency | None, BeforeValidator(_none_when_empty)] = None
-    known_exploited: t.Annotated[str | None, BeforeValidator(_none_when_empty)] = None
-    ring: t.Annotated[int | None, Field(ge=1), BeforeValidator(_none_when_empty)] = None
+    emergency: t.Annotated[Emergency | None, BeforeValidator(none_when_empty)] = None
+    known_exploited: OptionalText = None
+    ring: t.Annotated[int | None, Field(ge=1), BeforeValidator(none_when_empty)] = None
     rings: list[Ring] = Field(default_factory=lambda: [Ring()], min_length=1)
-    pair: t.Annotated[str | None, BeforeValidator(_none_when_empty)] = None
-    hold: Text = ""
+    pair: OptionalText = None
     release: Text = ""
     approved_run: t.Annotated[
-        str | None, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$"), BeforeValidator(_none_when_empty)
+        str | None, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$"), BeforeValidator(none_when_empty)
     ] = None
     approver: Text = ""
     ticket: Text = ""
@@ -154,7 +144,6 @@ class Options(_Setting):
     rollback: t.Literal["never", "when_failed"] = "never"
     keep_days: int = Field(14, ge=1)
     backup: t.Literal["reported", "required"] = "reported"
-    reconnect_s: float = Field(300.0, ge=0)
     limits: Limits = Field(default_factory=Limits)
 
     @model_validator(mode="after")
@@ -170,30 +159,4 @@ class Options(_Setting):
 
 def read(variables: Mapping[str, t.Any]) -> Options:
     """Return the options that a host's ``patching_*`` variables make. Raises SettingsError with every mistake."""
-    problems = []
-    given = {}
-    for name, value in variables.items():
-        key = name.removeprefix(PREFIX)
-        if key in Options.model_fields:
-            given[key] = value
-        else:
-            known = [PREFIX + field for field in Options.model_fields]
-            problems.append(f"{name}: unknown variable.{nearest(name, known)}")
-    try:
-        chosen = Options.model_validate(given)
-    except ValidationError as exc:
-        problems += [_sentence(error) for error in exc.errors()]
-    if problems:
-        raise SettingsError(problems)
-    return chosen
-
-
-def _sentence(error: t.Mapping[str, t.Any]) -> str:
-    where = PREFIX + ".".join(str(part) for part in error["loc"]) if error["loc"] else PREFIX + "*"
-    # pydantic puts this before the text of a validator of ours.
-    text = str(error["msg"]).removeprefix("Value error, ")
-    given = error.get("input")
-    shown = "" if isinstance(given, Mapping) else f" (given: {given!r})"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key."
-    return f"{where}: {text}{shown}."
+    return chore_options.read(CHORE, Options, variables)

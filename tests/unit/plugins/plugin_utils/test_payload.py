@@ -45,7 +45,7 @@ def run_with(interpreter: str, subset: list[str], **environment: str) -> dict:
 
 @pytest.mark.parametrize("interpreter", [sys.executable, *OLD])
 def test_the_agent_answers_from_standard_input(interpreter: str) -> None:
-    program = payload.agent({"operation": "nonsense"})
+    program = payload.agent("patching", {"operation": "nonsense"})
     done = subprocess.run([interpreter, "-I", "-"], input=program, capture_output=True, timeout=60, check=False)
     answer = payload.read_answer(done.stdout.decode(), done.stderr.decode(), done.returncode)
     assert answer == {"error": "bad_request", "text": "Unknown operation 'nonsense'."}
@@ -54,14 +54,14 @@ def test_the_agent_answers_from_standard_input(interpreter: str) -> None:
 @pytest.mark.parametrize("interpreter", [sys.executable, *OLD])
 def test_the_program_of_a_transaction_works_on_its_own_folder(interpreter: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(payload.transaction_program(), encoding="ascii")
+    program.write_text(payload.work_program("patching"), encoding="ascii")
     (tmp_path / "request.json").write_text('{"manager": "pacman"}')
     done = subprocess.run([interpreter, "-I", str(program)], capture_output=True, timeout=60, check=False, text=True)
     assert "Keepwell cannot patch with pacman." in done.stderr
 
 
 def test_a_request_of_patching_carries_no_probe_that_it_does_not_need() -> None:
-    assert len(payload.agent({})) < len(payload.program([], {}, 1.0))
+    assert len(payload.agent("patching", {})) < len(payload.program([], {}, 1.0))
 
 
 @pytest.mark.parametrize("interpreter", [sys.executable, *OLD])

@@ -79,7 +79,7 @@ def test_everything_is_sealed_and_a_sealed_run_takes_nothing_more(tmp_path: Path
         "run.json",
         "hosts/web1.json",
         "changes/web1.patching.json",
-        "plans/web1.json",
+        "plans/web1.patching.json",
         "patching/schedule.json",
     }
     for write in (

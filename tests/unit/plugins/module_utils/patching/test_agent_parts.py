@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
-    _commands,
-    _folder,
-    _look,
-    _services,
-    _space,
-    _unit,
-)
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands, _folder, _unit
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _look, _services, _space
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 GIB = 1 << 30
@@ -96,10 +90,10 @@ def test_others_are_restarted(unit: str) -> None:
 
 def test_a_command_is_told_with_all_its_words(tmp_path: Path) -> None:
     told: list[int | None] = []
-    commands = _commands.Commands(Machine(), str(tmp_path), time.monotonic() + 20, told.append)
-    done = commands.run(["sh", "-c", "echo out; echo err >&2; echo $DEBIAN_FRONTEND; exit 3"])
-    assert (done.status, done.rc, done.out, done.err) == ("ok", 3, "out\nnoninteractive\n", "err\n")
-    assert commands.said == "out\nnoninteractive\nerr\n"
+    commands = _commands.Commands(Machine(), str(tmp_path), time.monotonic() + 20, told.append, {"ASKED": "never"})
+    done = commands.run(["sh", "-c", "echo out; echo err >&2; echo $ASKED; exit 3"])
+    assert (done.status, done.rc, done.out, done.err) == ("ok", 3, "out\nnever\n", "err\n")
+    assert commands.said == "out\nnever\nerr\n"
     assert (told[0] or 0, told[-1]) == (told[0], None)
     assert "# ended with 3" in (tmp_path / "log").read_text()
     assert _folder.log_tail(str(tmp_path)).endswith("# ended with 3\n")

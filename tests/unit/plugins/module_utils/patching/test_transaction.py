@@ -9,18 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _system, _unit
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _agent,
     _backends,
-    _boot,
     _control,
-    _folder,
     _locks,
     _space,
-    _transaction,
-    _unit,
+    _work,
 )
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine, Output
 
 ID = "01TRANSACTION"
@@ -96,11 +94,11 @@ class Backend:
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """A host without systemd whose package manager is the one above; its programs are started by the tests."""
     made = Backend()
-    monkeypatch.setattr(_folder, "ROOT", str(tmp_path / "keepwell" / "patching"))
+    monkeypatch.setattr(_folder, "ROOT", str(tmp_path / "keepwell"))
     monkeypatch.setattr(_folder, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(_backends, "find", lambda machine, name: (name, made))
-    monkeypatch.setattr(_boot, "identity", lambda machine: dict(BOOT))
-    monkeypatch.setattr(_boot, "has_systemd", lambda machine: False)
+    monkeypatch.setattr(_system, "identity", lambda machine: dict(BOOT))
+    monkeypatch.setattr(_system, "has_systemd", lambda machine: False)
     monkeypatch.setattr(_locks, "wait", lambda *_: "")
     monkeypatch.setattr(_space, "lacking", lambda *_: [])
     monkeypatch.setattr(_unit, "start", lambda *_: None)
@@ -128,13 +126,13 @@ def start(**more: t.Any) -> dict[str, t.Any]:
 
 def carried_out(**more: t.Any) -> dict[str, t.Any]:
     assert start(**more)["started"]
-    _transaction.run(_folder.path(ID))
+    _work.run(_folder.path(_control.CHORE, ID))
     return _control.status(Machine(), ID)
 
 
 def forget_program() -> None:
     """As if the program had been started long ago and is no more."""
-    folder = _folder.path(ID)
+    folder = _folder.path(_control.CHORE, ID)
     state = _folder.load(folder, "state.json")
     _folder.dump(folder, "state.json", {**state, "process": {"pid": 2**22 + 1, "started": 1}})
 
@@ -220,7 +218,7 @@ def test_a_start_is_attached_to_and_another_one_refused(backend: Backend) -> Non
     assert start()["attached"]
     other = start(id="02TRANSACTION")
     assert (other["started"], other["code"], ID in other["text"]) == (False, "host_locked", True)
-    _transaction.run(_folder.path(ID))
+    _work.run(_folder.path(_control.CHORE, ID))
     assert start(id="02TRANSACTION")["started"]
 
 
@@ -236,7 +234,7 @@ def test_a_start_that_fails_leaves_nothing(backend: Backend, monkeypatch: pytest
 def test_a_program_that_died_is_judged_by_what_is_installed(backend: Backend) -> None:
     backend.raises = "apply"
     carried_out()
-    folder = _folder.path(ID)
+    folder = _folder.path(_control.CHORE, ID)
     state = _folder.load(folder, "state.json")
     _folder.dump(folder, "state.json", {**state, "phase": "applying", "outcome": None, "code": ""})
     forget_program()
@@ -250,7 +248,7 @@ def test_a_program_that_died_is_judged_by_what_is_installed(backend: Backend) ->
 
 def test_a_reboot_before_anything_was_touched_is_no_failure(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     assert start()["started"]
-    monkeypatch.setattr(_boot, "identity", lambda machine: {**BOOT, "pid1_started": 8})
+    monkeypatch.setattr(_system, "identity", lambda machine: {**BOOT, "pid1_started": 8})
     ended = _control.status(Machine(), ID)
     assert (ended["outcome"], ended["code"], ended["moves_done"]) == ("refused", "rebooted", [])
     assert "nothing was changed yet" in ended["text"]
@@ -265,7 +263,7 @@ def test_a_program_that_was_just_started_is_waited_for(backend: Backend) -> None
 def way_back() -> dict[str, t.Any]:
     started = _control.rollback(Machine(), {"id": ID, "run_id": "next", "program": "pass"})
     assert started["started"], started
-    _transaction.run(_folder.path(started["id"]))
+    _work.run(_folder.path(_control.CHORE, started["id"]))
     return _control.status(Machine(), started["id"])
 
 
@@ -276,9 +274,9 @@ def test_a_change_is_taken_back_and_recorded_with_its_way_back(backend: Backend)
     assert (back["run_id"], back["moves_done"][0]["after"]) == ("next", "1")
     assert _control.recorded(Machine(), ID) == {"recorded": True}
     assert _control.unfinished(Machine()) == {"transactions": []}
-    kept = _control.clean(Machine(), keep_days=14)
+    kept = _control.clean(keep_days=14)
     assert kept == {"removed": [], "kept": [ID, ID + "R"]}
-    assert _control.clean(Machine(), 14, now=_folder.now() + 15 * 86400)["removed"] == [ID, ID + "R"]
+    assert _control.clean(14, now=_folder.now() + 15 * 86400)["removed"] == [ID, ID + "R"]
 
 
 def test_what_stays_is_named(backend: Backend) -> None:
@@ -313,7 +311,7 @@ def test_what_has_not_ended_cannot_be_recorded(backend: Backend) -> None:
 
 def test_the_end_is_written_on_a_full_disk(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     start()
-    folder = Path(_folder.path(ID))
+    folder = Path(_folder.path(_control.CHORE, ID))
     real = os.fsync
 
     def full(descriptor: int) -> None:
@@ -329,7 +327,7 @@ def test_the_end_is_written_on_a_full_disk(backend: Backend, monkeypatch: pytest
 @pytest.mark.parametrize("identifier", ["", "../../etc", "a/b", "x" * 41, None])
 def test_an_id_is_no_path(identifier: t.Any) -> None:
     with pytest.raises(AgentError):
-        _folder.path(identifier)
+        _folder.path(_control.CHORE, identifier)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +335,7 @@ def test_an_id_is_no_path(identifier: t.Any) -> None:
     [
         ({"operation": "nonsense"}, "bad_request"),
         ({"operation": "status"}, "bad_request"),
-        ({"operation": "status", "id": "unknown99"}, "unknown_transaction"),
+        ({"operation": "status", "id": "unknown99"}, "unknown_work"),
         ({"operation": "start", "id": ID}, "bad_request"),
         ({"operation": "restart", "units": [], "timeout_s": 1}, "no_systemd"),
     ],
@@ -351,5 +349,5 @@ def test_what_cannot_be_answered_is_said(
 
 def test_a_bug_is_an_answer(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setitem(_agent._OPERATIONS, "boot", lambda machine, asked: 1 // 0)
+    monkeypatch.setitem(_agent.OPERATIONS, "boot", lambda machine, asked: 1 // 0)
     assert _agent.answer({"operation": "boot"})["error"] == "internal"

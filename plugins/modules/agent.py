@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: patch_agent
-short_description: Answer one question of the patching steps on a host
+module: agent
+short_description: Answer one question of a chore on a host
 description:
-  - What the steps of patching ask of a host, for connections over which no program can be streamed. The steps call it
+  - What the steps of a chore ask of a host, for connections over which no program can be streamed. The steps call it
     by themselves; there is no use in calling it from a playbook.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 options:
+  chore:
+    description: Whose question it is.
+    type: str
+    choices: [patching]
+    required: true
   request:
     description: The question, with C(operation) and what that operation needs.
     type: dict
@@ -33,7 +38,8 @@ seealso:
 
 EXAMPLES = r"""
 - name: Ask when the host was booted
-  keepwell.fleet.patch_agent:
+  keepwell.fleet.agent:
+    chore: patching
     request:
       operation: boot
 """
@@ -47,18 +53,25 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-READING = ("look", "status", "boot", "probes", "unfinished")
+CHORES = {"patching": patching}
 
 
 def main():
     """Answer the request."""
-    module = AnsibleModule(argument_spec={"request": {"type": "dict", "required": True}}, supports_check_mode=True)
-    request = module.params["request"]
-    if module.check_mode and request.get("operation") not in READING:
+    module = AnsibleModule(
+        argument_spec={
+            "chore": {"type": "str", "required": True, "choices": sorted(CHORES)},
+            "request": {"type": "dict", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    chore, request = CHORES[module.params["chore"]], module.params["request"]
+    reads = request.get("operation") in chore.READING
+    if module.check_mode and not reads:
         module.fail_json(msg="%s changes the host, and this is check mode." % request.get("operation"))
-    module.exit_json(changed=request.get("operation") not in READING, answer=_agent.answer(request))
+    module.exit_json(changed=not reads, answer=chore.answer(request))
 
 
 if __name__ == "__main__":

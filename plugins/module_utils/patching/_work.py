@@ -4,28 +4,22 @@
 
 """Private to keepwell.fleet: the work on a host: look again, fetch, install exactly what was announced, tell.
 
-Runs as a program of its own (see _unit) that nobody waits for: all it has to say goes into state.json. Whatever
-happens, it never leaves a phase without saying so: a program that is killed leaves the phase it was in, and whoever
-asks next finds out what became of it.
-
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-import contextlib
 import os
-import time
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._work import Work
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _backends,
-    _commands,
-    _folder,
+    _control,
     _locks,
     _outcome,
     _rpm_moves,
     _space,
-    _unit,
 )
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 
@@ -58,77 +52,40 @@ def differences(approved, now):
     return "; ".join(lines[:5]) + ("; and %d more" % (len(lines) - 5) if len(lines) > 5 else "")
 
 
-class Transaction(object):
+class Transaction(Work):
     """One transaction, from the wait for its turn to its end."""
 
+    CHORE = _control.CHORE
+    TOUCHING = ("applying", "collecting")
+    ENVIRONMENT = _backends.ENVIRONMENT
+
     def __init__(self, folder, request, machine):
-        self.folder = folder
-        self.request = request
-        self.machine = machine
-        self.state = _folder.load(folder, "state.json")
+        super(Transaction, self).__init__(folder, request, machine)
         self.manager, self.backend = _backends.find(machine, request["manager"])
-        limits = request["limits"]
-        self.lock_timeout_s = limits["lock_timeout_s"]
-        self.end = time.monotonic() + limits["runtime_s"] + self.lock_timeout_s
-        self.commands = _commands.Commands(machine, folder, self.end, self._tell)
+        self.lock_timeout_s = request["limits"]["lock_timeout_s"]
 
-    # -- state --------------------------------------------------------------------------------------------------
-    def _save(self, **fields):
-        self.state.update(fields)
-        _folder.dump(self.folder, "state.json", self.state)
-
-    def _tell(self, pid):
-        """Note which command is at work; on a full disk the work goes on without."""
-        with contextlib.suppress(OSError):
-            self._save(command=pid and {"pid": pid, "started": _folder.started(pid)})
-
-    def run(self):
-        """Do everything; never raises for what a host can do."""
-        pid = os.getpid()
-        self._save(
-            process={"pid": pid, "started": _folder.started(pid)},
-            bounded=_unit.bounded(self.machine, self.state["id"]),
-        )
-        lock = _folder.Lock()
-        try:
-            other = lock.take("patching " + self.state["id"])
-            if other:
-                raise AgentError("host_locked", "Keepwell is at work on this host already: %s." % other)
-            self._work()
-        except AgentError as exc:
-            self._close("refused", exc.code, exc.text)
-        except Exception as exc:
-            touched = self.state["phase"] in ("applying", "collecting")
-            text = "The program on the host failed: %s: %s." % (type(exc).__name__, exc)
-            self._close("failed" if touched else "refused", "internal", text)
-        finally:
-            lock.release()
-
-    def _close(self, outcome, code, text):
-        self._save(phase="ended", outcome=outcome, code=code, text=text, ended_at=_folder.now(), command=None)
-
-    # -- steps --------------------------------------------------------------------------------------------------
-    def _work(self):
+    def work(self):
+        """Install what was announced, or take back what was installed."""
         self._ready()
         if self.request["kind"] == "rollback":
             moves = self.request["moves"]
-            self._save(phase="applying", **self._before(moves))
+            self.save(phase="applying", **self._before(moves))
             self.commands.patient = True
             back = self.backend.undo(self.commands, moves, self.request["kept"])
             self._collect(moves, back["rc"], back["text"], back["stays"])
             return
         moves = self._checked()
-        self._save(phase="keeping")
+        self.save(phase="keeping")
         kept_folder = os.path.join(self.folder, "kept")
         if not os.path.isdir(kept_folder):
             os.mkdir(kept_folder, 0o700)
         old = self.backend.keep_old(self.commands, moves, kept_folder)
-        self._save(phase="downloading", kept=old["kept"], not_kept=old["missing"])
+        self.save(phase="downloading", kept=old["kept"], not_kept=old["missing"])
         fetched = self.backend.download(self.commands, self.request["items"])
         if fetched.rc != 0:
             reason = _outcome.reason(self.manager, fetched)
             raise AgentError("download_failed", "The packages could not be fetched, nothing was changed: %s." % reason)
-        self._save(phase="applying", **self._before(moves))
+        self.save(phase="applying", **self._before(moves))
         self.commands.patient = True
         done = self.backend.apply(self.commands, self.request["items"])
         text = "" if done.rc == 0 else _outcome.reason(self.manager, done)
@@ -139,7 +96,7 @@ class Transaction(object):
         blocked = _locks.wait(self.machine, self.manager, self.lock_timeout_s)
         if blocked:
             raise AgentError("locked", blocked)
-        self._save(phase="checking")
+        self.save(phase="checking")
         state = self.backend.state(self.machine)
         # A way back out of a broken state may be what is wanted.
         if not state["clean"] and self.request["kind"] == "apply":
@@ -177,7 +134,7 @@ class Transaction(object):
 
     def _collect(self, moves, rc, text, stays):
         """Find out what was done, and whether that is what was wanted."""
-        self._save(phase="collecting")
+        self.save(phase="collecting")
         found = _outcome.collect(self.machine, self.backend, self.folder, moves, self.commands.said)
         if self.request["kind"] == "rollback":
             found["not_kept"] = stays
@@ -185,5 +142,5 @@ class Transaction(object):
         else:
             wanted = dict((_rpm_moves.key(move), move["after"]) for move in moves if move["after"])
         outcome, code, words = _outcome.judge(wanted, found, rc, text, stays, self.request["kind"])
-        self._save(**found)
-        self._close(outcome, code, words)
+        self.save(**found)
+        self.close(outcome, code, words)

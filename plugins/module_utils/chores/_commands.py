@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: run what changes the host, with a limit and a record of every word.
+"""Private to keepwell.fleet: run what does a chore's work, with a limit and a record of every word.
 
 A command writes into files, not into a pipe: when the program that started it dies, it goes on unharmed, and what it
 said is still there. Runs on managed hosts: standard library only, Python 3.6 syntax.
@@ -17,15 +17,6 @@ import time
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_commands import COMMAND_ENVIRONMENT
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import Output
 
-# needrestart's hook in apt would restart services in the middle of the work.
-_ENVIRONMENT = {
-    "DEBIAN_FRONTEND": "noninteractive",
-    "NEEDRESTART_MODE": "l",
-    "NEEDRESTART_SUSPEND": "1",
-    "APT_LISTCHANGES_FRONTEND": "none",
-    "UCF_FORCE_CONFFOLD": "1",
-    "HOME": "/root",
-}
 _TEXT_CAP = 16 * 1024 * 1024
 _LOG_CAP = 4 * 1024 * 1024
 _PAUSE_S = 0.05
@@ -35,14 +26,18 @@ _GRACE_S = 20.0
 class Commands(object):
     """Runs commands one after the other; their words are in ``folder``: out and err of the last one, log of all."""
 
-    def __init__(self, machine, folder, end, tell=None):
-        """``end`` is the moment (time.monotonic) when all work must be over; ``tell(pid)`` hears of every command."""
+    def __init__(self, machine, folder, end, tell=None, env=None):
+        """``end`` is the moment (time.monotonic) when all work must be over; ``tell(pid)`` hears of every command.
+
+        ``env`` is what all of them find in their environment besides the usual.
+        """
         self.machine = machine
         self.folder = folder
         self.said = ""
         # While packages are being installed nothing is ended: without apt, even dpkg that is let alone dies half-way.
         self.patient = False
         self._end = end
+        self._env = dict(env or {}, HOME="/root")
         self._tell = tell or (lambda pid: None)
 
     def run(self, argv, env=None, timeout=None):
@@ -55,7 +50,7 @@ class Commands(object):
         if path is None:
             return Output("absent", None, "", "%s is not installed" % argv[0])
         environment = dict(COMMAND_ENVIRONMENT)
-        environment.update(_ENVIRONMENT)
+        environment.update(self._env)
         environment.update(env or {})
         end = self._end if timeout is None else min(self._end, time.monotonic() + timeout)
         self._write("$ %s\n" % " ".join(argv))

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: the folder of a transaction on a host, its state, and the lock that only one holds.
+"""Private to keepwell.fleet: the folder of a chore's work on a host, its state, and the lock that only one holds.
 
-``/var/lib/keepwell/patching/<id>/`` (root alone) has request.json, program.py, state.json, log, the versions before
-and the packages that were kept. Runs on managed hosts: standard library only, Python 3.6 syntax.
+``/var/lib/keepwell/<chore>/<id>/`` (root alone) has request.json, program.py, state.json, log, and what the chore
+itself keeps. Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ import re
 import shutil
 import time
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
-ROOT = "/var/lib/keepwell/patching"
+ROOT = "/var/lib/keepwell"
 LOCK = "/run/keepwell.lock"
 _ID = re.compile(r"^[0-9A-Za-z]{8,40}$")
-# So that the end of a transaction can be written down on a full disk.
+# So that the end of the work can be written down on a full disk.
 _BALLAST = "ballast"
 _BALLAST_BYTES = 256 * 1024
 _LOG_TAIL = 4000
@@ -30,16 +30,16 @@ _LOG_TAIL = 4000
 _PATIENCE_S = 1.0
 
 
-def path(identifier):
-    """The folder of a transaction. Raises AgentError when that is no id."""
+def path(chore, identifier):
+    """The folder of a piece of work. Raises AgentError when that is no id."""
     if not _ID.match(str(identifier)):
-        raise AgentError("bad_request", "%r is no id of a transaction." % (identifier,))
-    return os.path.join(ROOT, identifier)
+        raise AgentError("bad_request", "%r is no id of a piece of work." % (identifier,))
+    return os.path.join(ROOT, chore, identifier)
 
 
-def make(identifier):
-    """Create the folder of a transaction; return its path. Raises AgentError when it cannot be."""
-    folder = path(identifier)
+def make(chore, identifier):
+    """Create the folder of a piece of work; return its path. Raises AgentError when it cannot be."""
+    folder = path(chore, identifier)
     try:
         if not os.path.isdir(folder):
             os.mkdir(folder, 0o700)
@@ -50,12 +50,12 @@ def make(identifier):
 
 
 @contextlib.contextmanager
-def starting():
+def starting(chore):
     """Only one start at a time; whoever comes second waits for the moment that the first one needs."""
-    for place in (os.path.dirname(ROOT), ROOT):
+    for place in (ROOT, os.path.join(ROOT, chore)):
         with contextlib.suppress(FileExistsError):
             os.mkdir(place, 0o700)
-    descriptor = os.open(os.path.join(ROOT, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(os.path.join(ROOT, chore, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -106,7 +106,7 @@ def load(folder, name):
 
 
 def log_tail(folder):
-    """The last words of the package manager, those of the command at work included."""
+    """The last words of the commands, those of the one at work included."""
     text = b""
     for name in ("log", "out", "err"):
         try:
@@ -121,17 +121,17 @@ def log_tail(folder):
     return text.decode("utf-8", "replace")[-_LOG_TAIL:]
 
 
-def identifiers():
-    """Ids of all transactions that the host knows, oldest first."""
+def identifiers(chore):
+    """Ids of all pieces of a chore's work that the host knows, oldest first."""
     try:
-        return sorted(name for name in os.listdir(ROOT) if _ID.match(name))
+        return sorted(name for name in os.listdir(os.path.join(ROOT, chore)) if _ID.match(name))
     except OSError:
         return []
 
 
-def remove(identifier):
-    """Remove the folder of a transaction."""
-    shutil.rmtree(path(identifier))
+def remove(chore, identifier):
+    """Remove the folder of a piece of work."""
+    shutil.rmtree(path(chore, identifier))
 
 
 class Lock(object):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching._commands import Commands
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 

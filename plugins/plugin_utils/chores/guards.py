@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to keepwell.fleet: what has to be true before any chore does more than look.
+
+What keeps a host back without anything being wrong (not bought, on hold, no window) makes the change ``skipped``;
+what is wrong with the host or the request makes it ``refused``. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job
+
+
+class Stop(t.NamedTuple):
+    """Why nothing is done."""
+
+    outcome: Outcome
+    code: str
+    text: str
+
+
+def bought(job: Job[t.Any]) -> Stop | None:
+    """The host is not on hold, and its service plan has the chore."""
+    words = job.chore.replace("_", " ")
+    if job.options.hold:
+        return Stop("skipped", "held", f"{words.capitalize()} of this host is on hold: {job.options.hold}")
+    if job.settings.plan is None or not job.settings.plan.buys(job.chore):
+        return Stop("skipped", "not_bought", f"The service plan (keepwell_plan) of this host does not have {words}.")
+    return None
+
+
+def window(job: Job[t.Any], what: str, needed_s: float) -> windows.Decision:
+    """Return whether a window that allows this kind of work is open, and will be for as long as it may need."""
+    return windows.is_open(job.settings.windows, job.now(), needed_s, what)
+
+
+def closed(job: Job[t.Any], what: str, needed_s: float) -> Stop | None:
+    """The reason why no window is open for that."""
+    decision = window(job, what, needed_s)
+    return None if decision.open else Stop("skipped", "window_closed", decision.reason)
