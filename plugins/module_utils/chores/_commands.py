@@ -12,6 +12,7 @@ import errno
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_commands import COMMAND_ENVIRONMENT
@@ -20,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources imp
 _TEXT_CAP = 16 * 1024 * 1024
 _LOG_CAP = 4 * 1024 * 1024
 _PAUSE_S = 0.05
+_LINE_CAP = 64 * 1024
 _GRACE_S = 20.0
 
 
@@ -40,43 +42,78 @@ class Commands(object):
         self._env = dict(env or {}, HOME="/root")
         self._tell = tell or (lambda pid: None)
 
-    def run(self, argv, env=None, timeout=None):
+    def run(self, argv, env=None, timeout=None, cwd="/"):
         """Run ``argv`` to its end and return its Output; never raises for what the command does.
 
         ``status`` is ok (any return code), absent, error or timeout; a command that takes too long is ended with all
         its children, but never while ``patient``.
         """
+        process, refused = self._start(argv, env, cwd, os.path.join(self.folder, "out"))
+        if refused:
+            return refused
+        status, rc = self._wait(process, self._until(timeout))
+        self._tell(None)
+        return self._ended(status, rc, _text(os.path.join(self.folder, "out")))
+
+    def stream(self, argv, take, env=None, timeout=None, cwd="/"):
+        """Like ``run``, but ``take(line)`` gets each line (bytes, cut at 64 KiB) of standard output, kept nowhere.
+
+        For lists that are longer than memory is large. The Output has no ``out``.
+        """
+        process, refused = self._start(argv, env, cwd, None)
+        if refused:
+            return refused
+        end = self._until(timeout)
+        # Ends a program that takes too long, and with it the loop below.
+        watch = threading.Thread(target=self._wait, args=(process, end))
+        watch.daemon = True
+        watch.start()
+        whole = True
+        for piece in iter(lambda: process.stdout.readline(_LINE_CAP), b""):
+            if whole:
+                take(piece)
+            whole = piece.endswith(b"\n")
+        process.stdout.close()
+        watch.join()
+        self._tell(None)
+        late = process.returncode < 0 and time.monotonic() > end
+        return self._ended("timeout" if late else "ok", None if late else process.returncode, "")
+
+    def _until(self, timeout):
+        return self._end if timeout is None else min(self._end, time.monotonic() + timeout)
+
+    def _start(self, argv, env, cwd, out):
+        """(process, None), or (None, Output) when it cannot be started; ``out`` None is a pipe."""
         path = self.machine.which(argv[0])
         if path is None:
-            return Output("absent", None, "", "%s is not installed" % argv[0])
+            return None, Output("absent", None, "", "%s is not installed" % argv[0])
         environment = dict(COMMAND_ENVIRONMENT)
         environment.update(self._env)
         environment.update(env or {})
-        end = self._end if timeout is None else min(self._end, time.monotonic() + timeout)
         self._write("$ %s\n" % " ".join(argv))
-        names = [os.path.join(self.folder, name) for name in ("out", "err")]
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        streams = [os.open(name, flags, 0o600) for name in names]
+        streams = [os.open(name, flags, 0o600) for name in (out, os.path.join(self.folder, "err")) if name]
         try:
             process = subprocess.Popen(
                 [path] + list(argv[1:]),
                 stdin=subprocess.DEVNULL,
-                stdout=streams[0],
-                stderr=streams[1],
+                stdout=streams[0] if out else subprocess.PIPE,
+                stderr=streams[-1],
                 env=environment,
-                cwd="/",
+                cwd=cwd,
                 close_fds=True,
                 start_new_session=True,
             )
         except OSError as exc:
-            return Output("error", None, "", exc.strerror or "cannot start")
+            return None, Output("error", None, "", exc.strerror or "cannot start")
         finally:
             for stream in streams:
                 os.close(stream)
         self._tell(process.pid)
-        status, rc = self._wait(process, end)
-        self._tell(None)
-        out, err = [_text(name) for name in names]
+        return process, None
+
+    def _ended(self, status, rc, out):
+        err = _text(os.path.join(self.folder, "err"))
         self.said += out + err
         self._write("%s%s# ended with %s\n" % (out, err, rc if status == "ok" else status))
         return Output(status, rc, out, err)

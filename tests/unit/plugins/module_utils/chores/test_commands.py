@@ -35,3 +35,15 @@ def test_every_command_its_words_and_its_end_are_in_the_log(tmp_path: Path) -> N
     assert log.endswith("one\ntwo\n# ended with 3\n")
     assert commands.said == "one\ntwo\n"
     assert [pid is None for pid in told] == [False, True]
+
+
+def test_lines_can_be_taken_one_by_one(tmp_path: Path) -> None:
+    commands = Commands(Machine(), str(tmp_path), time.monotonic() + 60)
+    taken: list[bytes] = []
+    script = "echo one; head -c 100000 /dev/zero | tr '\\0' x; echo; echo two; echo bad >&2; exit 4"
+    output = commands.stream(["sh", "-c", script], taken.append)
+    assert (output.status, output.rc, output.out, output.err) == ("ok", 4, "", "bad\n")
+    assert [line[:4] for line in taken] == [b"one\n", b"xxxx", b"two\n"]
+    assert max(map(len, taken)) == 64 * 1024
+    assert commands.stream(["sh", "-c", "echo x; sleep 9"], taken.append, timeout=0.2).status == "timeout"
+    assert commands.stream(["keepwell-has-no-such-command"], taken.append).status == "absent"
