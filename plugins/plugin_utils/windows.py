@@ -103,7 +103,9 @@ class Terms(_Part):
     start: t.Annotated[datetime.time, BeforeValidator(_time_of_day)]
     duration: t.Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=7 * DAY)]
     cutoff: t.Annotated[float, BeforeValidator(_seconds)] = 0.0
-    allow: t.Annotated[tuple[t.Literal["patch", "reboot"], ...], BeforeValidator(_words), Field(min_length=1)]
+    allow: t.Annotated[
+        tuple[t.Literal["patch", "reboot", "backup_verification"], ...], BeforeValidator(_words), Field(min_length=1)
+    ]
 
     @model_validator(mode="after")
     def _some_time_is_left(self) -> t.Self:
