@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     SCHEMA_VERSION,
     CheckInfo,
     Client,
+    DatasetSummary,
     Delta,
     Grade,
     HostResult,
@@ -101,6 +102,7 @@ class Run(Model):
     hosts: list[HostResult] = []
     problems: list[Problem] = []
     delta: Delta | None = None
+    backups: list[DatasetSummary] = Field([], description="every declared dataset, by host and id")
     plans: list[PlanSummary] = Field([], description="what would be done, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
