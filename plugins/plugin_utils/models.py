@@ -162,6 +162,10 @@ class DatasetSummary(Model):
     next_kind: str = ""
     next_due: Timestamp | None = Field(None, description="in the past when it is late")
     never_restored: int = Field(0, description="expected paths of which nothing has ever come back")
+    restored: dict[str, Timestamp | None] = Field(
+        {}, description="expected path -> when something of it last came back; null for never"
+    )
+    restored_paths: int = Field(0, description="how many different paths have ever come back")
     proven: bool = Field(description="fresh, and a restore proven within the interval of the policy")
     reason: str = Field(description="one sentence: why proven, or why not")
 

@@ -18,6 +18,7 @@ from gettext import NullTranslations
 from html.parser import HTMLParser
 from pathlib import Path
 
+import backup_maker
 import fleet_maker
 import pytest
 import work_maker
@@ -47,6 +48,9 @@ FLEETS = {
     "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
     "300 worked": {"count": 300, "work": {}},
     "1000 failed": {"count": 1000, "work": {"bad": True}},
+    "backups": {"count": 14, "work": {}, "backups": {}},
+    "hostile backups": {"count": 14, "hostile": True, "backups": {"hostile": True}},
+    "1000 backups": {"count": 1000, "backups": {"per_host": 3}},
 }
 every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 
@@ -54,9 +58,10 @@ every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 @cache
 def run_of(fleet: str) -> run_document.Run:
     arguments = dict(FLEETS[fleet])
-    work = arguments.pop("work", None)
+    work, backups = arguments.pop("work", None), arguments.pop("backups", None)
     run = fleet_maker.make_run(**arguments)
-    return run if work is None else work_maker.with_work(run, **work)
+    run = run if work is None else work_maker.with_work(run, **work)
+    return run if backups is None else backup_maker.with_backups(run, **backups)
 
 
 @cache
@@ -265,6 +270,8 @@ def test_the_copy_of_the_run_is_the_evidence_itself():
         ("worked", MIB // 4),
         ("300 worked", 2 * MIB),
         ("1000 failed", 2 * MIB),
+        ("backups", MIB // 4),
+        ("1000 backups", 2 * MIB),
     ],
 )
 def test_the_page_stays_within_its_budget(fleet, limit):
