@@ -17,7 +17,7 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [patching]
+    choices: [backup_verification, patching]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
@@ -53,9 +53,10 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _agent as backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-CHORES = {"patching": patching}
+CHORES = {"backup_verification": backup_verification, "patching": patching}
 
 
 def main():

@@ -35,6 +35,7 @@ class Commands(object):
         """
         self.machine = machine
         self.folder = folder
+        self.log_folder = folder
         self.said = ""
         # While packages are being installed nothing is ended: without apt, even dpkg that is let alone dies half-way.
         self.patient = False
@@ -128,7 +129,7 @@ class Commands(object):
 
     def _write(self, text):
         """Append to the log, which keeps its beginning when it becomes too long."""
-        path = os.path.join(self.folder, "log")
+        path = os.path.join(self.log_folder, "log")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             room = _LOG_CAP - os.fstat(descriptor).st_size
