@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: all that is known of one dataset: its declaration, the newest look, proofs, coverage. Pure.
+"""Private to keepwell.fleet: all that is known of one dataset: declaration, newest look, proofs, coverage. Pure.
 
 The checks import this; so it imports nothing of the settings, and the declaration is only named as a type.
 """
@@ -27,6 +27,8 @@ if t.TYPE_CHECKING:
 # Restores of these are proofs of restore; a canary alone is one known file.
 RESTORES = ("full", "database", "sample")
 INTEGRITY = ("structure", "subset", "data")
+# Metric of history: free bytes where the repository is, by dataset.
+FREE_SERIES = "backup_free"
 
 
 @dataclass(frozen=True)

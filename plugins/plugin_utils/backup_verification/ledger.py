@@ -21,6 +21,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 DAY = 86400.0
 # restic puts a pack into part n of t by the first byte of its name: byte % t == n - 1.
 BY_BYTES = "restic"
+# Loading a dump reads all of it.
+_WHOLE = ("data", "database")
+_READING = ("subset", *_WHOLE)
 PARTS_LIMIT = 256
 _BYTES = range(PARTS_LIMIT)
 # Restores that tell how fast it goes, the most telling first.
@@ -121,9 +124,9 @@ def read_share(proofs: Sequence[Proof], since: float, until: float, *, by_bytes:
     read = [
         proof
         for proof in proofs
-        if since <= proof.at <= until + 3600.0 and proof.outcome == "proven" and proof.kind in ("subset", "data")
+        if since <= proof.at <= until + 3600.0 and proof.outcome == "proven" and proof.kind in _READING
     ]
-    if any(proof.kind == "data" for proof in read):
+    if any(proof.kind in _WHOLE for proof in read):
         return 1.0
     divisions: dict[int, set[int]] = {}
     for proof in read:
@@ -145,9 +148,10 @@ def read_times(proofs: Sequence[Proof], parts: int, *, by_bytes: bool) -> dict[i
     last = dict.fromkeys(_BYTES, 0.0)
     whole = dict.fromkeys(range(1, parts + 1), 0.0)
     for proof in proofs:
-        if proof.outcome != "proven" or proof.kind not in ("subset", "data"):
+        if proof.outcome != "proven" or proof.kind not in _READING:
             continue
-        if proof.kind == "data":
+        if proof.kind in _WHOLE:
+            whole = {part: max(at, proof.at) for part, at in whole.items()}
             last = {byte: max(at, proof.at) for byte, at in last.items()}
         elif proof.part and proof.parts:
             if proof.parts == parts and proof.part in whole:
