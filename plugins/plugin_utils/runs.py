@@ -94,6 +94,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         hosts, backups = _hosts(store, header, now)
         run = summarise(header, hosts, previous, now, status, _altered_before(store, chain))
         run.backups = backups
+        run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
         run.verdict = acted.sentence(run.changes) + run.verdict

@@ -71,7 +71,8 @@ def schedule(assigned: Mapping[str, Sequence[Assigned]], here: Collection[str]) 
     return Schedule(
         verifiers=verifiers,
         batches=[
-            Batch(hosts=sorted(hosts), datasets=sorted(datasets)) for _turn, (hosts, datasets) in sorted(batches.items())
+            Batch(hosts=sorted(hosts), datasets=sorted(datasets))
+            for _turn, (hosts, datasets) in sorted(batches.items())
         ],
         without_verifier=absent,
     )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import due, groups, ledger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
@@ -56,9 +56,19 @@ def _one(host: str, known: KnownDataset, judged: dict[str, CheckResult], policy:
         next_kind=coming[0].kind if coming else "",
         next_due=iso(coming[0].at) if coming else None,
         never_restored=len(book.never_restored),
+        restored={path: None if when is None else iso(when) for path, when in _came_back(known, book)},
+        restored_paths=known.coverage.paths,
         proven=answer.proven,
         reason=answer.reason,
     )
+
+
+def _came_back(known: KnownDataset, book: ledger.Ledger) -> Iterator[tuple[str, float | None]]:
+    """Each expected path and when something of it last came back; None for never. A full restore brings all of them."""
+    full = book.good["full"].at if "full" in book.good else None
+    for path in known.wanted_paths():
+        times = [at for at in (known.coverage.expected.get(path), full) if at is not None]
+        yield path, max(times, default=None)
 
 
 def _state(result: CheckResult | None, dataset: str) -> State:

@@ -167,6 +167,14 @@ def note(record: ChangeRecord, stop: Stop) -> None:
         record.outcome, record.code, record.text = stop
 
 
+def note_end(record: ChangeRecord) -> None:
+    """A step ended with an error of its own while a test went on: the next run takes up what became of it."""
+    record.outcome, record.code = "lost", "no_end"
+    record.text = (
+        "Nobody knows how the test ended: the step that followed it failed. The next run takes up what became of it."
+    )
+
+
 def tell_host(action: VerifyAction, job: Job, identifier: str) -> None:
     """Let the host know that a test is in evidence; a host that is away is told by the next run."""
     try:
