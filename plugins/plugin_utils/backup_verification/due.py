@@ -212,8 +212,8 @@ def _against(known: KnownDataset, test: Upcoming, options: Options, closed: str,
         limit = size_text(options.max_restore_bytes)
         return f"it would restore {size_text(size)}; the limit is {limit} (backup_verification_max_restore_bytes)"
     if minutes > options.limits.runtime_minutes:
-        limit = options.limits.runtime_minutes
-        return f"it needs about {math.ceil(minutes)} minutes; the limit is {limit} (backup_verification_limits)"
+        most = options.limits.runtime_minutes
+        return f"it needs about {math.ceil(minutes)} minutes; the limit is {most} (backup_verification_limits)"
     return ""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset, below
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Snapshot
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import duration_text
 
 # Tools with many hosts and sets of paths in one repository. Elsewhere the driver gives one line.
 SHARED = ("restic", "borg", "kopia")
@@ -47,7 +48,7 @@ def lines(known: KnownDataset) -> list[Line]:
     for host in dataset.hosts or _hosts(snapshots):
         mine = [entry for entry in snapshots if not host or entry.host in (host, None)]
         found += _by_source(host, mine, dataset.sources) if dataset.sources else _by_paths(host, mine)
-    unique = list({(line.snapshots or line.name): line for line in found}.values())
+    unique = list({tuple(entry.id for entry in line.snapshots) or line.name: line for line in found}.values())
     return [Line("", unique[0].snapshots)] if len(unique) == 1 and unique[0].snapshots else unique
 
 
@@ -55,6 +56,12 @@ def data_time(known: KnownDataset) -> float | None:
     """When the content of the line that is furthest behind was true; None when one of them has no snapshot."""
     newest = [line.newest for line in lines(known)]
     return min(entry.time for entry in newest if entry) if newest and all(newest) else None
+
+
+def age_text(seconds: float) -> str:
+    """Return an age in hours as long as agreements are made in hours: ``26 hours``, then in days; never rounded up."""
+    hours = int(abs(seconds) // 3600)
+    return f"{hours} hours" if 2 <= hours < 72 else duration_text(seconds)
 
 
 def _hosts(snapshots: Iterable[Snapshot]) -> list[str]:

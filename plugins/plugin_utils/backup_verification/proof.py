@@ -90,7 +90,7 @@ def _stale(known: KnownDataset, rpo_s: float, now: float) -> str:
     if at > now + HOUR:
         return "the newest snapshot lies in the future: a clock is wrong."
     if now - at > rpo_s:
-        return f"the data is {duration_text(now - at)} old, {rpo_s / HOUR:g} hours are agreed."
+        return f"the data is {groups.age_text(now - at)} old, {rpo_s / HOUR:g} hours are agreed."
     return ""
 
 

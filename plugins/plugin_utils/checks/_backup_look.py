@@ -63,8 +63,8 @@ def _fresh(known: KnownDataset, now: float, policy: Policy) -> Verdict:
         elif age > agreed:
             notes.add(
                 "crit" if age > agreed * policy.crit_factor else "watch",
-                f"{where}{duration_text(age)} old",
-                f"{where}what would come back is {duration_text(age)} old; agreed are {agreed / HOUR:g} hours.",
+                f"{where}{groups.age_text(age)} old",
+                f"{where}what would come back is {groups.age_text(age)} old; agreed are {agreed / HOUR:g} hours.",
                 since=newest.time,
                 age_basis="start of the newest snapshot",
                 deadline=newest.time + agreed,
@@ -74,8 +74,8 @@ def _fresh(known: KnownDataset, now: float, policy: Policy) -> Verdict:
             took = duration_text(newest.end - newest.time)
             text = f"{where}the last backup took {took}: longer than the data may be old, so the next is late."
             notes.add("watch", f"{where}the backup takes {took}", text)
-    fine = f"newest snapshot {duration_text(oldest)} old"
-    return notes.verdict(fine, data={"age_s": oldest, "rpo_s": agreed})
+    fine = f"newest snapshot {groups.age_text(oldest)} old"
+    return notes.verdict(fine, age_s=oldest, rpo_s=agreed)
 
 
 @check(

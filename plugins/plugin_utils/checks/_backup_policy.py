@@ -78,7 +78,9 @@ class Policy(Section):
     mass_change_files: int = threshold(100, "House: of fewer files many change by nature", ge=1)
     test_slack_days: float = threshold(2.0, "House: a test may come a day or two late", ge=0)
     integrity_max_days: float = threshold(30.0, "borgmatic: repository and archives are checked monthly", gt=0)
-    read_watch_percent: float = threshold(25.0, "House: so far the reading may lag behind its schedule", ge=0, le=100)
+    read_watch_percent: float = threshold(
+        25.0, "House: by so much the reading may lag behind its schedule", ge=0, le=100
+    )
     restore_max_days: float = threshold(90.0, "CIS 11.5: a test of recovery every quarter", gt=0)
     copies: int = threshold(3, "3-2-1-1-0: three copies, the live data among them", ge=1)
     media: int = threshold(2, "3-2-1-1-0: two media or failure domains", ge=1)
@@ -110,13 +112,14 @@ class Notes:
     verdicts: list[Verdict] = field(default_factory=list)
 
     def add(self, state: State, observed: str, summary: str, **more: t.Any) -> None:
-        """Note one thing."""
+        """Note one thing; the summary becomes a sentence."""
+        summary = _sentence(summary)
         self.verdicts.append(Verdict(state, self.known.dataset.id, observed, self.expected, summary, **more))
 
-    def verdict(self, fine: str, **more: t.Any) -> Verdict:
+    def verdict(self, fine: str, **numbers: t.Any) -> Verdict:
         """Return the worst of what was noted, with the sentences of the rest; or that all is well."""
         if not self.verdicts:
-            return Verdict("ok", self.known.dataset.id, fine, self.expected, **more)
+            return Verdict("ok", self.known.dataset.id, fine, self.expected, data=numbers)
         ordered = sorted(self.verdicts, key=lambda entry: -SEVERITY.index(entry.state))
         lead, rest = ordered[0], len(ordered) - 1
         return Verdict(
@@ -130,7 +133,7 @@ class Notes:
             lead.since,
             lead.age_basis,
             lead.deadline,
-            {name: value for entry in reversed(ordered) for name, value in entry.data.items()},
+            {**numbers, **{name: value for entry in reversed(ordered) for name, value in entry.data.items()}},
         )
 
 
@@ -157,7 +160,7 @@ def trouble(known: KnownDataset, now: float, policy: Policy, name: str) -> Verdi
             return None
         text = f"last looked at {duration_text(age)} ago"
         return Verdict(
-            "unknown", dataset.id, text, expected, f"{dataset.protects} was {text}.", "Run playbooks/backup_verify.yml."
+            "unknown", dataset.id, text, expected, f"The repository was {text}.", "Run playbooks/backup_verify.yml."
         )
     if status in _PROOFS_HOLD and name in ("integrity", "restorability"):
         return None
@@ -168,10 +171,14 @@ def trouble(known: KnownDataset, now: float, policy: Policy, name: str) -> Verdi
         dataset.id,
         status.replace("_", " "),
         expected,
-        f"{dataset.protects}: {_SENTENCES[status]}{detail}",
+        f"{_sentence(dataset.protects)}: {_SENTENCES[status]}{detail}",
         _ADVICE[status],
         data={"cause": status},
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def gate(backups: Sequence[KnownDataset], policy: Policy, now: float, max_days: float | None = None) -> proof.Decision:

@@ -107,12 +107,13 @@ def _sound(known: KnownDataset, now: float, policy: Policy) -> Verdict:
         text = f"The last good check was {_ago(book.integrity, now)}; agreed are {schedule.integrity_days:g} days."
         notes.add(state, f"last checked {_ago(book.integrity, now)}", text, since=book.integrity.at)
     read = f"{book.read_percent} % of the data read in {book.read_days:g} days"
-    if book.read_percent < 100:
-        planned = 100 * min(1.0, (now - (book.tested_since or now)) / (book.read_days * DAY))
+    # What was agreed is a time: a backup that is younger cannot have been read as a whole yet.
+    planned = int(100 * min(1.0, (now - (book.tested_since or now)) / (book.read_days * DAY)))
+    if book.read_percent < planned:
         late = planned - book.read_percent > policy.read_watch_percent
-        text = f"{read}; all of it should be, and {int(planned)} % by now."
-        notes.add("act" if late else "watch", read, text, data={"read_percent": book.read_percent})
-    return notes.verdict(f"checked {_ago(book.integrity, now)}; {read}", data={"read_percent": book.read_percent})
+        text = f"{read}; it should be {planned} % by now."
+        notes.add("act" if late else "watch", read, text)
+    return notes.verdict(f"checked {_ago(book.integrity, now)}; {read}", read_percent=book.read_percent)
 
 
 def _damage(known: KnownDataset, now: float) -> Proof | None:
@@ -187,7 +188,7 @@ def _restorable(known: KnownDataset, now: float, policy: Policy) -> Verdict:
             notes.add(state, f"last restored {ago}", text, since=book.restore.at)
     _note_full(notes, known, book, now, policy)
     _note_time(notes, known, book.recovery)
-    return notes.verdict(_restored_text(book, now), data=_numbers(book))
+    return notes.verdict(_restored_text(book, now), **_numbers(book))
 
 
 def _is_past(proof: Proof, book: Ledger) -> bool:
@@ -223,7 +224,7 @@ def _note_restore(notes: Notes, proof: Proof, book: Ledger, now: float) -> None:
     told = proof.mismatches or proof.missing or failed or (proof.canary and proof.canary.outcome in _CANARY)
     if proof.outcome == "damaged" or (proof.outcome == "failed" and not told):
         what = names_text(proof.errors, 2) or proof.text
-        text = f"{when} {'met damaged data' if proof.outcome == 'damaged' else 'failed'}: {what}"
+        text = f"{when} {'met damaged data' if proof.outcome == 'damaged' else 'failed'}: {what.rstrip('.')}."
         notes.add("crit", f"{proof.kind} restore {proof.outcome}", text, since=proof.at)
     good = book.good.get(proof.kind)
     if proof.outcome in _NOT_DONE:
@@ -242,12 +243,12 @@ def _note_never(notes: Notes, book: Ledger, now: float) -> None:
         text = "Something came back, but there was nothing to compare it with: no live file, no canary, no query."
         notes.add("watch", observed, text, advice="Declare a canary (or queries) of the dataset.")
     elif "canary" in book.good:
-        text = f"Only the canary has come back, {_ago(book.good['canary'], now)}: one known file. {TRUST}"
+        text = f"Only the canary has come back, {_ago(book.good['canary'], now)}: one known file."
         notes.add("act", "only the canary restored", text)
     elif not any(proof.is_restore for proof in book.last.values()):
-        notes.add("act", "never restored", f"Nothing of this backup has ever been restored. {TRUST}")
+        notes.add("act", "never restored", "Nothing of this backup has ever been restored.")
     else:
-        notes.add("act", "never restored well", f"No restore of this backup has ended well. {TRUST}")
+        notes.add("act", "never restored well", "No restore of this backup has ended well.")
 
 
 def _note_full(notes: Notes, known: KnownDataset, book: Ledger, now: float, policy: Policy) -> None:

@@ -43,7 +43,7 @@ class Options(Setting):
     reconnect_s: float = Field(300.0, ge=0)
 
 
-OptionsT = t.TypeVar("OptionsT", bound=Options)
+OptionsT = t.TypeVar("OptionsT", bound=Setting)
 
 
 def read(
