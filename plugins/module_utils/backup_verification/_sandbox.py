@@ -65,6 +65,8 @@ def guard(asked, size_bytes, files, places):
 
 def make(machine, folder, identifier, asked, size_bytes, files, places):
     """Make a sandbox for the work in ``folder``. Raises AgentError like ``guard``."""
+    # Nothing is made when something is against it.
+    guard(asked, size_bytes, files, places)
     descriptor, real, _missing = _opened(asked, create=True)
     try:
         verdict = _judged(descriptor, real, asked, size_bytes, files, places)
