@@ -58,12 +58,20 @@ class Tools(object):
         """Run a reading command and give each line (bytes) that it prints to ``take``; return its Output."""
         return self.commands.stream(self._checked(argv), take, self._env(env), timeout, cwd)
 
+    def pipe(self, argv, consume, env=None, timeout=None, cwd="/"):
+        """Run a reading command; ``consume(stream)`` reads what it prints (bytes); return its Output."""
+        return self.commands.pipe(self._checked(argv), consume, self._env(env), timeout, cwd)
+
+    def left(self):
+        """Seconds until all work must be over; for reading that no command does."""
+        return self.commands.left()
+
     def _env(self, more):
         return dict(self._environment, **(more or {}))
 
     def _checked(self, argv):
         """The command, when it is one that only reads. Raises AgentError otherwise: that is a defect of a driver."""
-        allowed = self._allowed.get(argv[0])
+        allowed = self._allowed.get(os.path.basename(argv[0]))
         if allowed is None:
             raise AgentError("forbidden", "%s is not among the programs of this driver." % argv[0])
         if ANY not in allowed:
