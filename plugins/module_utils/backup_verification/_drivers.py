@@ -9,11 +9,11 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import os
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _tools
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _archive, _tools, _tree
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
-DRIVERS = {}
+DRIVERS = dict((driver.NAME, driver) for driver in (_archive.Archive, _tree.Tree))
 # Each is told a folder of ours and ends the throw-away servers that were left running in it.
 ENDERS = ()
 

@@ -88,7 +88,10 @@ def _test(entry: Assigned, test: DueTest, options: Options, verifier: str, known
 
 
 def _declared(entry: Assigned, name: str) -> Request:
-    return {**entry.dataset.public(), "id": name}
+    """The declaration with its defaults; of secrets it says where they are and how those are called that come along."""
+    dataset = entry.dataset
+    whole = dataset.model_dump(mode="json", exclude={"credentials"})
+    return {**whole, "credentials": dataset.public()["credentials"], "id": name}
 
 
 def _secrets(dataset: Dataset) -> dict[str, str]:
