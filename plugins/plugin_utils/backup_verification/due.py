@@ -45,6 +45,9 @@ _QUICK = ("canary", "structure", "sample", "subset", "database", "data", "full")
 LIGHT = ("canary",)
 # So much of the time in which all is to be read is planned; the rest is for runs that fail.
 _PLANNED_SHARE = 0.75
+# Runs begin at one hour and a test ends after it: without this a weekly test would be done every eighth day.
+_EARLY_SHARE = 0.05
+_EARLIEST_S = DAY / 2
 _UNKNOWN_MINUTES = 5.0
 _AGAIN = "the last one ({}) ended with '{}': tried again"
 
@@ -117,7 +120,8 @@ def _one(known: KnownDataset, kind: str, days: float, now: float) -> Upcoming:
     if good is None:
         return Upcoming(kind, now, late, text.rstrip("; ") or "never done", part, parts)
     reason = f"{text}last done {duration_text(now - good)} ago, every {days:g} days is agreed"
-    return Upcoming(kind, good + days * DAY, late, reason, part, parts)
+    early = min(_EARLY_SHARE * days * DAY, _EARLIEST_S)
+    return Upcoming(kind, good + days * DAY - early, late, reason, part, parts)
 
 
 def _last_good(known: KnownDataset, kind: str) -> float | None:
