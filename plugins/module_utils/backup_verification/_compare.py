@@ -78,7 +78,7 @@ class Comparison(object):
                 self._wrong(path, "%d bytes came back, the snapshot says %d" % (info.st_size, size))
             else:
                 # Where the tool cannot spell a name the restored file does.
-                named = relative if _paths.STAND_IN in path else path
+                named = _paths.live(relative) if _paths.STAND_IN in path else path
                 self._compare(path, named, stream, info)
 
     def _not_there(self, path, exc):
