@@ -33,7 +33,7 @@ class Comparison(object):
 
     def __init__(self, target, live, started_at, sums=None, metadata=False):
         """``live(path)`` is the live file of a path in the snapshot, None: this host has none; ``started_at`` when
-        the snapshot began; ``sums`` {path without leading slash: SHA-256}; ``metadata``: mode and owner count, too."""
+        the snapshot began; ``sums`` {path as plain() has it: SHA-256}; ``metadata``: mode and owner count, too."""
         self._target = target
         self._root = os.open(target, _paths.FOLDER)
         self._live = live
@@ -59,6 +59,8 @@ class Comparison(object):
         """Compare one file; ``size`` is what the snapshot says, ``restored`` its path when it is another."""
         relative = path if restored is None else os.path.relpath(restored, self._target)
         try:
+            if _paths.STAND_IN in relative:
+                relative = _paths.spelled(self._root, relative)
             descriptor = _paths.open_below(self._root, relative)
         except OSError as exc:
             self._not_there(path, exc)
@@ -75,7 +77,9 @@ class Comparison(object):
             if size and size != info.st_size:
                 self._wrong(path, "%d bytes came back, the snapshot says %d" % (info.st_size, size))
             else:
-                self._compare(path, stream, info)
+                # Where the tool cannot spell a name the restored file does.
+                named = _paths.live(relative) if _paths.STAND_IN in path else path
+                self._compare(path, named, stream, info)
 
     def _not_there(self, path, exc):
         if exc.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -94,8 +98,8 @@ class Comparison(object):
         else:
             self._lost[name] += 1
 
-    def _compare(self, path, stream, info):
-        wanted = self._sums.get(plain(path))
+    def _compare(self, path, named, stream, info):
+        wanted = self._sums.get(plain(named))
         if wanted:
             got = self._sha256(stream)
             if got == wanted:
@@ -103,27 +107,27 @@ class Comparison(object):
             else:
                 self._wrong(path, "its SHA-256 is %s..., the list of checksums says %s..." % (got[:12], wanted[:12]))
             return
-        live = self._opened_live(path)
+        live = self._opened_live(named)
         if live is None:
             self.found["unreferenced"] += 1
             return
         with live:
-            self._with_live(path, stream, info, live)
+            self._with_live(path, named, stream, info, live)
 
-    def _opened_live(self, path):
+    def _opened_live(self, named):
         """The live file; None when it is gone, is no file any more, or this host has none."""
         if self._live is None:
             return None
         try:
-            return os.fdopen(_paths.open_file(self._live(path)), "rb", buffering=0)
+            return os.fdopen(_paths.open_file(self._live(named)), "rb", buffering=0)
         except OSError:
             return None
 
-    def _with_live(self, path, stream, info, live):
+    def _with_live(self, path, named, stream, info, live):
         before = os.fstat(live.fileno())
         recent = max(before.st_mtime, before.st_ctime) >= self._started_at - _TICK_S
         same = before.st_size == info.st_size and self._equal(stream, live)
-        if not same and (recent or self._moved(path, before)):
+        if not same and (recent or self._moved(named, before)):
             self.found["changed"] += 1
         elif not same:
             self._wrong(path, _difference(before, info))
@@ -132,10 +136,10 @@ class Comparison(object):
         else:
             self.found["identical"] += 1
 
-    def _moved(self, path, before):
+    def _moved(self, named, before):
         """True when the live file changed while it was read."""
         try:
-            after = os.lstat(self._live(path))
+            after = os.lstat(self._live(named))
         except OSError:
             return True
         return _marks(after) != _marks(before)
@@ -145,10 +149,14 @@ class Comparison(object):
         first, second = memoryview(self._buffers[0]), memoryview(self._buffers[1])
         while True:
             count, same = _fill(one, first), _fill(other, second)
-            if count != same or first[:count] != second[:count]:
+            if count != same:
                 return False
-            if not count:
-                return True
+            if count == _BLOCK:
+                # Views are compared byte by byte, the buffers themselves forty times as fast.
+                if self._buffers[0] != self._buffers[1]:
+                    return False
+            else:
+                return bytes(first[:count]) == bytes(second[:count])
 
     def _sha256(self, stream):
         block, summed = memoryview(self._buffers[0]), hashlib.sha256()

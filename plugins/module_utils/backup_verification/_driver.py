@@ -51,10 +51,6 @@ class Driver(object):
         """
         raise NotImplementedError
 
-    def live(self, path):
-        """Where a file that pick() tells of is on the protected host."""
-        return "/" + path.lstrip("/")
-
     def check(self, method, part, parts, snapshot):
         """Read the repository: {"outcome", "errors": [text], "broken": [names], "read_bytes": or None, "note": text}.
 

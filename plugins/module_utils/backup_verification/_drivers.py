@@ -16,6 +16,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors impo
 DRIVERS = dict((driver.NAME, driver) for driver in (_archive.Archive, _tree.Tree))
 # Each is told a folder of ours and ends the throw-away servers that were left running in it.
 ENDERS = ()
+# A declaration leaves out what it does not say.
+_LISTS = ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries", "jobs")
 
 
 class QuietCommands(_commands.Commands):
@@ -42,7 +44,8 @@ def find(tool):
 def make(commands, dataset, environment, scratch):
     """The driver of a dataset; ``scratch`` is an empty folder of our own for caches."""
     driver = find(dataset["tool"])
-    return driver(_tools.Tools(commands, driver.ALLOWED, environment, scratch), dataset)
+    whole = dict(dict((name, []) for name in _LISTS), options={}, canary=None)
+    return driver(_tools.Tools(commands, driver.ALLOWED, environment, scratch), dict(whole, **dataset))
 
 
 def end_servers(folder):

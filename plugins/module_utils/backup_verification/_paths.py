@@ -10,6 +10,7 @@ could have put it. Runs on managed hosts: standard library only, Python 3.6 synt
 
 import errno
 import os
+import re
 import stat
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
@@ -17,6 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors impo
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LINKS = 40
+STAND_IN = "\ufffd"
+_BAD_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def ours(uid):
@@ -131,6 +134,25 @@ def _regular(descriptor, path):
 def below(path, folder):
     """True when ``path`` is ``folder`` or in it; both without links."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def live(path):
+    """Where a file that a driver's pick() tells of is on the protected host."""
+    return "/" + path.lstrip("/")
+
+
+def spelled(root, relative):
+    """A path below ``root`` as it is really spelled: tools tell bytes that are no UTF-8 as U+FFFD each."""
+    here, names = os.dup(root), []
+    try:
+        for name in relative.strip("/").split("/"):
+            if names:
+                here = _step(here, names[-1])
+            real = [entry for entry in sorted(os.listdir(here)) if _BAD_BYTE.sub(STAND_IN, entry) == name]
+            names.append(real[0] if real else name)
+        return "/".join(names)
+    finally:
+        os.close(here)
 
 
 def shown(path):

@@ -82,7 +82,8 @@ def reading(proof, checked, late):
 def restoring(proof, restored, late, full):
     """The proof after the restore and what was compared; ``full``: the sandbox ran full."""
     outcome, code, text = _judged(proof, restored, late, full)
-    return dict(proof, outcome=outcome, code=code, text=_with(text, restored["errors"], ""), errors=restored["errors"])
+    errors = restored["errors"] + (restored.get("database") or {"errors": []})["errors"]
+    return dict(proof, outcome=outcome, code=code, text=_with(text, restored["errors"], ""), errors=errors)
 
 
 def _judged(proof, restored, late, full):
@@ -97,12 +98,17 @@ def _judged(proof, restored, late, full):
         return "timeout", "timeout", "The restore did not end in its time. Allow more, or restore a smaller sample."
     if came != "ok":
         return "error", "restore_failed", "The restore failed."
+    database = restored.get("database")
+    if database and database["tables"] is None:
+        return "error", "not_opened", "The restored database could not be asked." + _said(database["errors"])
+    if database and database["errors"]:
+        return "failed", "database", "The restored database is not sound." + _said(database["errors"])
     if proof["mismatches"]:
         first = proof["mismatches"][0]
-        words = (_count(proof["mismatches"], "file"), first["path"], first["why"])
+        words = (_count(len(proof["mismatches"]), "file"), first["path"], first["why"])
         return "failed", "mismatch", "%s came back with something else in it: %s: %s." % words
     if proof["missing"]:
-        words = (_count(proof["missing"], "file"), proof["missing"][0])
+        words = (_count(len(proof["missing"]), "file"), proof["missing"][0])
         return "failed", "missing", "%s did not come back: %s." % words
     bad = [query for query in proof["queries"] if not query["ok"]]
     if bad:
@@ -111,13 +117,14 @@ def _judged(proof, restored, late, full):
     canary = proof["canary"]
     if canary is not None and canary["outcome"] != "proven":
         return "failed", "canary_" + canary["outcome"], canary["text"]
-    return "proven", "", _came_back(proof)
+    return "proven", "", _came_back(proof, database)
 
 
-def _came_back(proof):
+def _came_back(proof, database):
     """What a good restore proved."""
-    if proof["kind"] == "database":
-        return "The database came back and answered %s." % _count(proof["queries"], "query", "queries")
+    if database:
+        words = (_count(database["tables"], "table"), _count(len(proof["queries"]), "query", "queries"))
+        return "The database came back with %s and answered %s." % words
     text = "%d files came back" % proof["files"]
     details = [
         "%d %s" % (proof[name], words)
@@ -131,10 +138,14 @@ def _came_back(proof):
     return text + (": %s." % ", ".join(details) if details else ".")
 
 
-def _count(entries, one, many=None):
-    return "%d %s" % (len(entries), one if len(entries) == 1 else many or one + "s")
+def _count(number, one, many=None):
+    return "%d %s" % (number, one if number == 1 else many or one + "s")
+
+
+def _said(errors):
+    return " It says: %s" % errors[0] if errors else ""
 
 
 def _with(text, errors, note):
     """The sentence with the first words of the tool."""
-    return text + (" It says: %s" % errors[0] if errors else "") + (" " + note if note else "")
+    return text + _said(errors) + (" " + note if note else "")

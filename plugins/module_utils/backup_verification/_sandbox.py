@@ -209,8 +209,9 @@ def _removed(machine, record, end_servers):
         end_servers(os.path.join(path, "data"))
         _unmount(machine, path)
         return _removal.remove_tree(parent, name, path, _TAG)
-    except OSError as exc:
-        return ["%s: %s" % (path, exc.strerror)]
+    except Exception as exc:
+        # Whatever it is: somebody has to hear that it is still there.
+        return ["%s: %s" % (path, exc)]
     finally:
         os.close(parent)
 

@@ -7,6 +7,7 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _paths
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._sample import Sample
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
@@ -14,9 +15,6 @@ READING = ("structure", "subset", "data")
 RESTORING = ("canary", "sample", "full", "database")
 # Caches that a tool makes of a repository's metadata.
 _CACHE_BYTES = 256 * 1024 * 1024
-# A database is larger than its dump: compressed text becomes tables, indexes and a log.
-_DATABASE_GROWTH = 8
-_DATABASE_BYTES = 512 * 1024 * 1024
 _SAMPLE_FILES = 20
 _SAMPLE_BYTES = 1 << 30
 
@@ -61,7 +59,7 @@ class Selection(object):
             request.get("seed") or "",
             request.get("known") or (),
             dataset.get("expected_paths") or (),
-            (lambda path: driver.live(path) == canary) if canary else None,
+            (lambda path: _paths.live(path) == canary) if canary else None,
         )
         self.output = driver.pick(snapshot["id"], self._take)
         self.canary = self._sample.canary
@@ -93,10 +91,11 @@ class Selection(object):
             return max(self.total_bytes, self.snapshot.get("bytes") or 0)
         return sum(entry[1] for entry in self.entries)
 
-    @property
-    def room(self):
-        """How many bytes the sandbox has to have room for."""
-        return self.bytes * _DATABASE_GROWTH + _DATABASE_BYTES if self.kind == "database" else self.bytes
+    def within(self, most):
+        """Raise AgentError (too_large) when more would be restored than the request allows."""
+        if most and self.bytes > most:
+            text = "%.1f MiB would be restored, %.1f MiB are allowed. Allow more, or choose a smaller sample."
+            raise AgentError("too_large", text % (self.bytes / 1048576.0, most / 1048576.0))
 
     @property
     def paths(self):

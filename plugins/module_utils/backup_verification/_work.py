@@ -203,7 +203,8 @@ class Verification(Work):
             if kind == "sample" and not chosen.entries:
                 text = "The snapshot has no file that fits into a sample of this size. Allow more bytes."
                 raise AgentError("nothing_fits", text)
-            self._made(found, snapshot, chosen.room, chosen.files)
+            chosen.within(self.request.get("max_bytes"))
+            self._made(found, snapshot, chosen.bytes, chosen.files)
             self._driver = self._opened(self._sandbox.scratch)
             self.save(phase="restoring")
             began = time.monotonic()
@@ -231,13 +232,15 @@ class Verification(Work):
     def _compare(self, kind, chosen, restored, spool):
         """Compare what came back with what it should be."""
         if kind == "database":
-            self.proof.update(self._driver.compare(chosen.snapshot["id"], self._sandbox.data))
+            told = self._driver.compare(chosen.snapshot["id"], self._sandbox.data)
+            restored["database"] = told
+            self.proof.update(queries=told["queries"], bytes=told["bytes"], dataset_bytes=told["bytes"])
             return
         sums = self._driver.options.get("checksums")
         wanted = None if chosen.entries is None else set(_compare.plain(entry[0]) for entry in chosen.entries)
         comparison = _compare.Comparison(
             self._sandbox.data,
-            self._driver.live if self.request.get("local") else None,
+            _paths.live if self.request.get("local") else None,
             chosen.snapshot["time"],
             _compare.read_sums(sums, wanted) if sums else None,
             bool(self._driver.options.get("compare_metadata")),

@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock
 
 WINDOW = "backup_verification"
 # What is told of a host's change is the worst of what its tests came to.
@@ -44,10 +45,22 @@ def first(job: Job, planned: PlannedTest) -> Stop | None:
 
 
 def closed(job: Job, planned: PlannedTest | None = None) -> Stop | None:
-    """Return why no heavy test may begin now: no window is open, or not for long enough."""
-    if job.options.slot == "any" or (planned is not None and planned.test.kind in due.LIGHT):
+    """Return why no heavy test may begin now: no window is open, or not for long enough; or a blackout forbids it."""
+    if planned is not None and planned.test.kind in due.LIGHT:
         return None
+    if job.options.slot == "any":
+        return _blackout(job)
     return guards.closed(job, WINDOW, planned.minutes * 60.0 if planned is not None else 0.0)
+
+
+def _blackout(job: Job) -> Stop | None:
+    """Return the blackout that holds now; hosts that need no window keep to it as well."""
+    now = job.now()
+    closing = job.settings.calendar.closing(WINDOW, now, now + 1.0)
+    if closing is None or closing[0].begin > now:
+        return None
+    until = clock(closing[0].end, job.settings.calendar.zone)
+    return Stop("skipped", "window_closed", f"Blackout '{closing[1]}' until {until}.")
 
 
 def carry_out(action: VerifyAction, job: Job, record: ChangeRecord, entry: Assigned, planned: PlannedTest) -> bool:
@@ -59,8 +72,8 @@ def carry_out(action: VerifyAction, job: Job, record: ChangeRecord, entry: Assig
         job.step(record, name, "skipped", stop.text, since)
         job.save(record)
         return False
-    if not record.window and job.options.slot == "window" and planned.test.kind not in due.LIGHT:
-        record.window = guards.window(job, WINDOW, 0.0).name
+    if job.options.slot == "window" and planned.test.kind not in due.LIGHT:
+        guards.enter(record, guards.window(job, WINDOW, 0.0))
     before = (record.outcome, record.code, record.text)
     record.outcome, record.transaction = "running", new_run_id(job.now())
     # Before the host is asked: what is begun must be known, whatever happens then.

@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _control,
     _locks,
     _look,
+    _paths,
     _sandbox,
     _work,
 )
@@ -71,37 +72,29 @@ def test_a_sample_comes_back_and_nothing_of_it_stays(host: Path) -> None:
     assert tree(host / "repository") == before
 
 
-def test_a_full_restore_is_compared_with_the_live_files(host: Path, tmp_path: Path) -> None:
-    live = tmp_path / "live"
-    began = float(next(iter((host / "repository").glob("[0-9]*"))).name)
+def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = host / "live"
+    monkeypatch.setattr(_paths, "live", lambda path: str(live) + path)
     for name, data in FILES.items():
         path = live / "srv" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (live / "srv" / "b" / "d.bin").write_bytes(b"new")
     (live / "srv" / "old").unlink()
-    wrong = next(iter((host / "repository").glob("[0-9]*"))) / "srv" / "a.txt"
-    made = made_backup.Made.live
-    made_backup.Made.live = lambda self, path: str(live) + path
-    try:
-        # The live files are as old as the test: only a snapshot of later finds them unchanged.
-        assert verified(request(host, "full", local=True))["proof"]["changed"] == 1
-        _folder.remove(_control.CHORE, ID)
-        late = host / "repository" / f"{time.time() + 60:.1f}"
-        (host / "repository" / f"{began:.1f}").rename(late)
-        (late / "srv" / "a.txt").write_bytes(b"b" * 100)
-        (live / "srv" / "b" / "d.bin").write_bytes(FILES["b/d.bin"])
-        proof = verified(request(host, "full", local=True))["proof"]
-    finally:
-        made_backup.Made.live = made
-    assert wrong
+    proof = verified(request(host, "full", local=True))["proof"]
+    # The live files are as old as the test: whatever differs has changed since.
+    assert (proof["outcome"], proof["identical"], proof["changed"], proof["unreferenced"]) == ("proven", 2, 1, 1)
+    _folder.remove(_control.CHORE, ID)
+    # In a snapshot of later they have not.
+    (before,) = (host / "repository").glob("[0-9]*")
+    late = host / "repository" / f"{time.time() + 60:.1f}"
+    before.rename(late)
+    (late / "srv" / "a.txt").write_bytes(b"b" * 100)
+    (live / "srv" / "b" / "d.bin").write_bytes(FILES["b/d.bin"])
+    proof = verified(request(host, "full", local=True))["proof"]
     assert (proof["outcome"], proof["code"]) == ("failed", "mismatch")
-    assert proof["mismatches"] == [
-        {
-            "path": "/srv/a.txt",
-            "why": "its content is not that of the live file, which has not changed since the snapshot",
-        }
-    ]
+    why = "its content is not that of the live file, which has not changed since the snapshot"
+    assert proof["mismatches"] == [{"path": "/srv/a.txt", "why": why}]
     assert (proof["files"], proof["identical"], proof["unreferenced"], proof["missing"]) == (4, 2, 1, [])
     assert sandboxes(host) == []
 
@@ -190,6 +183,51 @@ def test_no_room_is_a_refusal_before_anything_is_restored(host: Path) -> None:
     assert (state["outcome"], state["code"], state["proof"]["outcome"]) == ("refused", "no_space", "refused")
     assert state["proof"]["files"] is None
     assert sandboxes(host) == []
+
+
+def test_more_than_is_allowed_is_not_restored(host: Path) -> None:
+    state = verified(request(host, "full", max_bytes=7000))
+    assert (state["outcome"], state["code"]) == ("refused", "too_large")
+    assert _agent.OPERATIONS["plan"](Machine(), request(host, "full", max_bytes=7000))["code"] == "too_large"
+    _folder.remove(_control.CHORE, ID)
+    assert verified(request(host, "full", max_bytes=7101))["proof"]["outcome"] == "proven"
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "code", "words"),
+    [
+        ({"tables": 2}, "proven", "", "The database came back with 2 tables and answered 1 query."),
+        ({"tables": 2, "errors": ["index x is wrong"]}, "failed", "database", "not sound. It says: index x is wrong"),
+        ({"tables": None, "errors": ["it does not start"]}, "error", "not_opened", "could not be asked"),
+        (
+            {"tables": 1, "queries": [{"sql": "Q", "ok": False, "text": "no row"}]},
+            "failed",
+            "query",
+            "'Q' with: no row",
+        ),
+    ],
+)
+def test_a_database_is_asked(
+    host: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, t.Any], outcome: str, code: str, words: str
+) -> None:
+    answer = {"queries": [{"sql": "Q", "rows": 1, "value": "1", "ok": True, "text": ""}], "errors": [], "rows": 9}
+    monkeypatch.setattr(made_backup.Made, "DATABASE", True)
+    monkeypatch.setattr(made_backup.Made, "compare", lambda *_: {**answer, "bytes": 99, **told})
+    proof = verified(request(host, "database"))["proof"]
+    assert (proof["outcome"], proof["code"], proof["bytes"]) == (outcome, code, 99)
+    assert words in proof["text"]
+    assert proof["errors"] == told.get("errors", [])
+    plan = _agent.OPERATIONS["plan"](Machine(), request(host, "database"))
+    assert "throw-away server" in plan["steps"][0]
+
+
+@pytest.mark.parametrize("kind", ["sample", "database", "nothing"])
+def test_a_kind_that_a_driver_does_not_have_is_an_error(host: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(made_backup.Made, "DATABASE", kind == "sample")
+    state = verified({**request(host), "kind": kind}) if kind != "nothing" else None
+    if state is not None:
+        assert (state["proof"]["outcome"], state["code"]) == ("error", "bad_request")
+    assert "error" in _agent.answer({**request(host, kind), "operation": "plan"})
 
 
 def test_a_second_start_attaches(host: Path) -> None:
