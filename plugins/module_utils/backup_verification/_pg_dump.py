@@ -4,8 +4,8 @@
 
 """Private to keepwell.fleet: dumps of PostgreSQL: pg_dump -Fc, -Fd, -Ft and SQL, pg_dumpall, compressed or not.
 
-Options, besides those of _dated_files.py and _database.py: ``skip_extensions`` (left out of an archive; default pg_cron,
-which would work by itself). Roles that a dump names are made without rights; owners and grants are not restored.
+Options, besides those of _dated_files.py and _database.py: ``skip_extensions`` (left out of an archive; default
+pg_cron, which would work by itself). Roles that a dump names are made without rights; owners and grants are left out.
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -62,7 +62,7 @@ class PgDump(_database.Database):
     """One dump is one snapshot; its id is the name of its file or folder."""
 
     NAME = "pg_dump"
-    ALLOWED = {name: ("*",) for name in _server.HELPERS + _postgresql.PROGRAMS}
+    ALLOWED = dict.fromkeys(_server.HELPERS + _postgresql.PROGRAMS, ("*",))
     PATTERNS = ("*.dump", "*.dump.*", "*.sql", "*.sql.*", "*.pgdump", "*.pg", "*.backup", "*.tar", "*.dir")
     FOLDERS = True
 
