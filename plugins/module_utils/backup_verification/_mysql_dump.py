@@ -48,7 +48,7 @@ class MysqlDump(_database.Database):
     def contents(self, path, method):
         begin, end = self.edges(path, whole=method != "structure")
         if not _HEAD.search(begin):
-            raise _streams.Unable(
+            raise _streams.Unprovable(
                 "%s does not begin like a dump of MariaDB or MySQL (made with --compact or --skip-comments?); nothing"
                 " says where it has to end." % path
             )

@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._driver import Driver
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._tools import Tools
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
@@ -38,7 +39,9 @@ def make(place: Path) -> t.Callable[..., Driver]:
         for name in ("words", "scratch"):
             (place / name).mkdir(mode=0o700, exist_ok=True)
         dataset = {"id": "files", "tool": kind.NAME, "repository": str(repository), "options": {}, "canary": None}
-        dataset.update({name: [] for name in ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries")})
+        dataset.update(
+            {name: [] for name in ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries")}
+        )
         commands = Commands(Machine(), str(place / "words"), time.monotonic() + limit)
         tools = Tools(commands, kind.ALLOWED, {"BACKUP_PASSWORD": "Kanarienvogel"}, str(place / "scratch"))
         return kind(tools, {**dataset, **more})

@@ -13,8 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._archive import Archive
 from harness import need
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._archive import Archive
 
 Make = t.Callable[..., t.Any]
 SUFFIXES = ("tar", "tar.gz", "tar.xz", "tar.bz2", "tar.zst", "zip")
@@ -28,7 +29,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "books" / "deep").mkdir(parents=True)
     for number in range(20):
         (folder / "books" / f"{number}.txt").write_text(f"page {number}\n" * 500)
-    (folder / "books" / "deep" / "noise ö").write_bytes(b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200)) * 20)
+    (folder / "books" / "deep" / "noise ö").write_bytes(
+        b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200)) * 20
+    )
     (folder / "link").symlink_to("/etc/passwd")
     os.link(folder / "books" / "1.txt", folder / "books" / "same.txt")
     return folder
@@ -58,11 +61,19 @@ def seal(path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_whole_archive(make: Make, content: Path, repository: Path, target: Path, suffix: str, same: t.Callable[[Path], str]) -> None:
+def test_a_whole_archive(
+    make: Make, content: Path, repository: Path, target: Path, suffix: str, same: t.Callable[[Path], str]
+) -> None:
     path = pack(content, repository / f"files-2026-11-20.{suffix}")
     before = same(repository)
     options = {"base": "/srv", "time_format": "%Y-%m-%d", "utc": True}
-    driver = make(Archive, repository, options=options, expected_paths=["/srv/books/deep", "/home"], unwanted_paths=["/srv/books/3.txt", "/x"])
+    driver = make(
+        Archive,
+        repository,
+        options=options,
+        expected_paths=["/srv/books/deep", "/home"],
+        unwanted_paths=["/srv/books/3.txt", "/x"],
+    )
     found = driver.list()
     (entry,) = found["snapshots"]
     assert (entry["id"], entry["time"], entry["bytes"]) == (path.name, 1_795_132_800, path.stat().st_size)
@@ -85,13 +96,17 @@ def test_a_whole_archive(make: Make, content: Path, repository: Path, target: Pa
     target.mkdir()
     assert driver.restore(path.name, None, str(target)) == {"outcome": "ok", "errors": [], "files": None}
     restored = {str(file.relative_to(target)) for file in target.rglob("*") if file.is_file()}
-    assert restored == {f"srv/{file.relative_to(content)}" for file in content.rglob("*") if file.is_file() and not file.is_symlink()}
+    assert restored == {
+        f"srv/{file.relative_to(content)}" for file in content.rglob("*") if file.is_file() and not file.is_symlink()
+    }
     assert same(repository) == before
 
 
 @pytest.mark.parametrize("share", [0.02, 0.4, 0.9])
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_cut_archive_is_damaged(make: Make, content: Path, repository: Path, target: Path, suffix: str, share: float) -> None:
+def test_a_cut_archive_is_damaged(
+    make: Make, content: Path, repository: Path, target: Path, suffix: str, share: float
+) -> None:
     path = pack(content, repository / f"a.{suffix}")
     os.truncate(path, int(path.stat().st_size * share))
     driver = make(Archive, repository)
@@ -174,7 +189,9 @@ def test_nothing_leaves_the_target(make: Make, repository: Path, place: Path, ta
     outside = place / "outside"
     outside.mkdir()
 
-    def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", text: bytes = b"evil") -> tuple[tarfile.TarInfo, io.BytesIO]:
+    def member(
+        name: str, kind: bytes = tarfile.REGTYPE, link: str = "", text: bytes = b"evil"
+    ) -> tuple[tarfile.TarInfo, io.BytesIO]:
         info = tarfile.TarInfo(name)
         info.type, info.linkname, info.mode = kind, link, 0o4777
         info.size = len(text) if kind == tarfile.REGTYPE else 0
@@ -202,7 +219,9 @@ def test_nothing_leaves_the_target(make: Make, repository: Path, place: Path, ta
     assert set(restored) == {str(outside / "two").lstrip("/"), "link/three", "good", "again"}
     assert restored["good"].read_bytes() == b"second"
     assert os.path.samefile(restored["good"], restored["again"])
-    assert all(path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o7777 == 0o600 for path in restored.values())
+    assert all(
+        path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o7777 == 0o600 for path in restored.values()
+    )
 
 
 def test_paths_of_a_zip_stay_inside(make: Make, repository: Path, target: Path) -> None:
@@ -237,7 +256,9 @@ def test_the_repository_can_be_a_pattern_or_one_file(make: Make, content: Path, 
     assert names(repository / "books-1.tar") == ["books-1.tar"]
 
 
-def test_an_archive_that_is_being_written_is_no_damage(make: Make, content: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_is_being_written_is_no_damage(
+    make: Make, content: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = pack(content, repository / "a.tar.gz")
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])

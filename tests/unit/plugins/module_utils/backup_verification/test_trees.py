@@ -11,10 +11,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from harness import need
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _files, _place
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._rsnapshot import Rsnapshot, parse
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._tree import Tree
-from harness import need
 
 Make = t.Callable[..., t.Any]
 NOW = 1_795_000_000
@@ -48,7 +49,13 @@ def listed(driver: t.Any) -> list[tuple[str, float, t.Any]]:
 def test_a_mirror_is_as_old_as_its_marker_says(make: Make, tree: Path) -> None:
     # A file with a time from the future is no news.
     os.utime(tree / "docs" / "file1.txt", (NOW + 10**7, NOW + 10**7))
-    driver = make(Tree, tree, options={"marker": ".done"}, expected_paths=["/docs/deep", "/srv"], unwanted_paths=["/docs/passwd", "/tmp"])
+    driver = make(
+        Tree,
+        tree,
+        options={"marker": ".done"},
+        expected_paths=["/docs/deep", "/srv"],
+        unwanted_paths=["/docs/passwd", "/tmp"],
+    )
     found = driver.list()
     (entry,) = found["snapshots"]
     begin = 1_763_600_400 + 365 * 86400
@@ -85,7 +92,9 @@ def test_dated_folders_are_as_old_as_their_names(make: Make, repository: Path) -
     found = make(Tree, repository, options=options).list()
     times = [(entry["id"], entry["time"], entry["complete"]) for entry in found["snapshots"]]
     first = 1_763_517_600 + 365 * 86400
-    assert [entry[0] for entry in times] == ["backup-2026-11-20_0200", "backup-2026-11-19_0200"] or times[0][2] is not None
+    assert [entry[0] for entry in times] == ["backup-2026-11-20_0200", "backup-2026-11-19_0200"] or times[0][
+        2
+    ] is not None
     by_name = {entry[0]: entry for entry in times}
     assert by_name["backup-2026-11-20_0200"][1:] == (first + 86400, False)
     assert by_name["backup-2026-11-19_0200"][2] is True
@@ -133,7 +142,7 @@ def test_all_parts_together_read_everything_once(make: Make, tree: Path, same: t
     driver = make(Tree, tree, options={"marker": ".done", "manifest": "SHA256SUMS"})
     answers = [driver.check("subset", part, 4, None) for part in (1, 2, 3, 4)]
     assert {answer["outcome"] for answer in answers} == {"ok"}
-    assert all(0 < answer["read_bytes"] for answer in answers)
+    assert all(answer["read_bytes"] > 0 for answer in answers)
     data = driver.check("data", None, None, None)
     assert data["read_bytes"] == sum(answer["read_bytes"] for answer in answers)
     assert data["note"] == "31 of 33 files that are due compared with the manifest."
@@ -203,7 +212,9 @@ def test_everything_comes_back_below_the_target(make: Make, tree: Path, target: 
     assert not any(path.is_symlink() for path in target.rglob("*"))
 
 
-@pytest.mark.parametrize("path", ["/outside/passwd", "/docs/passwd", "/docs/../../../../etc/passwd", "/docs/pipe", "/docs/none"])
+@pytest.mark.parametrize(
+    "path", ["/outside/passwd", "/docs/passwd", "/docs/../../../../etc/passwd", "/docs/pipe", "/docs/none"]
+)
 def test_nothing_outside_is_ever_restored(make: Make, tree: Path, target: Path, path: str) -> None:
     answer = make(Tree, tree, options={"marker": ".done"}).restore(None, [path], str(target))
     assert answer["outcome"] == "damaged"
@@ -244,11 +255,20 @@ def rsnapshot(place: Path, repository: Path) -> t.Callable[[], int]:
         f"backup\t{source}/\tlocalhost/",
     ]
     (place / "rsnapshot.conf").write_text("\n".join(lines) + "\n")
-    return lambda: subprocess.run(["rsnapshot", "-c", str(place / "rsnapshot.conf"), "daily"], capture_output=True, check=False).returncode
+    return lambda: (
+        subprocess.run(
+            ["rsnapshot", "-c", str(place / "rsnapshot.conf"), "daily"], capture_output=True, check=False
+        ).returncode
+    )
 
 
 def test_rsnapshots_are_told_by_time_and_stay_the_same_when_they_turn(
-    make: Make, place: Path, repository: Path, rsnapshot: t.Callable[[], int], target: Path, same: t.Callable[[Path], str]
+    make: Make,
+    place: Path,
+    repository: Path,
+    rsnapshot: t.Callable[[], int],
+    target: Path,
+    same: t.Callable[[Path], str],
 ) -> None:
     assert rsnapshot() == 0
     driver = make(Rsnapshot, place / "rsnapshot.conf", expected_paths=[f"{place}/source"])
