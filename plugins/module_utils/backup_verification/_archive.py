@@ -27,6 +27,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
 
 # How long the newest archive may be looked through when all are listed.
 _LOOK_S = 45.0
+_ZIP_UTF8 = 0x800
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -136,7 +137,7 @@ class Archive(_dated_files.DatedFiles):
         """Give the parts of every member's path, folders included, to ``take``."""
 
         def give(member, _open):
-            parts = _files.inside(member.filename if isinstance(member, zipfile.ZipInfo) else member.name)
+            parts = _files.inside(_zip_name(member) if isinstance(member, zipfile.ZipInfo) else member.name)
             if parts:
                 take(parts)
 
@@ -159,7 +160,7 @@ class Archive(_dated_files.DatedFiles):
                 link(parts, _files.inside(member.linkname))
 
         def of_zip(member, open_content):
-            parts = _files.inside(member.filename)
+            parts = _files.inside(_zip_name(member))
             kind = stat.S_IFMT(member.external_attr >> 16)
             if parts and not member.filename.endswith("/") and kind in (0, stat.S_IFREG):
                 take(parts, member.file_size, None, open_content)
@@ -194,6 +195,14 @@ class Archive(_dated_files.DatedFiles):
 
 def _is_zip(path):
     return _streams.head(path).startswith(_ZIP)
+
+
+def _zip_name(member):
+    """The name of a member; programs that say nothing of its encoding mostly mean UTF-8, which Python does not try."""
+    if not member.flag_bits & _ZIP_UTF8:
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode("utf-8")
+    return member.filename
 
 
 def _below(path, top):

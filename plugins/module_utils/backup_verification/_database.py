@@ -10,6 +10,7 @@ restored), ``user`` (who runs the throw-away server, default nobody), ``bin`` (f
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import contextlib
 import os
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
@@ -115,6 +116,9 @@ class Database(_dated_files.DatedFiles):
         if entry is None:
             return _driver.restored("error", ["%s is not there any more." % (snapshot or "Any dump")])
         try:
+            # A server takes the half of a dump without a word.
+            with contextlib.suppress(_streams.Unprovable):
+                self.contents(entry["path"], "structure")
             server = self.server(target)
             server.prepare()
             with server.running():

@@ -6,7 +6,7 @@
 
 ``repository`` is the folder, one file, or a folder with a shell pattern. Options: ``pattern`` (shell pattern of the
 names), ``time_format`` (strftime form of the time in the name; without it the time of the last writing counts), ``utc``
-(times in names are UTC, not the host's own), ``checksums`` (file in the folder with lines as sha256sum prints them;
+(times in names are UTC, not the host's own), ``checksum_file`` (file in the folder with lines as sha256sum prints them;
 <name>.sha256 and SHA256SUMS are found without).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -152,7 +152,7 @@ class DatedFiles(_driver.Driver):
     def checksum(self, entry):
         """The SHA-256 that was stored for a backup, or None."""
         folder, name = os.path.split(entry["path"])
-        for place in (name + ".sha256", self.options.get("checksums") or "SHA256SUMS"):
+        for place in (name + ".sha256", self.options.get("checksum_file") or "SHA256SUMS"):
             text = (self.machine.read(os.path.join(folder, place)) or "").strip()
             found = _files.digests(text)
             # Jobs write the path that they knew, and some the digest alone.

@@ -42,13 +42,13 @@ class MysqlDump(_database.Database):
     """One dump is one snapshot; its id is the file's name."""
 
     NAME = "mysql_dump"
-    ALLOWED = {name: ("*",) for name in _server.HELPERS + _mysql.SERVERS + _mysql.INSTALLERS + _mysql.CLIENTS}
+    ALLOWED = dict.fromkeys(_server.HELPERS + _mysql.SERVERS + _mysql.INSTALLERS + _mysql.CLIENTS, ("*",))
     PATTERNS = ("*.sql", "*.sql.*", "*.dump", "*.dump.*")
 
     def contents(self, path, method):
         begin, end = self.edges(path, whole=method != "structure")
         if not _HEAD.search(begin):
-            raise _streams.Unable(
+            raise _streams.Unprovable(
                 "%s does not begin like a dump of MariaDB or MySQL (made with --compact or --skip-comments?); nothing"
                 " says where it has to end." % path
             )
@@ -62,6 +62,7 @@ class MysqlDump(_database.Database):
         return _mysql.Mysql(self.tools, self.options, target)
 
     def opened(self, target):
+        """Without its accounts."""
         return _mysql.Open(self.tools, self.options, target)
 
     def load(self, server, path):

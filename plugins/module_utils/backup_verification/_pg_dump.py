@@ -4,8 +4,8 @@
 
 """Private to keepwell.fleet: dumps of PostgreSQL: pg_dump -Fc, -Fd, -Ft and SQL, pg_dumpall, compressed or not.
 
-Options, besides those of _dated_files.py and _database.py: ``skip_extensions`` (left out of an archive; default pg_cron,
-which would work by itself). Roles that a dump names are made without rights; owners and grants are not restored.
+Options, besides those of _dated_files.py and _database.py: ``skip_extensions`` (left out of an archive; default
+pg_cron, which would work by itself). Roles that a dump names are made, so that it can name them.
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _postgresql,
     _server,
     _streams,
+    _tar,
 )
 
 _MAGIC = b"PGDMP"
@@ -30,16 +31,17 @@ _UNABLE = re.compile(
     "|must be loaded via|unsupported version|unrecognized configuration parameter|collation .* does not exist"
     "|tablespace .* does not exist|out of memory|invalid command .\\\\restrict"
 )
-_NAME = r'("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)'
+_NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)'
 # Statements, in the form that pg_dump writes them in, that fail without the role they name.
 _ROLES = (
-    re.compile(r"^ALTER .* OWNER TO %s;$" % _NAME),
-    re.compile(r"^GRANT .* TO %s(?: WITH .*)?;$" % _NAME),
-    re.compile(r"^REVOKE .* FROM %s;$" % _NAME),
-    re.compile(r"^ALTER DEFAULT PRIVILEGES FOR ROLE %s " % _NAME),
-    re.compile(r"^CREATE POLICY .* TO %s[ ;,]" % _NAME),
+    re.compile(r"^ALTER .* OWNER TO (%s);$" % _NAME),
+    re.compile(r"^GRANT .* TO (%s)(?: WITH .*)?;$" % _NAME),
+    re.compile(r"^REVOKE .* FROM (%s);$" % _NAME),
+    re.compile(r"^ALTER DEFAULT PRIVILEGES FOR ROLE (%s) " % _NAME),
+    re.compile(r"^ALTER DEFAULT PRIVILEGES .* (?:TO|FROM) (%s);$" % _NAME),
+    re.compile(r"^CREATE POLICY .* TO (%s(?:, %s)*)(?: USING | WITH |;)" % (_NAME, _NAME)),
 )
-_CREATED = re.compile(r"^CREATE ROLE %s;$" % _NAME)
+_CREATED = re.compile(r"^CREATE ROLE (%s);$" % _NAME)
 _STATEMENTS = "^(ALTER .* OWNER TO |GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |CREATE POLICY |CREATE ROLE )"
 _LINE_CAP = 65536
 _BUILT_IN = ("public", "current_user", "session_user", _postgresql.ROLE)
@@ -53,7 +55,7 @@ def roles(lines):
         for pattern in _ROLES:
             match = pattern.match(line)
             if match:
-                needed.add(match.group(1))
+                needed.update(re.findall(_NAME, match.group(1)))
     names = {name for name in needed - created if name.lower() not in _BUILT_IN and not name.startswith("pg_")}
     return sorted(names)
 
@@ -62,7 +64,7 @@ class PgDump(_database.Database):
     """One dump is one snapshot; its id is the name of its file or folder."""
 
     NAME = "pg_dump"
-    ALLOWED = {name: ("*",) for name in _server.HELPERS + _postgresql.PROGRAMS}
+    ALLOWED = dict.fromkeys(_server.HELPERS + _postgresql.PROGRAMS, ("*",))
     PATTERNS = ("*.dump", "*.dump.*", "*.sql", "*.sql.*", "*.pgdump", "*.pg", "*.backup", "*.tar", "*.dir")
     FOLDERS = True
 
@@ -71,7 +73,7 @@ class PgDump(_database.Database):
             return self._read_archive(path, method)
         begin, end = self.edges(path, whole=method != "structure")
         if _DUMP not in begin and _CLUSTER not in begin:
-            raise _streams.Unable(
+            raise _streams.Unprovable(
                 "%s does not begin like a dump of PostgreSQL; nothing says where it has to end." % path
             )
         last = (_CLUSTER if _CLUSTER in begin else _DUMP) + " complete"
@@ -137,13 +139,20 @@ class PgDump(_database.Database):
         _database.told(listed, "pg_restore", _UNABLE)
         if not [line for line in listed.lines() if line and not line.startswith(";")]:
             raise _streams.Damaged("%s holds nothing." % path)
+        if _is_tar(path):
+            # pg_restore does not see where such a dump was cut.
+            left = self.tools.left
+            _streams.read(self.tools, path, lambda stream: _tar.read(stream, True, lambda *_member: None, left))
         if method == "structure":
             return "Only its list was read; that is there in a dump that was cut, too."
         _database.told(self.tools.run([program, "-f", "/dev/null", path]), "pg_restore", _UNABLE)
         return ""
 
     def _prepared(self, server, path):
-        """Make the roles that a dump names; return the encoding that it is in."""
+        """Make the roles that a dump names; return the encoding that it is in.
+
+        Some things may be owned by a superuser only, and here nobody can log in as one of them.
+        """
         found, begin = [], []
 
         def consume(stream):
@@ -157,7 +166,7 @@ class PgDump(_database.Database):
         # Whoever ends without a match says 1; what is wrong with the dump is told when it is loaded.
         script = '%s | grep -aE "%s|^SET client_encoding"' % (schema, _STATEMENTS)
         self.tools.pipe(["bash", "-c", script, "bash", path], consume)
-        wanted = ["CREATE ROLE %s NOLOGIN" % name for name in roles(found)]
+        wanted = ["CREATE ROLE %s SUPERUSER NOLOGIN" % name for name in roles(found)]
         if wanted:
             _database.told(server.run(server.client("postgres", "-c", "; ".join(wanted))), "psql", _UNABLE)
         match = _ENCODING.match(begin[0]) if begin else None
@@ -175,7 +184,7 @@ class PgDump(_database.Database):
         contents, _size = _files.write(server.target, ["dump", "list"], [text])
         server.give(contents)
         options = ["--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions"]
-        if not _streams_only(path):
+        if not _is_tar(path):
             options.append("-j2")
         return (
             [server.program("pg_restore")]
@@ -185,6 +194,6 @@ class PgDump(_database.Database):
         )
 
 
-def _streams_only(path):
+def _is_tar(path):
     """True for the tar form, which pg_restore cannot read in parallel."""
     return os.path.isfile(path) and not _streams.head(path).startswith(_MAGIC)

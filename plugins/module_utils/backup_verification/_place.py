@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: the folder that backups lie in: is it there, on what, and how is a name turned into a time.
+"""Private to keepwell.fleet: the folder that backups lie in: is it there, on what, and what time does a name say.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """

@@ -14,7 +14,7 @@ import os
 import re
 import time
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _files, _folders, _place
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _folders, _place
 
 _INTERVAL = re.compile(r"^([A-Za-z0-9_-]+)\.(\d+)$")
 _LOG = re.compile(r"^\[(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\] .*: (started|completed successfully|completed, but .*)$")

@@ -4,10 +4,10 @@
 
 """Private to keepwell.fleet: a database server for one test, thrown away afterwards.
 
-It has its data, its socket and its log below the target of the restore, listens on no network, has no network of its own
-where the host allows that, and runs as a user who owns nothing: not as root, whom a dump could make do anything, and not
-as the user of the real server, whose files a dump could then reach. So every folder above the target has to let other
-users through (not: let them see what is in it).
+It has its data, its socket and its log below the target of the restore, listens on no network, has no network of its
+own where the host allows that, and runs as a user who owns nothing: not as root, whom a dump could make do anything,
+and not as the user of the real server, whose files a dump could then reach. So every folder above the target has to let
+other users through (not: let them see what is in it).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -20,12 +20,15 @@ import time
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _files
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._streams import Unable
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 
 USER = "nobody"
 PROGRAMS = ("postgres", "mariadbd", "mysqld")
 # What a driver with a throw-away server runs besides its own programs.
 HELPERS = ("setpriv", "unshare", "sh", "bash", "zstd", "gzip", "xz", "bzip2", "cat", "grep", "wc")
 _SOCKET_CAP = 107
+# In the sandbox that a target is part of.
+_TAG = "CACHEDIR.TAG"
 _START_S = 120.0
 # Within this time a server that is being started is a process, or it has failed.
 _FORK_S = 5.0
@@ -141,11 +144,18 @@ class Server(object):
         return account
 
     def _let_through(self):
-        """Let the server's user pass the target; the folders above it are not ours to change. Raises Unable."""
-        os.chmod(self.target, 0o711)
-        place = os.path.dirname(os.path.realpath(self.target))
+        """Let the server's user pass the target, the sandbox around it, and Keepwell's own folders; others are not
+        ours to change. Raises Unable."""
+        place = os.path.realpath(self.target)
+        ours = [place]
+        if os.path.lexists(os.path.join(os.path.dirname(place), _TAG)):
+            ours.append(os.path.dirname(place))
         while place != "/":
-            if not os.stat(place).st_mode & stat.S_IXOTH:
+            mode = stat.S_IMODE(os.stat(place).st_mode)
+            if not mode & stat.S_IXOTH:
+                if place in ours or (place + "/").startswith(_folder.ROOT + "/"):
+                    os.chmod(place, mode | stat.S_IXOTH)
+                    continue
                 raise Unable(
                     "%s lets no other user pass, so a throw-away server cannot run below it (never as root). "
                     "Choose another folder for restores, or chmod o+x that one." % place

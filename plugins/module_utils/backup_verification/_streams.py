@@ -29,6 +29,10 @@ class Unable(Exception):
     """This host cannot read it, and why; that says nothing of the backup."""
 
 
+class Unprovable(Unable):
+    """Nothing in it says whether it is whole; restoring it may still show what is in it."""
+
+
 def head(path):
     """The first bytes of a file. Raises OSError."""
     with _files.reading(path) as stream:

@@ -4,8 +4,8 @@
 
 """Private to keepwell.fleet: read a tar archive to its real end.
 
-A tar has no checksum over content, and programs end at a spoiled header, or where a file was cut, without a word. So the
-end is looked at here: two blocks of zeros, and nothing but zeros after them.
+A tar has no checksum over content, and programs end at a spoiled header, or where a file was cut, without a word. So
+the end is looked at here: two blocks of zeros, and nothing but zeros after them.
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -25,7 +25,7 @@ def read(stream, seekable, take, left):
     """
     tracked = stream if seekable else _Tracked(stream)
     try:
-        archive = tarfile.open(
+        archive = tarfile.open(  # noqa: SIM115 - the stream belongs to the caller
             fileobj=tracked,
             mode="r:" if seekable else "r|",
             bufsize=_BUFFER,
