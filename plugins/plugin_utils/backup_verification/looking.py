@@ -29,7 +29,7 @@ def look(action: VerifyAction, job: Job, entries: Sequence[Assigned]) -> dict[st
     """
     asked = [entry for entry in entries if entry.dataset.tool != "sftp"]
     answers = action.ask(asking.look(asked), job.task_vars)["datasets"] if asked else {}
-    found = {}
+    found: dict[str, str] = {}
     for entry in entries:
         name = f"{entry.host}/{entry.dataset.id}"
         seen = _from_control_node(entry) if entry.dataset.tool == "sftp" else _read(answers.get(name))
