@@ -38,6 +38,16 @@ def tree(folder: Path) -> dict[str, str]:
     return found
 
 
+def kept() -> dict[str, str]:
+    """What the host keeps of this client's tests; other tests work on the same machine."""
+    found: dict[str, str] = {}
+    for folder in sorted(KEPT.glob("backup_verification/*")):
+        request = folder / "request.json"
+        if request.exists() and json.loads(request.read_text()).get("client") == "shop":
+            found |= tree(folder)
+    return found
+
+
 @dataclass
 class Shop:
     """A client with one host, whose files restic keeps."""
@@ -146,10 +156,10 @@ def test_an_empty_repository_proves_nothing_and_the_canary_is_written(shop: Shop
 
 
 def test_the_announcement_touches_nothing_and_tells_everything(shop: Shop) -> None:
-    before = tree(shop.repository), tree(KEPT), tree(shop.live), tree(shop.sandbox)
+    before = tree(shop.repository), kept(), tree(shop.live), tree(shop.sandbox)
     outcome = shop.play("--check")
     assert outcome.rc == 0, outcome.output
-    assert (tree(shop.repository), tree(KEPT), tree(shop.live), tree(shop.sandbox)) == before
+    assert (tree(shop.repository), kept(), tree(shop.live), tree(shop.sandbox)) == before
     text = (shop.newest() / "announcement.txt").read_text()
     assert "This is an announcement: nothing has been read for a test, restored or written." in text
     assert "web1/files, sample: never done" in text
@@ -182,7 +192,7 @@ def test_acting_proves_it_and_leaves_nothing_behind(shop: Shop) -> None:
     assert tree(shop.repository) == repository
     assert list(shop.sandbox.iterdir()) == []
     summary = shop.summary()
-    assert (summary["proven"], summary["never_restored"]) == (True, 0)
+    assert (summary["proven"], summary.get("never_restored", 0)) == (True, 0)
     verdicts = ("freshness", "completeness", "integrity", "restorability")
     assert {name: summary[name] for name in verdicts} == dict.fromkeys(verdicts, "ok"), shop.newest()
     tests = json.loads((shop.newest() / "run.json").read_text())["backup_tests"]
@@ -193,10 +203,10 @@ def test_acting_proves_it_and_leaves_nothing_behind(shop: Shop) -> None:
 
 
 def test_a_second_run_finds_nothing_due_and_does_nothing(shop: Shop) -> None:
-    before = tree(shop.repository), tree(KEPT), tree(shop.live), tree(shop.sandbox)
+    before = tree(shop.repository), kept(), tree(shop.live), tree(shop.sandbox)
     outcome = shop.play(*ACT)
     assert outcome.rc == 0, outcome.output
-    assert (tree(shop.repository), tree(KEPT), tree(shop.live), tree(shop.sandbox)) == before
+    assert (tree(shop.repository), kept(), tree(shop.live), tree(shop.sandbox)) == before
     assert (shop.change()["outcome"], shop.change()["text"]) == ("nothing", "Nothing is due.")
     assert shop.summary()["proven"] is True
 
