@@ -59,10 +59,7 @@ class Mysql(_server.Server):
             argv += ["--auth-root-authentication-method=normal", "--skip-name-resolve"]
         else:
             argv = [self._server, "--no-defaults", "--initialize-insecure", "--datadir=" + self.data]
-        output = self.run(argv)
-        if output.rc != 0:
-            lines = [line for line in (output.err + output.out).splitlines() if "ERROR" in line] or [output.status]
-            raise Unable("%s: %s%s" % (os.path.basename(argv[0]), lines[0], self._confined()))
+        self.made(self.run(argv), os.path.basename(argv[0]))
 
     def argv(self):
         places = {
@@ -84,8 +81,8 @@ class Mysql(_server.Server):
         options += ["--skip-column-names", "--default-character-set=utf8mb4", "--skip-local-infile"]
         return [self._client] + options + list(words) + ([database] if database else [])
 
-    def _confined(self):
-        """A hint where the system lets the server write to its usual places only (Ubuntu)."""
+    def hint(self):
+        """Whether the system lets the server write to its usual places only (Ubuntu)."""
         for line in (self.machine.read(_APPARMOR) or "").splitlines():
             if line.startswith(self._server + " ") and "(enforce)" in line:
                 return " (AppArmor confines %s to its usual folders; verify on another host)" % self._server

@@ -69,7 +69,7 @@ class MysqlDump(_database.Database):
         output = server.run(server.client(None, "-e", "CREATE DATABASE %s" % _database.DATABASE))
         _database.told(output, "mariadb", _UNABLE)
         # The shell opens the dump; whoever runs what is in it could not.
-        client = server.as_user(server.client(_database.DATABASE))
+        client = server.as_user() + server.client(_database.DATABASE)
         script = 'set -o pipefail; path=$1; shift; %s | "$@" >/dev/null' % self.text_pipeline(path).replace(
             "$1", "$path"
         )
@@ -77,11 +77,7 @@ class MysqlDump(_database.Database):
         _database.told(output, "mariadb", _UNABLE)
 
     def ask(self, server, sql, take, database=None):
-        def line(data):
-            take(data.decode("utf-8", "replace").rstrip("\n"))
-
-        argv = server.as_user(server.client(database, "-e", sql))
-        return self.tools.lines(argv, line, env=server.environment())
+        return server.lines(server.client(database, "-e", sql), take)
 
     def home(self, server):
         found = self.rows(server, _HOMES)

@@ -95,17 +95,13 @@ class PgDump(_database.Database):
             _database.told(server.run(self._restoring(server, path)), "pg_restore", _UNABLE)
             return
         # The shell opens the dump; whoever runs what is in it could not.
-        client = server.as_user(server.client(_database.DATABASE, "-o", "/dev/null", "-f", "-"))
+        client = server.as_user() + server.client(_database.DATABASE, "-o", "/dev/null", "-f", "-")
         script = 'set -o pipefail; path=$1; shift; %s | "$@"' % self.text_pipeline(path).replace("$1", "$path")
         output = self.tools.run(["bash", "-c", script, "bash", path] + client, env=server.environment())
         _database.told(output, "psql", _UNABLE)
 
     def ask(self, server, sql, take, database=None):
-        def line(data):
-            take(data.decode("utf-8", "replace").rstrip("\n"))
-
-        argv = server.as_user(server.client(database or "postgres", "-c", sql))
-        return self.tools.lines(argv, line, env=server.environment())
+        return server.lines(server.client(database or "postgres", "-c", sql), take)
 
     def home(self, server):
         found = [name for name in server.databases() if name not in ("postgres", _database.DATABASE)]

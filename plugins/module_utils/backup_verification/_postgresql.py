@@ -46,16 +46,20 @@ _DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 
 _BATCH = 50
 
 
-def programs(machine, folder=None):
-    """Folder of the newest server's programs, or the one that an option names. Raises Unable."""
+def programs(machine, folder=None, version=None):
+    """Folder of the newest server's programs, of that version if one is asked for, or the one that an option names.
+
+    Raises Unable.
+    """
     if folder is None:
         found = [path for place in _PLACES for path in machine.glob(place + "/postgres")]
+        found = [path for path in found if not version or re.search(r"[/-]%s/" % re.escape(version), path)]
         found.sort(key=lambda path: [int(number) for number in re.findall(r"\d+", path)])
-        folder = os.path.dirname(found[-1] if found else machine.which("postgres") or "")
+        folder = os.path.dirname(found[-1] if found else "" if version else machine.which("postgres") or "")
     if not folder or not machine.which(os.path.join(folder, "postgres")):
         raise Unable(
-            "No PostgreSQL server is installed here to restore into (package postgresql; see options.bin for one"
-            " that lies elsewhere)."
+            "No PostgreSQL server %sis installed here to restore into (package postgresql; see options.bin for one"
+            " that lies elsewhere)." % ("of version %s " % version if version else "")
         )
     return folder
 
@@ -66,9 +70,11 @@ class Postgresql(_server.Server):
     SOCKET = ".s.PGSQL.5432"
     STOP = signal.SIGINT
 
-    def __init__(self, tools, options, target):
+    role = ROLE
+
+    def __init__(self, tools, options, target, version=None):
         super(Postgresql, self).__init__(tools, options, target)
-        self._bin = programs(self.machine, options.get("bin"))
+        self._bin = programs(self.machine, options.get("bin"), version)
 
     def program(self, name):
         """Path of one of its programs."""
@@ -76,21 +82,23 @@ class Postgresql(_server.Server):
 
     def install(self):
         argv = [self.program("initdb"), "-D", self.data, "-U", ROLE, "--encoding=UTF8", "--locale=C", "--auth=trust"]
-        output = self.run(argv + ["--no-sync"])
-        if output.rc != 0:
-            raise Unable("initdb: %s" % (output.err.strip() or output.status))
+        self.made(self.run(argv + ["--no-sync"]), "initdb")
 
     def argv(self):
-        settings = dict(_SETTINGS, unix_socket_directories=self.folder)
+        settings = dict(_SETTINGS, unix_socket_directories=self.folder, **self.settings())
         words = [word for name in sorted(settings) for word in ("-c", "%s=%s" % (name, settings[name]))]
         return [self.program("postgres"), "-D", self.data] + words
+
+    def settings(self):
+        """More settings of this one."""
+        return {}
 
     def is_ready(self):
         return self.run(self.client("postgres", "-c", "SELECT 1"), timeout=10).rc == 0
 
     def connection(self):
         """Options of every client."""
-        return ["-h", self.folder, "-U", ROLE]
+        return ["-h", self.folder, "-U", self.role]
 
     def client(self, database, *words):
         """A psql command."""

@@ -29,7 +29,6 @@ HELPERS = ("setpriv", "unshare", "sh", "bash", "zstd", "gzip", "xz", "bzip2", "c
 _SOCKET_CAP = 107
 # In the sandbox that a target is part of.
 _TAG = "CACHEDIR.TAG"
-_START_S = 120.0
 # Within this time a server that is being started is a process, or it has failed.
 _FORK_S = 5.0
 _STOP_S = 120.0
@@ -43,6 +42,9 @@ class Server(object):
 
     SOCKET = ""
     STOP = signal.SIGTERM
+    # Without a network of its own, where the host allows that.
+    ISOLATED = True
+    START_S = 120.0
 
     def __init__(self, tools, options, target):
         self.tools = tools
@@ -86,17 +88,38 @@ class Server(object):
             account = self._account()
             os.chown(path, account.pw_uid, account.pw_gid)
 
-    def as_user(self, argv):
-        """The command, run by the server's user, for good."""
+    def as_user(self):
+        """The words before a command that give it to the server's user, for good."""
         if not self.root:
-            return argv
+            return []
         account = self._account()
         identity = ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups"]
-        return ["setpriv"] + identity + ["--no-new-privs"] + argv
+        return ["setpriv"] + identity + ["--no-new-privs"]
 
     def run(self, argv, **more):
         """Run a program of the database as the server's user."""
-        return self.tools.run(self.as_user(argv), env=self.environment(), **more)
+        return self.tools.run(argv, env=self.environment(), before=self.as_user(), **more)
+
+    def lines(self, argv, take):
+        """The same, each line of what it prints (text) given to ``take``."""
+
+        def line(data):
+            take(data.decode("utf-8", "replace").rstrip("\n"))
+
+        return self.tools.lines(argv, line, env=self.environment(), before=self.as_user())
+
+    def made(self, output, program):
+        """What making the data directory came to. Raises Unable, TimeUp."""
+        if output.status == "timeout":
+            raise _files.TimeUp
+        if output.rc != 0:
+            lines = (output.err + output.out).strip().splitlines()
+            wrong = [line for line in lines if "ERROR" in line or "error" in line] or lines[-1:] or [output.status]
+            raise Unable("%s: %s%s" % (program, wrong[0], self.hint()))
+
+    def hint(self):
+        """What else may be the reason when the server cannot be made."""
+        return ""
 
     def environment(self):
         """What is different for the server's user, who cannot enter the scratch folder."""
@@ -115,14 +138,16 @@ class Server(object):
     def _start(self):
         # The log is root's, in a folder of root's: its user could make another file of one in its own folder.
         log = os.path.join(self.target, "server.log")
-        isolated = self.root and self.tools.run(["unshare", "--net", "true"]).rc == 0
-        argv = (["unshare", "--net"] if isolated else []) + self.as_user(self.argv())
+        isolated = self.ISOLATED and self.root and self.tools.run(["unshare", "--net", "true"]).rc == 0
+        argv = (["unshare", "--net"] if isolated else []) + self.as_user() + self.argv()
         script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
         self.tools.run(["sh", "-c", script, "sh", log] + argv, env=self.environment())
         begun = time.monotonic()
         while not self.is_ready():
             waited = time.monotonic() - begun
-            if waited > min(_START_S, self.tools.left()) or (waited > _FORK_S and not processes(self.target)):
+            if self.tools.left() <= 0:
+                raise _files.TimeUp
+            if waited > self.START_S or (waited > _FORK_S and not processes(self.target)):
                 said = self.machine.tail(log, _SAID_BYTES) or ""
                 raise Unable("The throw-away server does not start: %s" % (" ".join(said.split()) or "it says nothing"))
             time.sleep(_PAUSE_S)

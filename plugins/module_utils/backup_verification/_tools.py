@@ -50,13 +50,16 @@ class Tools(object):
         """Path of a program, or None."""
         return self.machine.which(program)
 
-    def run(self, argv, env=None, timeout=None, cwd="/"):
-        """Run a reading command to its end and return its Output (see chores._commands.Commands.run)."""
-        return self.commands.run(self._checked(argv), self._env(env), timeout, cwd)
+    def run(self, argv, env=None, timeout=None, cwd="/", before=()):
+        """Run a reading command to its end and return its Output (see chores._commands.Commands.run).
 
-    def lines(self, argv, take, env=None, timeout=None, cwd="/"):
+        ``before`` are the words of a program that runs it as another user (setpriv).
+        """
+        return self.commands.run(list(before) + self._checked(argv), self._env(env), timeout, cwd)
+
+    def lines(self, argv, take, env=None, timeout=None, cwd="/", before=()):
         """Run a reading command and give each line (bytes) that it prints to ``take``; return its Output."""
-        return self.commands.stream(self._checked(argv), take, self._env(env), timeout, cwd)
+        return self.commands.stream(list(before) + self._checked(argv), take, self._env(env), timeout, cwd)
 
     def pipe(self, argv, consume, env=None, timeout=None, cwd="/"):
         """Run a reading command; ``consume(stream)`` reads what it prints (bytes); return its Output."""
