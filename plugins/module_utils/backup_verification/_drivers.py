@@ -7,15 +7,36 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import errno
 import os
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _archive, _tools, _tree
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
+    _archive,
+    _mysql_dump,
+    _pg_dump,
+    _pgbackrest,
+    _restic,
+    _rsnapshot,
+    _server,
+    _streams,
+    _tools,
+    _tree,
+)
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
-DRIVERS = dict((driver.NAME, driver) for driver in (_archive.Archive, _tree.Tree))
+_ALL = (
+    _restic.Restic,
+    _rsnapshot.Rsnapshot,
+    _tree.Tree,
+    _archive.Archive,
+    _pg_dump.PgDump,
+    _mysql_dump.MysqlDump,
+    _pgbackrest.PgBackRest,
+)
+DRIVERS = dict((driver.NAME, driver) for driver in _ALL)
 # Each is told a folder of ours and ends the throw-away servers that were left running in it.
-ENDERS = ()
+ENDERS = (_server.end_server,)
 # A declaration leaves out what it does not say.
 _LISTS = ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries", "jobs")
 
@@ -52,4 +73,8 @@ def end_servers(folder):
     """End throw-away servers that run in a folder of ours."""
     if os.path.isdir(folder):
         for end in ENDERS:
-            end(folder)
+            try:
+                end(folder)
+            except _streams.Unable as exc:
+                # Told with what could not be removed.
+                raise OSError(errno.EBUSY, str(exc)) from exc
