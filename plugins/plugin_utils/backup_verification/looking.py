@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import asking
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import asking, sftp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, LookStatus
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import Assigned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
@@ -32,7 +32,7 @@ def look(action: VerifyAction, job: Job, entries: Sequence[Assigned]) -> dict[st
     found: dict[str, str] = {}
     for entry in entries:
         name = f"{entry.host}/{entry.dataset.id}"
-        seen = _from_control_node(entry) if entry.dataset.tool == "sftp" else _read(answers.get(name))
+        seen = _from_here(job, entry) if entry.dataset.tool == "sftp" else _read(answers.get(name))
         _keep(job, entry, seen)
         found[name] = seen.status
     return found
@@ -51,6 +51,21 @@ def _keep(job: Job, entry: Assigned, seen: Look) -> None:
     job.store.write_verification(document)
 
 
+def _from_here(job: Job, entry: Assigned) -> Look:
+    """Look at a copy elsewhere from the control node: whether it exists is not asked of the host that makes it."""
+    credentials = entry.dataset.credentials
+    if credentials.environment_file or credentials.password_file or credentials.systemd_credential:
+        return Look(
+            status="error",
+            detail="A copy that SFTP reaches is looked at from the control node: give credentials.environment "
+            "(SFTP_PASSWORD or SFTP_KEY_PASSPHRASE), or options.key_file.",
+        )
+    try:
+        return _read(sftp.look(entry.dataset.repository, entry.dataset.options, credentials.environment, job.now()))
+    except ValueError as exc:
+        return Look(status="error", detail=str(exc))
+
+
 def _read(answer: t.Any) -> Look:
     """Return what a host says of a repository; what makes no sense is an error of its own and costs no other."""
     try:
@@ -60,6 +75,3 @@ def _read(answer: t.Any) -> Look:
         place = ".".join(str(part) for part in wrong["loc"])
         return Look(status="error", detail=f"The host's answer cannot be read: {place}: {wrong['msg']}")
 
-
-def _from_control_node(entry: Assigned) -> Look:
-    return Look(status="error", detail=entry.dataset.id)
