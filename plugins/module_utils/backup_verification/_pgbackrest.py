@@ -128,7 +128,7 @@ class PgBackRest(_pg_dump.PgDump):
             return _driver.checked("damaged", ["%s: %s." % (entry["id"], what)], [entry["id"]])
         if method == "structure":
             return _driver.checked("ok", note="Only the list of backups and of log was read.")
-        output = self._pgbackrest("verify", "--output=text")
+        output = self._pgbackrest("verify", "--output=text", "--verbose")
         if output.status != "ok" or output.rc != 0:
             return _driver.checked("error", [output.err.strip() or "pgbackrest verify: %s" % output.status])
         lines = [line.strip() for line in output.lines() if line.strip()]
