@@ -97,6 +97,9 @@ def test_a_backup_is_told_verified_restored_and_asked(
     found = driver.list()
     assert (found["status"], found["writer"], found["repository"]["location"]) == ("ok", "", "local")
     assert found["repository"]["encrypted"] is False
+    folder = make(PgBackRest, whole, options=OPTIONS)
+    assert folder.list()["snapshots"] == found["snapshots"]
+    assert folder.list()["repository"]["path"] == str(whole)
     (entry,) = found["snapshots"]
     assert entry["time"] < entry["end"]
     assert (entry["complete"], entry["errors"], entry["tags"]) == (True, 0, ["full"])
