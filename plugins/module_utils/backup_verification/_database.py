@@ -5,8 +5,9 @@
 """Private to keepwell.fleet: dumps of databases, restored into a server of their own and asked.
 
 Options, besides those of _dated_files.py: ``database`` (its name: a dump that creates none is loaded into it, and the
-declared queries are asked there; default: whichever the dump fills), ``user`` (who runs the throw-away server, default nobody), ``bin`` (folder of the server's programs),
-``canary`` ({"table", "column", "max_age_hours"}: a row that is written at intervals must be in it).
+declared queries are asked there; default: whichever the dump fills), ``user`` (who runs the throw-away server, default
+nobody), ``bin`` (folder of the server's programs), ``canary`` ({"table", "column", "max_age_hours"}: a row that is
+written at intervals must be in it).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 

@@ -4,9 +4,9 @@
 
 """Private to keepwell.fleet: pgBackRest: copies of a whole PostgreSQL cluster with its log.
 
-``repository`` is its configuration file, or the folder of the repository. Options: ``stanza`` (needed), ``user`` (who may read the repository and runs
-the throw-away server, default postgres), ``role`` (superuser of the database, default postgres), ``database``, ``bin``
-and ``canary`` as in _database.py.
+``repository`` is its configuration file, or the folder of the repository. Options: ``stanza`` (needed), ``user`` (who
+may read the repository and runs the throw-away server, default postgres), ``role`` (superuser of the database, default
+postgres), ``database``, ``bin`` and ``canary`` as in _database.py.
 
 A clone must never write into the archive of the cluster that it comes from: it is restored with --archive-mode=off and
 started with archiving off. ``check`` of pgBackRest makes the cluster switch its log: it is not used. ``verify`` ends
