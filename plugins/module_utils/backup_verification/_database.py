@@ -4,9 +4,10 @@
 
 """Private to keepwell.fleet: dumps of databases, restored into a server of their own and asked.
 
-Options, besides those of _dated_files.py: ``database`` (where the declared queries are asked; default: the one that was
-restored), ``user`` (who runs the throw-away server, default nobody), ``bin`` (folder of the server's programs),
-``canary`` ({"table", "column", "max_age_hours"}: a row that is written at intervals must be in it).
+Options, besides those of _dated_files.py: ``database`` (its name: a dump that creates none is loaded into it, and the
+declared queries are asked there; default: whichever the dump fills), ``user`` (who runs the throw-away server, default
+nobody), ``bin`` (folder of the server's programs), ``canary`` ({"table", "column", "max_age_hours"}: a row that is
+written at intervals must be in it).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -27,7 +28,6 @@ _GROWTH = 1.5
 _SERVER_BYTES = 256 * 1024 * 1024
 _EDGE_BYTES = 4096
 _VALUE_CAP = 200
-DATABASE = "restored"
 
 
 def database_proof(queries, errors, tables, rows, size):
@@ -62,6 +62,11 @@ class Database(_dated_files.DatedFiles):
     """Drivers of this kind say how a dump is read, which server it needs, and how it gets into it."""
 
     DATABASE = True
+
+    @property
+    def database(self):
+        """The database that a dump is loaded into unless it creates its own."""
+        return self.options.get("database") or "restored"
 
     def server(self, target):
         """The throw-away server. Raises Unable when its programs are not installed."""

@@ -33,7 +33,7 @@ _BYTES = (
 )
 _HOMES = (
     "SELECT table_schema FROM information_schema.tables WHERE table_schema NOT IN %s"
-    " GROUP BY table_schema ORDER BY table_schema <> '%s', COUNT(*) DESC" % (_SYSTEM, _database.DATABASE)
+    " GROUP BY table_schema ORDER BY COUNT(*) DESC" % _SYSTEM
 )
 _BATCH = 50
 
@@ -66,10 +66,10 @@ class MysqlDump(_database.Database):
         return _mysql.Open(self.tools, self.options, target)
 
     def load(self, server, path):
-        output = server.run(server.client(None, "-e", "CREATE DATABASE %s" % _database.DATABASE))
+        output = server.run(server.client(None, "-e", "CREATE DATABASE `%s`" % self.database.replace("`", "``")))
         _database.told(output, "mariadb", _UNABLE)
         # The shell opens the dump; whoever runs what is in it could not.
-        client = server.as_user() + server.client(_database.DATABASE)
+        client = server.as_user() + server.client(self.database)
         script = 'set -o pipefail; path=$1; shift; %s | "$@" >/dev/null' % self.text_pipeline(path).replace(
             "$1", "$path"
         )

@@ -42,8 +42,12 @@ _ROLES = (
     re.compile(r"^CREATE POLICY .* TO (%s(?:, %s)*)(?: USING | WITH |;)" % (_NAME, _NAME)),
 )
 _CREATED = re.compile(r"^CREATE ROLE (%s);$" % _NAME)
-_STATEMENTS = "^(ALTER .* OWNER TO |GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |CREATE POLICY |CREATE ROLE )"
+_STATEMENTS = (
+    "^(ALTER .* OWNER TO |GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |CREATE POLICY |CREATE ROLE |CREATE DATABASE )"
+)
 _LINE_CAP = 65536
+# Where psql begins with a dump that creates its databases itself.
+_OWN = "keepwell_begin"
 _BUILT_IN = ("public", "current_user", "session_user", _postgresql.ROLE)
 
 
@@ -87,15 +91,16 @@ class PgDump(_database.Database):
     def load(self, server, path):
         if self._is_archive(path):
             path = _server.stage(server, path, "dump")
-        encoding = self._prepared(server, path)
-        words = "CREATE DATABASE %s ENCODING '%s' TEMPLATE template0" % (_database.DATABASE, encoding)
+        encoding, own = self._prepared(server, path)
+        name = _OWN if own else self.database
+        words = "CREATE DATABASE %s ENCODING '%s' TEMPLATE template0" % (_quoted(name), encoding)
         output = server.run(server.client("postgres", "-c", words))
         _database.told(output, "psql", _UNABLE)
         if self._is_archive(path):
-            _database.told(server.run(self._restoring(server, path)), "pg_restore", _UNABLE)
+            _database.told(server.run(self._restoring(server, path, name)), "pg_restore", _UNABLE)
             return
         # The shell opens the dump; whoever runs what is in it could not.
-        client = server.as_user() + server.client(_database.DATABASE, "-o", "/dev/null", "-f", "-")
+        client = server.as_user() + server.client(name, "-o", "/dev/null", "-f", "-")
         script = 'set -o pipefail; path=$1; shift; %s | "$@"' % self.text_pipeline(path).replace("$1", "$path")
         output = self.tools.run(["bash", "-c", script, "bash", path] + client, env=server.environment())
         _database.told(output, "psql", _UNABLE)
@@ -104,11 +109,8 @@ class PgDump(_database.Database):
         return server.lines(server.client(database or "postgres", "-c", sql), take)
 
     def home(self, server):
-        found = [name for name in server.databases() if name not in ("postgres", _database.DATABASE)]
-        sql = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
-        if found and self.rows(server, sql, _database.DATABASE)[0][0] == "0":
-            return found[0]
-        return _database.DATABASE
+        found = server.databases()
+        return next((name for name in found if name not in ("postgres", _OWN)), "postgres")
 
     def inspect(self, server):
         tables, rows, size = server.counted(lambda sql, database: self.rows(server, sql, database))
@@ -145,7 +147,7 @@ class PgDump(_database.Database):
         return ""
 
     def _prepared(self, server, path):
-        """Make the roles that a dump names; return the encoding that it is in.
+        """Make the roles that a dump names; return (the encoding that it is in, True when it creates databases).
 
         Some things may be owned by a superuser only, and here nobody can log in as one of them.
         """
@@ -166,9 +168,10 @@ class PgDump(_database.Database):
         if wanted:
             _database.told(server.run(server.client("postgres", "-c", "; ".join(wanted))), "psql", _UNABLE)
         match = _ENCODING.match(begin[0]) if begin else None
-        return match.group(1) if match else "UTF8"
+        own = any(line.startswith("CREATE DATABASE ") for line in found)
+        return match.group(1) if match else "UTF8", own
 
-    def _restoring(self, server, path):
+    def _restoring(self, server, path, name):
         listed = self.tools.run([server.program("pg_restore"), "-l", path])
         _database.told(listed, "pg_restore", _UNABLE)
         skip = self.options.get("skip_extensions", ["pg_cron"])
@@ -182,12 +185,11 @@ class PgDump(_database.Database):
         options = ["--exit-on-error", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-subscriptions"]
         if not _is_tar(path):
             options.append("-j2")
-        return (
-            [server.program("pg_restore")]
-            + server.connection()
-            + options
-            + ["-L", contents, "-d", _database.DATABASE, path]
-        )
+        return [server.program("pg_restore")] + server.connection() + options + ["-L", contents, "-d", name, path]
+
+
+def _quoted(name):
+    return '"%s"' % name.replace('"', '""')
 
 
 def _is_tar(path):

@@ -4,9 +4,9 @@
 
 """Private to keepwell.fleet: pgBackRest: copies of a whole PostgreSQL cluster with its log.
 
-``repository`` is its configuration file. Options: ``stanza`` (needed), ``user`` (who may read the repository and runs
-the throw-away server, default postgres), ``role`` (superuser of the database, default postgres), ``database``, ``bin``
-and ``canary`` as in _database.py.
+``repository`` is its configuration file, or the folder of the repository. Options: ``stanza`` (needed), ``user`` (who
+may read the repository and runs the throw-away server, default postgres), ``role`` (superuser of the database, default
+postgres), ``database``, ``bin`` and ``canary`` as in _database.py.
 
 A clone must never write into the archive of the cluster that it comes from: it is restored with --archive-mode=off and
 started with archiving off. ``check`` of pgBackRest makes the cluster switch its log: it is not used. ``verify`` ends
@@ -128,7 +128,7 @@ class PgBackRest(_pg_dump.PgDump):
             return _driver.checked("damaged", ["%s: %s." % (entry["id"], what)], [entry["id"]])
         if method == "structure":
             return _driver.checked("ok", note="Only the list of backups and of log was read.")
-        output = self._pgbackrest("verify", "--output=text")
+        output = self._pgbackrest("verify", "--output=text", "--verbose")
         if output.status != "ok" or output.rc != 0:
             return _driver.checked("error", [output.err.strip() or "pgbackrest verify: %s" % output.status])
         lines = [line.strip() for line in output.lines() if line.strip()]
@@ -221,9 +221,12 @@ class PgBackRest(_pg_dump.PgDump):
         return sorted(found, key=lambda entry: entry["time"])
 
     def _repository(self, stanza):
-        text = self.machine.read(self.dataset["repository"]) or ""
-        settings = dict(re.findall(r"^\s*(repo1-(?:path|host|type))\s*=\s*(\S+)", text, re.MULTILINE))
-        path = settings.get("repo1-path")
+        path = self.dataset["repository"]
+        settings = {}
+        if not os.path.isdir(path):
+            text = self.machine.read(path) or ""
+            settings = dict(re.findall(r"^\s*(repo1-(?:path|host|type))\s*=\s*(\S+)", text, re.MULTILINE))
+            path = settings.get("repo1-path")
         if "repo1-host" in settings:
             location, path = "ssh", None
         elif settings.get("repo1-type", "posix") in ("s3", "azure", "gcs"):
@@ -243,7 +246,6 @@ class PgBackRest(_pg_dump.PgDump):
         server = more.get("server")
         folder = server.folder if server else self.tools.scratch
         environment = {
-            "PGBACKREST_CONFIG": self.dataset["repository"],
             "PGBACKREST_STANZA": self.options["stanza"],
             "PGBACKREST_LOCK_PATH": os.path.join(folder, "lock"),
             "PGBACKREST_SPOOL_PATH": os.path.join(folder, "spool"),
@@ -251,6 +253,8 @@ class PgBackRest(_pg_dump.PgDump):
             "PGBACKREST_LOG_LEVEL_FILE": "off",
             "PGBACKREST_LOG_LEVEL_CONSOLE": "error",
         }
+        repository = self.dataset["repository"]
+        environment["PGBACKREST_REPO1_PATH" if os.path.isdir(repository) else "PGBACKREST_CONFIG"] = repository
         if "label" in more:
             environment["PGBACKREST_SET"] = more["label"]
         argv = ["pgbackrest", verb] + list(words)

@@ -113,7 +113,7 @@ def test_a_whole_dump_is_restored_and_asked(
     os.utime(put(name), (1_795_132_800 + 3600,) * 2)
     before = same(repository)
     canary = {"table": "keepwell_canary", "column": "ts", "max_age_hours": 26}
-    driver = make(MysqlDump, repository, queries=QUERIES, options={"canary": canary})
+    driver = make(MysqlDump, repository, queries=QUERIES, options={"canary": canary, "database": "shop"})
     for method in ("structure", "data"):
         answer = driver.check(method, None, None, None)
         assert (answer["outcome"], answer["errors"]) == ("ok", []), answer

@@ -154,7 +154,8 @@ def test_a_whole_dump_is_restored_and_asked(
 ) -> None:
     put(name)
     before = same(repository)
-    driver = make(PgDump, repository, queries=QUERIES)
+    options = {} if name == "folder.dir" else {"database": "shop"}
+    driver = make(PgDump, repository, queries=QUERIES, options=options)
     sizes: list[int] = []
     assert driver.pick(None, lambda _path, size, _mtime: sizes.append(size)).rc == 0
     answer = driver.restore(name, None, str(target))
