@@ -46,16 +46,17 @@ _BAD_INDEX = re.compile(r"missing or corrupted|integrity", re.I)
 # The content of a segment is wrong: nobody's work on the repository explains that.
 _ROTTEN = re.compile(r"checksum mismatch|short read|decompress|integrity error|authentication", re.I)
 _LOCK_NAME = re.compile(r"^(.*)@\d+\.(\d+)-\d+$")
-_VALUED = frozenset(
+_VALUED_WORDS = (
     "-e --exclude --exclude-from --pattern --patterns-from --exclude-if-present -C --compression --comment "
     "--chunker-params --timestamp -c --checkpoint-interval --files-cache --lock-wait --remote-path --umask "
     "--remote-ratelimit --upload-ratelimit --upload-buffer --remote-buffer --rsh --stdin-name --filter --debug-topic "
-    "--debug-profile --stdin-mode --stdin-user --stdin-group --paths-delimiter".split()
+    "--debug-profile --stdin-mode --stdin-user --stdin-group --paths-delimiter"
 )
+_VALUED = frozenset(_VALUED_WORDS.split())
 
 
 def version(text):
-    """"1.2.4" of what ``borg --version`` prints, or None."""
+    """What ``borg --version`` tells, such as 1.2.4, or None."""
     words = text.split()
     return words[1] if len(words) > 1 and words[0].startswith("borg") else None
 
@@ -95,6 +96,11 @@ def trouble(output):
         plain = [message for _level, message, _msgid in said]
         words = (reasons or plain or ["return code %s" % output.rc])[-1]
     return status or "error", words.splitlines()[0]
+
+
+def went_well(output):
+    """True when a command did its work, with warnings perhaps: 1, or 100 to 127 in the modern codes."""
+    return output.status == "ok" and (output.rc in (0, 1) or 100 <= output.rc <= 127)
 
 
 def archives(text):
@@ -167,8 +173,7 @@ def extract(output):
     errors = [text for level, text, _id in said if level in ("WARNING", "ERROR") and "never matched" not in text]
     if _NO_SPACE.search(output.err):
         return "error", errors or [output.err]
-    # Warnings: 1, or 100 to 127 in the modern codes.
-    if output.rc == 0 or output.rc == 1 or 100 <= output.rc <= 127:
+    if went_well(output):
         rotten = any(_ROTTEN.search(text) for text in errors)
         return ("damaged" if rotten else "ok"), errors
     status, words = trouble(output)

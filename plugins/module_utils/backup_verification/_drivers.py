@@ -11,6 +11,8 @@ import os
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
     _archive,
+    _borg,
+    _kopia,
     _mysql_dump,
     _pg_dump,
     _pgbackrest,
@@ -25,6 +27,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors impo
 
 _ALL = (
     _restic.Restic,
+    _borg.Borg,
+    _kopia.Kopia,
     _rsnapshot.Rsnapshot,
     _tree.Tree,
     _archive.Archive,

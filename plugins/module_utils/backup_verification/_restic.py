@@ -7,8 +7,8 @@
 Every command has --no-lock: nothing is written to the repository, no backup that starts meanwhile is kept waiting. The
 price is that others may take something away while it is read; what that explains is no damage (see _gone).
 
-options: ``program`` (path of restic), ``append_only`` and ``object_lock`` (what is declared of the server: restic cannot
-ask it). Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
+options: ``program`` (path of restic), ``append_only`` and ``object_lock`` (what is declared of the server, which restic
+cannot ask). Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -60,7 +60,11 @@ class Restic(_driver.Driver):
         if output.rc != 0 or output.status != "ok":
             status, words = _restic_text.trouble(output)
             return _driver.look(status, "restic: %s." % words.rstrip("."), tool=tool, repository=repository)
-        everything = _restic_text.snapshots(output.out)
+        try:
+            everything = _restic_text.snapshots(output.out)
+        except (ValueError, KeyError, TypeError) as exc:
+            text = "restic's list of snapshots cannot be understood: %s." % exc
+            return _driver.look("error", text, tool=tool, repository=repository)
         repository["id"] = self._identifier()
         snapshots, cut = _repository.chosen(everything, self.dataset)
         locks = self._locks()
@@ -116,7 +120,7 @@ class Restic(_driver.Driver):
                 break
         if outcome == "damaged" and self._gone(before):
             outcome, errors = "error", ["The repository was pruned while it was read."] + errors
-        return _driver.restored(outcome, errors, _repository.found_files(target, paths, u"\ufffd"))
+        return _driver.restored(outcome, errors, _repository.found_files(target, paths, "\ufffd"))
 
     # -- restic -------------------------------------------------------------------------------------------------
     def _env(self):
@@ -137,11 +141,15 @@ class Restic(_driver.Driver):
 
     def _names(self, kind):
         """Numbers of all things of a kind; an unreadable list is an empty one."""
+        if self._place["path"]:
+            # Saves deriving the key, which takes restic most of a second each time.
+            found = self.machine.listdir(os.path.join(self._place["path"], kind))
+            return set(name for name in found if _restic_text.is_identifier(name))
         names = set()
         self.tools.lines(
             self._argv(["list", kind]), lambda line: names.add(line.decode("ascii", "replace").strip()), self._env()
         )
-        return names - {""}
+        return set(name for name in names if _restic_text.is_identifier(name))
 
     def _unreadable(self, everything):
         """Snapshots that are there and were not told: restic leaves out what it cannot read, and ends with 0."""
