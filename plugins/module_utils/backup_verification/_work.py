@@ -112,6 +112,8 @@ class Verification(Work):
             def end(_number, _frame, code=code, text=text):
                 if self._may_end:
                     self._may_end = False
+                    # Nobody could wait for it without end then.
+                    _leftovers.ask_to_end(self.state["command"])
                     raise Ended(code, text)
 
             before.append((number, signal.signal(number, end)))
@@ -198,8 +200,8 @@ class Verification(Work):
         with open(spool_path, "w+b") as spool:
             chosen = _selection.Selection(looking, self.request, kind, snapshot, spool if kind == "full" else None)
             self.proof["dataset_bytes"] = chosen.total_bytes or snapshot.get("bytes")
-            if not chosen.whole:
-                self._not_listed(chosen, looking, snapshot)
+            if not chosen.whole and chosen.entries is not None:
+                self._not_listed(chosen, looking)
             if kind == "sample" and not chosen.entries:
                 text = "The snapshot has no file that fits into a sample of this size. Allow more bytes."
                 raise AgentError("nothing_fits", text)
@@ -215,13 +217,16 @@ class Verification(Work):
             late, full = time.monotonic() > self.end, _sandbox.is_full(self._sandbox.path)
             self.save(phase="comparing")
             if restored["outcome"] == "ok":
+                if not chosen.whole and kind == "full":
+                    self._not_listed(chosen, looking)
                 spool.seek(0)
                 self._compare(kind, chosen, restored, spool)
             self.proof["total_seconds"] = time.monotonic() - self._begun
             self.proof = _proof.restoring(self.proof, restored, late, full)
 
-    def _not_listed(self, chosen, looking, snapshot):
-        """The tool cannot tell which files there are: is that damage?"""
+    def _not_listed(self, chosen, looking):
+        """The tool cannot tell which files there are: is that damage? A restore of everything tells by itself."""
+        snapshot = chosen.snapshot
         words = " ".join(chosen.output.err.split())[:200]
         text = "The list of files in the snapshot %s cannot be read: %s" % (snapshot["id"], words)
         if chosen.output.status == "timeout":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 import typing as t
 from pathlib import Path
@@ -25,7 +26,14 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _fold
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, Proof
 
-FILES = {"a.txt": b"a" * 100, "b/c.txt": b"c" * 2000, "b/d.bin": os.urandom(5000), "old": b"o"}
+FILES = {
+    "a.txt": b"a" * 100,
+    "b/c.txt": b"c" * 2000,
+    "b/d.bin": os.urandom(5000),
+    "old": b"o",
+    "new\nline": b"n",
+    "no\udcffutf8": b"n",
+}
 
 
 @pytest.fixture
@@ -83,7 +91,7 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
     (live / "srv" / "old").unlink()
     proof = verified(request(host, "full", local=True))["proof"]
     # The live files are as old as the test: whatever differs has changed since.
-    assert (proof["outcome"], proof["identical"], proof["changed"], proof["unreferenced"]) == ("proven", 2, 1, 1)
+    assert (proof["outcome"], proof["identical"], proof["changed"], proof["unreferenced"]) == ("proven", 4, 1, 1)
     _folder.remove(_control.CHORE, ID)
     # In a snapshot of later they have not.
     (before,) = (host / "repository").glob("[0-9]*")
@@ -95,7 +103,7 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
     assert (proof["outcome"], proof["code"]) == ("failed", "mismatch")
     why = "its content is not that of the live file, which has not changed since the snapshot"
     assert proof["mismatches"] == [{"path": "/srv/a.txt", "why": why}]
-    assert (proof["files"], proof["identical"], proof["unreferenced"], proof["missing"]) == (4, 2, 1, [])
+    assert (proof["files"], proof["identical"], proof["unreferenced"], proof["missing"]) == (6, 4, 1, [])
     assert sandboxes(host) == []
 
 
@@ -113,13 +121,15 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
         ({"writer": "borg create (process 7)"}, "refused", "writer", "refused"),
         ({"pick": "unexpected end", "check": {"outcome": "damaged"}}, "damaged", "damaged", "done"),
         ({"pick": "connection reset"}, "error", "no_listing", "failed"),
+        ({"pick": "no", "restore": {"outcome": "damaged"}, "kind": "full"}, "damaged", "damaged", "done"),
+        ({"pick": "no", "kind": "full"}, "error", "no_listing", "failed"),
     ],
 )
 def test_what_a_tool_says_becomes_an_outcome(
     host: Path, said: dict[str, t.Any], outcome: str, code: str, ended: str
 ) -> None:
     how(host, **said)
-    state = verified(request(host))
+    state = verified(request(host, said.get("kind", "sample")))
     assert (state["proof"]["outcome"], state["proof"]["code"], state["outcome"]) == (outcome, code, ended)
     assert state["text"]
     assert sandboxes(host) == []
@@ -190,7 +200,7 @@ def test_more_than_is_allowed_is_not_restored(host: Path) -> None:
     assert (state["outcome"], state["code"]) == ("refused", "too_large")
     assert _agent.OPERATIONS["plan"](Machine(), request(host, "full", max_bytes=7000))["code"] == "too_large"
     _folder.remove(_control.CHORE, ID)
-    assert verified(request(host, "full", max_bytes=7101))["proof"]["outcome"] == "proven"
+    assert verified(request(host, "full", max_bytes=7103))["proof"]["outcome"] == "proven"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +245,23 @@ def test_a_second_start_attaches(host: Path) -> None:
     again = _control.start(Machine(), request(host, secrets={"X": "y" * 9}))
     assert (again["started"], again["attached"]) == (False, True)
     assert os.listdir(host / "memory") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_sandbox_that_runs_full_is_told_and_emptied(host: Path) -> None:
+    """The snapshot is larger than it says."""
+    place = host / "place"
+    place.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no right to mount here")
+    try:
+        how(host, say={"restore": f'set -- {place}/*/data; cat /dev/zero >"$1/fill"'}, restore={"outcome": "error"})
+        state = verified(request(host, sandbox={"base": str(place)}))
+        assert (state["proof"]["outcome"], state["code"]) == ("error", "sandbox_full")
+        assert os.listdir(place) == []
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 # --- it is ended from outside
@@ -418,7 +445,7 @@ def test_a_plan_says_what_the_work_does_and_touches_nothing(host: Path) -> None:
     plan = _agent.OPERATIONS["plan"](Machine(), asked)
     after = tree(host)
     assert {name: value[0] for name, value in before.items()} == {name: value[0] for name, value in after.items()}
-    assert (plan["refused"], plan["files_count"], plan["total_files"]) == ("", 2, 4)
+    assert (plan["refused"], plan["files_count"], plan["total_files"]) == ("", 2, 6)
     assert plan["target"] == _sandbox.BASE
     assert plan["steps"][0].startswith("Restore 2 files (")
     proof = verified(asked)["proof"]
