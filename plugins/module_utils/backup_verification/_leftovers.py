@@ -27,6 +27,7 @@ def sweep(machine, base=None):
     """
     answer = {"removed": [], "left": [], "foreign": []}
     known = {}
+    _memory.sweep(machine)
     for identifier in _folder.identifiers(CHORE):
         folder = _folder.path(CHORE, identifier)
         state = _folder.load(folder, "state.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -23,7 +24,9 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _work,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, Proof
 
 FILES = {
@@ -325,6 +328,7 @@ def test_what_is_killed_is_cleaned_up_by_who_comes_next(host: Path, by: str) -> 
     assert (state["outcome"], state["code"]) == ("failed", "interrupted")
     assert (state["proof"]["outcome"], state["proof"]["left"]) == ("error", "")
     assert sandboxes(host) == [foreign.name]
+    assert os.listdir(host / "memory") == []
     assert (foreign / "file").read_text() == "stays"
     assert gone(command["pid"])
     assert tree(host / "repository").keys() == before.keys() | {"how.json"}
@@ -344,6 +348,26 @@ def test_a_folder_in_the_place_of_ours_is_not_removed(host: Path) -> None:
     assert (path / "precious").read_text() == "stays"
     _control.recorded(Machine(), ID)
     assert _control.clean(Machine(), 0, time.time() + 10)["kept"] == [ID]
+
+
+def test_what_ends_before_it_reads_its_secrets_leaves_none(host: Path) -> None:
+    assert _control.start(Machine(), request(host, secrets={"RESTIC_PASSWORD": SECRET}))["started"]
+    assert len(os.listdir(host / "memory")) == 1
+    state = _control.status(Machine(), ID)
+    assert (state["code"], os.listdir(host / "memory")) == ("interrupted", [])
+
+
+# --- as the control node sends it
+
+
+def test_what_is_sent_to_a_host_has_all_that_it_needs() -> None:
+    program = payload.agent("backup_verification", {"operation": "unfinished"})
+    done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd="/")
+    answer = payload.read_answer(done.stdout.decode(), done.stderr.decode(), done.returncode)
+    assert "work" in answer or answer["error"] == "needs_root"
+    work = payload.work_program("backup_verification").rpartition("_work.run(")[0] + "print(_work.Verification.CHORE)"
+    done = subprocess.run([sys.executable, "-I", "-c", work], capture_output=True, check=True, cwd="/")
+    assert done.stdout == b"backup_verification\n"
 
 
 # --- secrets
@@ -383,11 +407,12 @@ def test_a_secret_is_in_no_file_no_text_and_no_command_line(host: Path) -> None:
 
 
 def test_values_of_secrets_in_the_declaration_are_refused(host: Path) -> None:
-    asked = {**request(host), "operation": "start"}
+    asked = request(host)
     asked["dataset"]["credentials"] = {"environment": {"RESTIC_PASSWORD": SECRET}}
-    answer = _agent.answer(asked)
-    assert answer["error"] == "bad_request"
-    assert SECRET not in repr(answer)
+    with pytest.raises(AgentError) as caught:
+        _control.start(Machine(), asked)
+    assert caught.value.code == "bad_request"
+    assert SECRET not in caught.value.text
     assert not work_folder().exists()
 
 
