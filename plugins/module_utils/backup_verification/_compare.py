@@ -76,7 +76,7 @@ class Comparison(object):
                 self._wrong(path, "%d bytes came back, the snapshot says %d" % (info.st_size, size))
             else:
                 # Where the tool cannot spell a name the restored file does.
-                named = _paths.live(relative) if _paths.spells(relative, path) else path
+                named = relative if _paths.spells(relative, path) else path
                 self._compare(path, named, stream, info)
 
     def _opened(self, relative):

@@ -293,7 +293,8 @@ class Verification(Work):
 
     def _clean(self):
         """End what runs and remove what was restored; what could not be is told."""
-        self.save(phase="cleaning")
+        with contextlib.suppress(OSError):
+            self.save(phase="cleaning")
         if self.state["command"]:
             _leftovers.end_command(self.state["command"])
         if self._driver is not None:

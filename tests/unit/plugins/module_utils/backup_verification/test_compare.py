@@ -33,7 +33,7 @@ class Case:
 
     def compared(self, size: int = 0, later: float = 60, name: str = "/file", **more: t.Any) -> dict[str, t.Any]:
         """The answer for one file; the snapshot began ``later`` seconds from now."""
-        live = more.pop("live", lambda path: str(self.live) + path)
+        live = more.pop("live", lambda path: f"{self.live}/{path.lstrip('/')}")
         comparison = Comparison(str(self.target), live, time.time() + later, **more)
         comparison.add(name, size)
         return comparison.close()

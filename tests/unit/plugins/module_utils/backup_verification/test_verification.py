@@ -85,7 +85,7 @@ def test_a_sample_comes_back_and_nothing_of_it_stays(host: Path) -> None:
 
 def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live = host / "live"
-    monkeypatch.setattr(_paths, "live", lambda path: str(live) + path)
+    monkeypatch.setattr(_paths, "live", lambda path: f"{live}/{path.lstrip('/')}")
     for name, data in FILES.items():
         path = live / "srv" / name
         path.parent.mkdir(parents=True, exist_ok=True)
