@@ -59,9 +59,7 @@ class Comparison(object):
         """Compare one file; ``size`` is what the snapshot says, ``restored`` its path when it is another."""
         relative = path if restored is None else os.path.relpath(restored, self._target)
         try:
-            if _paths.STAND_IN in relative:
-                relative = _paths.spelled(self._root, relative)
-            descriptor = _paths.open_below(self._root, relative)
+            descriptor, relative = self._opened(relative)
         except OSError as exc:
             self._not_there(path, exc)
             return
@@ -78,8 +76,16 @@ class Comparison(object):
                 self._wrong(path, "%d bytes came back, the snapshot says %d" % (info.st_size, size))
             else:
                 # Where the tool cannot spell a name the restored file does.
-                named = _paths.live(relative) if _paths.STAND_IN in path else path
+                named = relative if _paths.spells(relative, path) else path
                 self._compare(path, named, stream, info)
+
+    def _opened(self, relative):
+        """(Descriptor, path) of a restored file."""
+        try:
+            return _paths.open_below(self._root, relative), relative
+        except FileNotFoundError:
+            relative = _paths.spelled(self._root, relative)
+            return _paths.open_below(self._root, relative), relative
 
     def _not_there(self, path, exc):
         if exc.errno in (errno.ENOENT, errno.ENOTDIR):

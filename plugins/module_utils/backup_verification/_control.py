@@ -65,6 +65,7 @@ def status(machine, identifier):
 def _interrupted(machine, folder, state, rebooted, how):
     """The end of a test whose program did not live to write it down."""
     _memory.drop_secrets(machine, state["id"])
+    _memory.sweep(machine)
     removed = _leftovers.clear(machine, folder)
     code = "rebooted" if rebooted else "interrupted"
     text = "%s in the middle of the test (phase %s). Nothing is proven." % (how, state["phase"])

@@ -7,6 +7,7 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -26,6 +27,7 @@ def sweep(machine, base=None):
     """
     answer = {"removed": [], "left": [], "foreign": []}
     known = {}
+    _memory.sweep(machine)
     for identifier in _folder.identifiers(CHORE):
         folder = _folder.path(CHORE, identifier)
         state = _folder.load(folder, "state.json")
@@ -65,6 +67,13 @@ def end_orphan(state):
     if not command or not state.get("process") or _folder.is_alive(state["process"]):
         return
     end_command(command)
+
+
+def ask_to_end(command):
+    """Send SIGTERM to a command of ours and its children, if there is one."""
+    if command and _folder.is_alive(command):
+        with contextlib.suppress(OSError):
+            os.killpg(command["pid"], signal.SIGTERM)
 
 
 def end_command(command):

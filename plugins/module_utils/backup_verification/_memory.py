@@ -37,10 +37,10 @@ def place(machine):
 @contextlib.contextmanager
 def scratch(machine):
     """An empty folder in memory for this process, gone afterwards; what dead processes left goes, too."""
+    sweep(machine)
     parent = os.open(place(machine), _paths.FOLDER)
     name = "keepwell-scratch-%d-%d" % (os.getpid(), _folder.started(os.getpid()))
     try:
-        sweep(parent)
         os.mkdir(name, 0o700, dir_fd=parent)
         try:
             yield os.path.join(place(machine), name)
@@ -50,15 +50,24 @@ def scratch(machine):
         os.close(parent)
 
 
-def sweep(parent):
-    """Remove scratch of processes that are no more from the folder (a descriptor)."""
-    for name in os.listdir(parent):
-        found = _SCRATCH.match(name)
-        if not found or _folder.is_alive({"pid": int(found.group(1)), "started": int(found.group(2))}):
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            if _paths.ours(os.stat(name, dir_fd=parent, follow_symlinks=False).st_uid):
-                _removal.remove_tree(parent, name, name, "")
+def sweep(machine):
+    """Remove scratch of processes that are no more."""
+    try:
+        parent = os.open(place(machine), _paths.FOLDER)
+    except AgentError:
+        # Then nobody could leave anything.
+        return
+    try:
+        for name in os.listdir(parent):
+            found = _SCRATCH.match(name)
+            if not found or _folder.is_alive({"pid": int(found.group(1)), "started": int(found.group(2))}):
+                continue
+            # Somebody else may sweep at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                if _paths.ours(os.stat(name, dir_fd=parent, follow_symlinks=False).st_uid):
+                    _removal.remove_tree(parent, name, name, "")
+    finally:
+        os.close(parent)
 
 
 def put_secrets(machine, identifier, secrets):

@@ -18,7 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors impo
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LINKS = 40
-STAND_IN = "\ufffd"
+# What tools tell instead of a byte that is no UTF-8.
+_STAND_INS = ("\ufffd", "?")
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -141,15 +142,19 @@ def live(path):
     return "/" + path.lstrip("/")
 
 
-def spelled(root, relative):
-    """A path below ``root`` as it is really spelled: tools tell bytes that are no UTF-8 as U+FFFD each."""
+def spells(real, told):
+    """True when ``told`` is how a tool tells the path ``real``."""
+    return any(_BAD_BYTE.sub(sign, real).strip("/") == told.strip("/") for sign in _STAND_INS)
+
+
+def spelled(root, told):
+    """The path below ``root`` that a tool tells as ``told``, as it is really spelled. Raises OSError."""
     here, names = os.dup(root), []
     try:
-        for name in relative.strip("/").split("/"):
+        for name in told.strip("/").split("/"):
             if names:
                 here = _step(here, names[-1])
-            real = [entry for entry in sorted(os.listdir(here)) if _BAD_BYTE.sub(STAND_IN, entry) == name]
-            names.append(real[0] if real else name)
+            names.append(next((real for real in sorted(os.listdir(here)) if spells(real, name)), name))
         return "/".join(names)
     finally:
         os.close(here)

@@ -11,8 +11,6 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
 _FILE_CAP = 200
-# A guess: compressed text becomes tables, indexes and a log.
-_DATABASE_GROWTH = 8
 
 
 def plan(driver, request):
@@ -78,8 +76,8 @@ def _restoring(driver, request, kind, found, snapshot, answer):
 
 def _loading(driver, request, found, snapshot, answer):
     """A database: how large it will be is known once its dump was read, which a plan does not do."""
-    dump_bytes = snapshot.get("bytes") or 0
-    answer.update(files_count=1, total_files=1, bytes=dump_bytes * _DATABASE_GROWTH, total_bytes=dump_bytes)
+    answer.update(files_count=1, total_files=1, total_bytes=snapshot.get("bytes"))
+    answer["bytes"] = _selection.guessed_bytes(snapshot)
     _guard(request, found, snapshot, answer["bytes"], 1, answer)
     answer["steps"] = [
         "Load the dump %s into a throw-away server below %s, without a network." % (snapshot["id"], answer["target"]),

@@ -125,7 +125,7 @@ def _came_back(proof, database):
     if database:
         words = (_count(database["tables"], "table"), _count(len(proof["queries"]), "query", "queries"))
         return "The database came back with %s and answered %s." % words
-    text = "%d files came back" % proof["files"]
+    text = "%s came back" % _count(proof["files"], "file")
     details = [
         "%d %s" % (proof[name], words)
         for name, words in (

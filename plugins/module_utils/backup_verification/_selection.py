@@ -15,6 +15,9 @@ READING = ("structure", "subset", "data")
 RESTORING = ("canary", "sample", "full", "database")
 # Caches that a tool makes of a repository's metadata.
 _CACHE_BYTES = 256 * 1024 * 1024
+# How much larger a database may be than its dump, as long as nobody has read the dump: compressed text becomes tables,
+# indexes and a log.
+_DATABASE_GROWTH = 8
 _SAMPLE_FILES = 20
 _SAMPLE_BYTES = 1 << 30
 
@@ -87,6 +90,8 @@ class Selection(object):
     @property
     def bytes(self):
         """How many bytes are restored, as the snapshot says."""
+        if self.kind == "database":
+            return self.total_bytes if self.whole else guessed_bytes(self.snapshot)
         if self.entries is None:
             return max(self.total_bytes, self.snapshot.get("bytes") or 0)
         return sum(entry[1] for entry in self.entries)
@@ -101,6 +106,11 @@ class Selection(object):
     def paths(self):
         """The paths that restore() is asked for; None for all."""
         return None if self.entries is None else [entry[0] for entry in self.entries]
+
+
+def guessed_bytes(snapshot):
+    """How large a database may be of which only the dump's own size is known."""
+    return (snapshot.get("bytes") or 0) * _DATABASE_GROWTH
 
 
 def cache_bytes():

@@ -10,7 +10,6 @@ after a SIGKILL by whoever asks next (see _leftovers). Runs on managed hosts: st
 
 import contextlib
 import os
-import signal
 import time
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
@@ -26,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _sandbox,
     _selection,
 )
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._ending import Ended, Ending
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._work import Work
@@ -43,15 +43,6 @@ def run(folder):
     Verification(folder, request, Machine()).run()
 
 
-class Ended(BaseException):
-    """Somebody ends the work, or its time is over. No Exception: no driver may take it for one of its own."""
-
-    def __init__(self, code, text):
-        super(Ended, self).__init__(text)
-        self.code = code
-        self.text = text
-
-
 class Verification(Work):
     """One test, from the wait for its turn to its end."""
 
@@ -65,7 +56,6 @@ class Verification(Work):
         self._memory = None
         self._driver = None
         self._sandbox = None
-        self._may_end = False
         self._wait_until = time.monotonic() + request["limits"].get("lock_timeout_s", 0)
         self._begun = None
 
@@ -80,16 +70,15 @@ class Verification(Work):
     def work(self):
         """Test, clean up in any case, and tell."""
         with contextlib.ExitStack() as stack:
-            stack.callback(self._signals(self.end + _GRACE_S - time.monotonic()))
+            seconds = self.end + _GRACE_S - time.monotonic()
+            # Nobody could wait for a command without end.
+            ending = stack.enter_context(Ending(seconds, lambda: _leftovers.ask_to_end(self.state["command"])))
             lock = _locks.RepositoryLock(self.request["repository_key"])
             stack.callback(lock.release)
             self._memory = stack.enter_context(_memory.scratch(self.machine))
             try:
-                try:
-                    self._may_end = True
+                with ending.possible():
                     self._test(lock)
-                finally:
-                    self._may_end = False
             except (Ended, AgentError) as exc:
                 self.proof = _proof.ended(self.proof, exc.code, exc.text, None)
             except Exception as exc:
@@ -99,30 +88,6 @@ class Verification(Work):
         self.proof["at"] = _folder.now()
         outcome = _proof.work_outcome(self.proof)
         self.close(outcome, self.proof["code"], self.proof["text"], proof=self.proof)
-
-    def _signals(self, seconds):
-        """End in good order on SIGTERM and when the time is over; returns what sets it back."""
-        ends = (
-            (signal.SIGTERM, "interrupted", "The test was ended from outside (SIGTERM)."),
-            (signal.SIGALRM, "timeout", "The test did not end in its time. Allow more, or test a smaller part."),
-        )
-        before = []
-        for number, code, text in ends:
-
-            def end(_number, _frame, code=code, text=text):
-                if self._may_end:
-                    self._may_end = False
-                    raise Ended(code, text)
-
-            before.append((number, signal.signal(number, end)))
-        signal.setitimer(signal.ITIMER_REAL, max(1.0, seconds))
-
-        def set_back():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before:
-                signal.signal(number, handler)
-
-        return set_back
 
     def _test(self, lock):
         given = _memory.take_secrets(self.machine, self.request["id"]) or {}
@@ -198,8 +163,8 @@ class Verification(Work):
         with open(spool_path, "w+b") as spool:
             chosen = _selection.Selection(looking, self.request, kind, snapshot, spool if kind == "full" else None)
             self.proof["dataset_bytes"] = chosen.total_bytes or snapshot.get("bytes")
-            if not chosen.whole:
-                self._not_listed(chosen, looking, snapshot)
+            if not chosen.whole and chosen.entries is not None:
+                self._not_listed(chosen, looking)
             if kind == "sample" and not chosen.entries:
                 text = "The snapshot has no file that fits into a sample of this size. Allow more bytes."
                 raise AgentError("nothing_fits", text)
@@ -215,13 +180,16 @@ class Verification(Work):
             late, full = time.monotonic() > self.end, _sandbox.is_full(self._sandbox.path)
             self.save(phase="comparing")
             if restored["outcome"] == "ok":
+                if not chosen.whole and kind == "full":
+                    self._not_listed(chosen, looking)
                 spool.seek(0)
                 self._compare(kind, chosen, restored, spool)
             self.proof["total_seconds"] = time.monotonic() - self._begun
             self.proof = _proof.restoring(self.proof, restored, late, full)
 
-    def _not_listed(self, chosen, looking, snapshot):
-        """The tool cannot tell which files there are: is that damage?"""
+    def _not_listed(self, chosen, looking):
+        """The tool cannot tell which files there are: is that damage? A restore of everything tells by itself."""
+        snapshot = chosen.snapshot
         words = " ".join(chosen.output.err.split())[:200]
         text = "The list of files in the snapshot %s cannot be read: %s" % (snapshot["id"], words)
         if chosen.output.status == "timeout":
@@ -288,7 +256,8 @@ class Verification(Work):
 
     def _clean(self):
         """End what runs and remove what was restored; what could not be is told."""
-        self.save(phase="cleaning")
+        with contextlib.suppress(OSError):
+            self.save(phase="cleaning")
         if self.state["command"]:
             _leftovers.end_command(self.state["command"])
         if self._driver is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -22,10 +24,19 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _work,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, Proof
 
-FILES = {"a.txt": b"a" * 100, "b/c.txt": b"c" * 2000, "b/d.bin": os.urandom(5000), "old": b"o"}
+FILES = {
+    "a.txt": b"a" * 100,
+    "b/c.txt": b"c" * 2000,
+    "b/d.bin": os.urandom(5000),
+    "old": b"o",
+    "new\nline": b"n",
+    "no\udcffutf8": b"n",
+}
 
 
 @pytest.fixture
@@ -74,7 +85,7 @@ def test_a_sample_comes_back_and_nothing_of_it_stays(host: Path) -> None:
 
 def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live = host / "live"
-    monkeypatch.setattr(_paths, "live", lambda path: str(live) + path)
+    monkeypatch.setattr(_paths, "live", lambda path: f"{live}/{path.lstrip('/')}")
     for name, data in FILES.items():
         path = live / "srv" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +94,7 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
     (live / "srv" / "old").unlink()
     proof = verified(request(host, "full", local=True))["proof"]
     # The live files are as old as the test: whatever differs has changed since.
-    assert (proof["outcome"], proof["identical"], proof["changed"], proof["unreferenced"]) == ("proven", 2, 1, 1)
+    assert (proof["outcome"], proof["identical"], proof["changed"], proof["unreferenced"]) == ("proven", 4, 1, 1)
     _folder.remove(_control.CHORE, ID)
     # In a snapshot of later they have not.
     (before,) = (host / "repository").glob("[0-9]*")
@@ -95,7 +106,7 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
     assert (proof["outcome"], proof["code"]) == ("failed", "mismatch")
     why = "its content is not that of the live file, which has not changed since the snapshot"
     assert proof["mismatches"] == [{"path": "/srv/a.txt", "why": why}]
-    assert (proof["files"], proof["identical"], proof["unreferenced"], proof["missing"]) == (4, 2, 1, [])
+    assert (proof["files"], proof["identical"], proof["unreferenced"], proof["missing"]) == (6, 4, 1, [])
     assert sandboxes(host) == []
 
 
@@ -113,13 +124,15 @@ def test_a_full_restore_is_compared_with_the_live_files(host: Path, monkeypatch:
         ({"writer": "borg create (process 7)"}, "refused", "writer", "refused"),
         ({"pick": "unexpected end", "check": {"outcome": "damaged"}}, "damaged", "damaged", "done"),
         ({"pick": "connection reset"}, "error", "no_listing", "failed"),
+        ({"pick": "no", "restore": {"outcome": "damaged"}, "kind": "full"}, "damaged", "damaged", "done"),
+        ({"pick": "no", "kind": "full"}, "error", "no_listing", "failed"),
     ],
 )
 def test_what_a_tool_says_becomes_an_outcome(
     host: Path, said: dict[str, t.Any], outcome: str, code: str, ended: str
 ) -> None:
     how(host, **said)
-    state = verified(request(host))
+    state = verified(request(host, said.get("kind", "sample")))
     assert (state["proof"]["outcome"], state["proof"]["code"], state["outcome"]) == (outcome, code, ended)
     assert state["text"]
     assert sandboxes(host) == []
@@ -190,7 +203,7 @@ def test_more_than_is_allowed_is_not_restored(host: Path) -> None:
     assert (state["outcome"], state["code"]) == ("refused", "too_large")
     assert _agent.OPERATIONS["plan"](Machine(), request(host, "full", max_bytes=7000))["code"] == "too_large"
     _folder.remove(_control.CHORE, ID)
-    assert verified(request(host, "full", max_bytes=7101))["proof"]["outcome"] == "proven"
+    assert verified(request(host, "full", max_bytes=7103))["proof"]["outcome"] == "proven"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +248,23 @@ def test_a_second_start_attaches(host: Path) -> None:
     again = _control.start(Machine(), request(host, secrets={"X": "y" * 9}))
     assert (again["started"], again["attached"]) == (False, True)
     assert os.listdir(host / "memory") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_sandbox_that_runs_full_is_told_and_emptied(host: Path) -> None:
+    """The snapshot is larger than it says."""
+    place = host / "place"
+    place.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no right to mount here")
+    try:
+        how(host, say={"restore": f'set -- {place}/*/data; cat /dev/zero >"$1/fill"'}, restore={"outcome": "error"})
+        state = verified(request(host, sandbox={"base": str(place)}))
+        assert (state["proof"]["outcome"], state["code"]) == ("error", "sandbox_full")
+        assert os.listdir(place) == []
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 # --- it is ended from outside
@@ -298,6 +328,7 @@ def test_what_is_killed_is_cleaned_up_by_who_comes_next(host: Path, by: str) -> 
     assert (state["outcome"], state["code"]) == ("failed", "interrupted")
     assert (state["proof"]["outcome"], state["proof"]["left"]) == ("error", "")
     assert sandboxes(host) == [foreign.name]
+    assert os.listdir(host / "memory") == []
     assert (foreign / "file").read_text() == "stays"
     assert gone(command["pid"])
     assert tree(host / "repository").keys() == before.keys() | {"how.json"}
@@ -317,6 +348,26 @@ def test_a_folder_in_the_place_of_ours_is_not_removed(host: Path) -> None:
     assert (path / "precious").read_text() == "stays"
     _control.recorded(Machine(), ID)
     assert _control.clean(Machine(), 0, time.time() + 10)["kept"] == [ID]
+
+
+def test_what_ends_before_it_reads_its_secrets_leaves_none(host: Path) -> None:
+    assert _control.start(Machine(), request(host, secrets={"RESTIC_PASSWORD": SECRET}))["started"]
+    assert len(os.listdir(host / "memory")) == 1
+    state = _control.status(Machine(), ID)
+    assert (state["code"], os.listdir(host / "memory")) == ("interrupted", [])
+
+
+# --- as the control node sends it
+
+
+def test_what_is_sent_to_a_host_has_all_that_it_needs() -> None:
+    program = payload.agent("backup_verification", {"operation": "unfinished"})
+    done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd="/")
+    answer = payload.read_answer(done.stdout.decode(), done.stderr.decode(), done.returncode)
+    assert "work" in answer or answer["error"] == "needs_root"
+    work = payload.work_program("backup_verification").rpartition("_work.run(")[0] + "print(_work.Verification.CHORE)"
+    done = subprocess.run([sys.executable, "-I", "-c", work], capture_output=True, check=True, cwd="/")
+    assert done.stdout == b"backup_verification\n"
 
 
 # --- secrets
@@ -356,11 +407,12 @@ def test_a_secret_is_in_no_file_no_text_and_no_command_line(host: Path) -> None:
 
 
 def test_values_of_secrets_in_the_declaration_are_refused(host: Path) -> None:
-    asked = {**request(host), "operation": "start"}
+    asked = request(host)
     asked["dataset"]["credentials"] = {"environment": {"RESTIC_PASSWORD": SECRET}}
-    answer = _agent.answer(asked)
-    assert answer["error"] == "bad_request"
-    assert SECRET not in repr(answer)
+    with pytest.raises(AgentError) as caught:
+        _control.start(Machine(), asked)
+    assert caught.value.code == "bad_request"
+    assert SECRET not in caught.value.text
     assert not work_folder().exists()
 
 
@@ -418,7 +470,7 @@ def test_a_plan_says_what_the_work_does_and_touches_nothing(host: Path) -> None:
     plan = _agent.OPERATIONS["plan"](Machine(), asked)
     after = tree(host)
     assert {name: value[0] for name, value in before.items()} == {name: value[0] for name, value in after.items()}
-    assert (plan["refused"], plan["files_count"], plan["total_files"]) == ("", 2, 4)
+    assert (plan["refused"], plan["files_count"], plan["total_files"]) == ("", 2, 6)
     assert plan["target"] == _sandbox.BASE
     assert plan["steps"][0].startswith("Restore 2 files (")
     proof = verified(asked)["proof"]
