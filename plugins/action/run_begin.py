@@ -19,6 +19,7 @@ from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import declaring
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -54,7 +55,7 @@ class ActionModule(ControlAction):
         population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
         refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
-        told = list(settings_of(population, task_vars, sources, now).values())
+        told = list(settings_of(population, task_vars, sources, now, also=declaring.refuse_mistakes).values())
         client = told[0].client
         acting = [] if self._task.check_mode else arguments["acting"]
         _refuse_what_nobody_bought(acting, told)

@@ -62,9 +62,16 @@ def inventory(task_vars: Mapping[str, t.Any]) -> list[str]:
 
 
 def settings_of(
-    hosts: Sequence[str], task_vars: Mapping[str, t.Any], sources: Sequence[str], now: float
+    hosts: Sequence[str],
+    task_vars: Mapping[str, t.Any],
+    sources: Sequence[str],
+    now: float,
+    also: Callable[[Mapping[str, t.Any]], object] | None = None,
 ) -> dict[str, Settings]:
-    """Return what every host was told, all by one client; raise SettingsError with all mistakes at once."""
+    """Return what every host was told, all by one client; raise SettingsError with all mistakes at once.
+
+    ``also`` is given each host's variables, and may raise SettingsError for more of them: to make them costs time.
+    """
     by_problem: dict[str, list[str]] = {}
     found: dict[str, Settings] = {}
     known_groups = {str(group) for group in task_vars["groups"]}
@@ -75,6 +82,8 @@ def settings_of(
             told = {name: named(name, variables.__getitem__) for name in own}
             groups = [str(group) for group in plain(variables.get("group_names") or [])]
             found[host] = read(told, sources, now, groups, known_groups)
+            if also is not None:
+                also(variables)
         except SettingsError as exc:
             for problem in exc.problems:
                 by_problem.setdefault(problem, []).append(host)
