@@ -25,14 +25,15 @@ if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import Options
 
 _FILES = ("structure", "data", "canary", "sample", "full")
+_PARTS = ("structure", "subset", "data", "canary", "sample", "full")
 _DATABASE = ("structure", "data", "database")
 # What can be tested of each tool. A listing proves nothing, so of sftp there is nothing to test.
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "restic": ("structure", "subset", *_FILES[1:]),
+    "restic": _PARTS,
     "borg": _FILES,
     "kopia": _FILES,
-    "rsnapshot": _FILES,
-    "tree": _FILES,
+    "rsnapshot": _PARTS,
+    "tree": _PARTS,
     "archive": _FILES,
     "pg_dump": _DATABASE,
     "mysql_dump": _DATABASE,

@@ -115,11 +115,18 @@ def _own(known: KnownDataset) -> Copy | None:
 
 
 def _same_disk(view: View, known: KnownDataset, repository: Repository) -> str:
-    """The mount point that holds both the data and its copy; empty when they are apart or nobody can tell."""
+    """The mount point that holds both the data and its copy; empty when they are apart or nobody can tell.
+
+    The verifying host sees its own disks only: of a copy that another host verifies it tells nothing.
+    """
     record = view.probes.get("disks")
     dataset = known.dataset
     sources = dataset.sources or dataset.expected_paths
-    here = dataset.verifier in ("", view.host) and repository.location == "local" and repository.path
+    if dataset.verifier not in ("", view.host) or repository.same_device is False:
+        return ""
+    if repository.same_device:
+        return repository.path or dataset.repository
+    here = repository.location == "local" and repository.path
     if not here or not sources or record is None or record.status != "ok":
         return ""
     mounts = sorted((str(entry["mount"]) for entry in record.data["filesystems"]), key=len, reverse=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_host import NEEDS_DUMP
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_policy import Policy, gate, waived
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Verdict, View, check, count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, Verdict, View, check, count_text
 
 Facts = Mapping[str, t.Any]
 # Programs that make (or dump) what a dataset of a tool is about.
@@ -68,7 +68,8 @@ def _undeclared(view: View, data: Facts, policy: Policy) -> Iterator[Verdict]:
     declared = {program for known in view.backups for program in _PROGRAMS.get(known.dataset.tool, ())}
     for tool, path in _without_job(data, with_jobs | declared):
         if path not in named:
-            yield _verdict(path, f"configuration of {tool}", f"{path} configures {tool}")
+            # Packages bring a configuration along: without a job it may be nobody's.
+            yield _verdict(path, f"configuration of {tool}", f"{path} configures {tool}", "watch")
     for agent in data["agents"]:
         if agent["unit"] not in named:
             yield _verdict(agent["unit"], f"agent of {agent['name']}", f"An agent of {agent['name']} is installed")
@@ -99,8 +100,8 @@ def _databases(view: View, data: Facts, named: Collection[str], silent: Collecti
             yield _verdict(system, "runs, no dataset", f"{NEEDS_DUMP[system]} runs here")
 
 
-def _verdict(name: str, observed: str, text: str) -> Verdict:
-    return Verdict("act", name, observed, "a dataset that names it", f"{text}, and no dataset is about it.")
+def _verdict(name: str, observed: str, text: str, state: State = "act") -> Verdict:
+    return Verdict(state, name, observed, "a dataset that names it", f"{text}, and no dataset is about it.")
 
 
 @check(

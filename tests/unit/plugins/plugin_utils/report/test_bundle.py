@@ -395,6 +395,21 @@ def test_a_silent_host_is_told_once_with_its_reason():
     assert "24 findings at once" in page
 
 
+def test_what_another_machine_saw_of_a_silent_host_is_shown():
+    run = run_of("small")
+    silent = next(host for host in run.hosts if not host.contact.reached)
+    stale = "the newest snapshot of the silent host"
+    seen = models.CheckResult(check="backup.freshness", state="crit", observed=stale)
+    known = silent.model_copy(update={"state": "crit", "results": [*silent.results, seen]})
+    hosts = [known if host is silent else host for host in run.hosts]
+    files = make_bundle(run.model_copy(update={"hosts": hosts, "counts": None}), TEMPLATES, formats=["html"]).files
+    page = files["engineer.html"].decode()
+    assert stale in page
+    assert stale not in index_of("small")
+    assert "Nothing is known of it" in index_of("small")
+    assert "Nothing is known of it" not in page
+
+
 def test_checks_that_share_a_reason_are_told_together():
     run = fleet_maker.make_run(1)
     [host] = run.hosts
