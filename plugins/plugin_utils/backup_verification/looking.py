@@ -74,4 +74,3 @@ def _read(answer: t.Any) -> Look:
         wrong = exc.errors()[0]
         place = ".".join(str(part) for part in wrong["loc"])
         return Look(status="error", detail=f"The host's answer cannot be read: {place}: {wrong['msg']}")
-

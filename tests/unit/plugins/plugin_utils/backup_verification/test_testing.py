@@ -16,7 +16,6 @@ from fleet_runs import NOW, header
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, policy, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import options, schedule, testing, work
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Dataset
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import DueTest, Look
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import PlannedTest, Told
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
