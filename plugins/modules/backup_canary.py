@@ -9,10 +9,9 @@ DOCUMENTATION = r"""
 module: backup_canary
 short_description: Write a host's canaries anew
 description:
-  - >-
-    Writes the canaries of the host's datasets anew where they are missing or older than
-    C(backup_verification_canary_days), when C(backup_verification_act) and C(backup_verification_canary_upkeep) are true and the service plan has backup
-    verification. Nothing but a canary of the dataset is ever overwritten.
+  - Writes the canaries of the host's datasets anew where they are missing or older than
+    C(backup_verification_canary_days), when C(backup_verification_act) and C(backup_verification_canary_upkeep) are
+    true and the service plan has backup verification. Nothing but a canary of the dataset is ever overwritten.
   - What was written when is kept in the run's folder (C(canaries/<host>.json)); a restored canary has to be the version
     that was there when its snapshot began.
 version_added: 0.1.0

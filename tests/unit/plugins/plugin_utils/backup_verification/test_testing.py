@@ -22,7 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 RUN = "01K0000000000000000000000A"
@@ -94,6 +94,7 @@ def job_of(
         subset=("all",),
         plan=ServicePlan(name="Care", services=tuple(services)),
         calendar=made,
+        contract=Contract(),
     )
     dataset = {**DATASET, **chosen.pop("dataset", {})}
     return work.Job(
