@@ -75,7 +75,11 @@ def test_there_is_an_example_for_every_tool_that_can_be_verified() -> None:
 
 
 def test_examples_give_drivers_only_options_that_they_look_at() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in ON_HOSTS.glob("backup_verification/*.py"))
+    drivers = [
+        *ON_HOSTS.glob("backup_verification/*.py"),
+        ROOT / "plugins/plugin_utils/backup_verification/sftp.py",
+    ]
+    text = "".join(path.read_text(encoding="utf-8") for path in drivers)
     asked = set(re.findall(r"options(?:\.get\(|\[)\"([a-z_]+)\"", text)) | set(
         re.findall(r"\"([a-z_]+)\" in self\.options", text)
     )
