@@ -98,7 +98,9 @@ def test_all_five_verdicts_have_a_word_a_shape_and_a_colour() -> None:
     view = view_of(run)
     assert all(len(row.verdicts) == len(view.labels) == 5 for row in view.lanes.items)
     table = page.split('<table class="lanes">')[1].split("</table>")[0]
-    badges = re.findall(r'<td><span class="badge (\w+)"><i aria-hidden="true">(.)</i> (\w+)</span></td>', table)
+    badges = re.findall(
+        r'<li><span>\w+</span> <span class="badge (\w+)"><i aria-hidden="true">(.)</i> (\w+)</span></li>', table
+    )
     assert len(badges) == 5 * len(run.backups)
     assert {state for state, _glyph, _word in badges} <= set(STATES)
     assert len({glyph for _state, glyph, _word in badges}) == len({state for state, _glyph, _word in badges})
