@@ -25,6 +25,9 @@ class Asking(HostAction):
     def __init__(self) -> None:
         self.sent: dict[str, t.Any] = {}
 
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        raise NotImplementedError
+
     def _execute_module(self, **arguments: t.Any) -> dict[str, t.Any]:
         self.sent = arguments["module_args"]
         return {"answer": {}}
