@@ -30,13 +30,6 @@ def read(templar: t.Any, task_vars: Mapping[str, t.Any]) -> Declared:
     return options.declared({name: named(name, lambda name: templar.template(task_vars[name])) for name in given})
 
 
-def refuse_mistakes(variables: Mapping[str, t.Any]) -> None:
-    """Raise SettingsError with every mistake in what a host declares; ``variables`` are given templated."""
-    given = [name for name in options.DECLARED if name in variables]
-    if given:
-        options.declared({name: named(name, variables.__getitem__) for name in given})
-
-
 def known(
     store: Store, run_id: str | None, host: str, declared: Declared, history: HostHistory
 ) -> tuple[KnownDataset, ...]:
