@@ -63,7 +63,7 @@ class Tools(object):
 
     def _checked(self, argv):
         """The command, when it is one that only reads. Raises AgentError otherwise: that is a defect of a driver."""
-        allowed = self._allowed.get(argv[0])
+        allowed = self._allowed.get(os.path.basename(argv[0]))
         if allowed is None:
             raise AgentError("forbidden", "%s is not among the programs of this driver." % argv[0])
         if ANY not in allowed:
