@@ -37,6 +37,12 @@ class Shadow(object):
         self.folder = folder
         self.transaction = None
         self.linked = {}
+        self._parts = None
+
+    def is_current(self):
+        """True when it has all segments and no transaction has ended since it was built."""
+        index = os.path.join(self.path, "index.%s" % self.transaction)
+        return self._parts == 1 and self.transaction is not None and os.path.exists(index)
 
     def build(self, part=1, parts=1):
         """Make it anew, with the segments of part n of t and the one that ends the last transaction.
@@ -44,12 +50,14 @@ class Shadow(object):
         Each segment is in one part, by its number, so that t parts together are all of them. Raises OSError when the
         repository cannot be read.
         """
+        self._parts = None
         for attempt in range(_ATTEMPTS):
             shutil.rmtree(self.folder, ignore_errors=True)
             os.makedirs(os.path.join(self.folder, "data"), 0o700)
             try:
                 self._copy()
                 self._link(part, parts)
+                self._parts = parts
                 return
             except OSError as exc:
                 # A transaction was ended or compacted in between.

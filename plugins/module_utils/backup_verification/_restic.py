@@ -137,6 +137,9 @@ class Restic(_driver.Driver):
 
     def _names(self, kind):
         """Numbers of all things of a kind; an unreadable list is an empty one."""
+        if self._place["path"]:
+            # Saves deriving the key, which takes restic most of a second each time.
+            return set(self.machine.listdir(os.path.join(self._place["path"], kind)))
         names = set()
         self.tools.lines(
             self._argv(["list", kind]), lambda line: names.add(line.decode("ascii", "replace").strip()), self._env()

@@ -38,6 +38,7 @@ class Tools(object):
         self.machine = commands.machine
         self.scratch = scratch
         self._allowed = allowed
+        self._secrets = dict(secrets)
         self._environment = dict(
             secrets,
             HOME=scratch,
@@ -49,6 +50,10 @@ class Tools(object):
     def which(self, program):
         """Path of a program, or None."""
         return self.machine.which(program)
+
+    def given(self, *names):
+        """Those of the dataset's own variables that have one of these names."""
+        return dict((name, self._secrets[name]) for name in names if name in self._secrets)
 
     def run(self, argv, env=None, timeout=None, cwd="/"):
         """Run a reading command to its end and return its Output (see chores._commands.Commands.run)."""
