@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._tools import FORBIDDEN, Tools
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine

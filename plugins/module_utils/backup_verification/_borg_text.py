@@ -46,16 +46,17 @@ _BAD_INDEX = re.compile(r"missing or corrupted|integrity", re.I)
 # The content of a segment is wrong: nobody's work on the repository explains that.
 _ROTTEN = re.compile(r"checksum mismatch|short read|decompress|integrity error|authentication", re.I)
 _LOCK_NAME = re.compile(r"^(.*)@\d+\.(\d+)-\d+$")
-_VALUED = frozenset(
+_VALUED_WORDS = (
     "-e --exclude --exclude-from --pattern --patterns-from --exclude-if-present -C --compression --comment "
     "--chunker-params --timestamp -c --checkpoint-interval --files-cache --lock-wait --remote-path --umask "
     "--remote-ratelimit --upload-ratelimit --upload-buffer --remote-buffer --rsh --stdin-name --filter --debug-topic "
-    "--debug-profile --stdin-mode --stdin-user --stdin-group --paths-delimiter".split()
+    "--debug-profile --stdin-mode --stdin-user --stdin-group --paths-delimiter"
 )
+_VALUED = frozenset(_VALUED_WORDS.split())
 
 
 def version(text):
-    """"1.2.4" of what ``borg --version`` prints, or None."""
+    """What ``borg --version`` tells, such as 1.2.4, or None."""
     words = text.split()
     return words[1] if len(words) > 1 and words[0].startswith("borg") else None
 

@@ -25,7 +25,10 @@ _WORDS = (
     ("bad_password", re.compile(r"invalid repository password|unable to derive|no password", re.I)),
     ("denied", re.compile(r"permission denied|access denied", re.I)),
     ("no_repository", re.compile(r"not connected|repository not initialized|no such file|not found: kopia\.rep", re.I)),
-    ("damaged", re.compile(r"encountered \d+ errors|failed on |checksum|decrypt|blob not found|content not found", re.I)),
+    (
+        "damaged",
+        re.compile(r"encountered \d+ errors|failed on |checksum|decrypt|blob not found|content not found", re.I),
+    ),
 )
 _FULL = re.compile(r"no space left|disk quota exceeded|read-only file system", re.I)
 # Mode, size, time, object, path of "list --long"; a directory's path ends with a slash.
@@ -202,7 +205,9 @@ def verified(output):
     """(outcome, errors) of a verify."""
     if output.status != "ok":
         return "error", ["It did not end in its time." if output.status == "timeout" else output.err]
-    errors = [line.strip() for line in output.err.splitlines() if re.search(r"failed on |error (reading|verifying)", line)]
+    errors = [
+        line.strip() for line in output.err.splitlines() if re.search(r"failed on |error (reading|verifying)", line)
+    ]
     if output.rc == 0 and not errors:
         return "ok", []
     status, words = trouble(output)

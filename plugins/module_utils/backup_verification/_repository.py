@@ -23,7 +23,7 @@ _OTHER = ("rest:", "rclone:", "http:", "https:", "webdav:")
 _SCP = re.compile(r"^[^/:\s]+:(?!//)")
 _MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?$")
 _PATTERN = re.compile(r"[*?\[]")
-_BAD_BYTE = re.compile(u"[\udc80-\udcff]")
+_BAD_BYTE = re.compile("[\udc80-\udcff]")
 # A command line may hold 2 MiB; 128 KiB is safe everywhere.
 _ARGUMENTS = 100 * 1024
 _STATVFS_S = 5.0

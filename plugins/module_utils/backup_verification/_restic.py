@@ -7,8 +7,8 @@
 Every command has --no-lock: nothing is written to the repository, no backup that starts meanwhile is kept waiting. The
 price is that others may take something away while it is read; what that explains is no damage (see _gone).
 
-options: ``program`` (path of restic), ``append_only`` and ``object_lock`` (what is declared of the server: restic cannot
-ask it). Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
+options: ``program`` (path of restic), ``append_only`` and ``object_lock`` (what is declared of the server, which restic
+cannot ask). Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -116,7 +116,7 @@ class Restic(_driver.Driver):
                 break
         if outcome == "damaged" and self._gone(before):
             outcome, errors = "error", ["The repository was pruned while it was read."] + errors
-        return _driver.restored(outcome, errors, _repository.found_files(target, paths, u"\ufffd"))
+        return _driver.restored(outcome, errors, _repository.found_files(target, paths, "\ufffd"))
 
     # -- restic -------------------------------------------------------------------------------------------------
     def _env(self):

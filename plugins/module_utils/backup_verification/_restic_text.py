@@ -4,8 +4,8 @@
 
 """Private to keepwell.fleet: understand what restic says, of both generations. Pure.
 
-Up to 0.16 restic ends with 1 for whatever went wrong, and its words tell it; since 0.17 there are return codes, and with
---json its messages are JSON on standard error. Runs on managed hosts: standard library only, Python 3.6 syntax.
+Up to 0.16 restic ends with 1 for whatever went wrong, and its words tell it; since 0.17 there are return codes, and
+with --json its messages are JSON on standard error. Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import json
@@ -24,15 +24,19 @@ _WORDS = (
         "damaged",
         re.compile(
             r"repository contains errors|ciphertext verification failed|invalid data returned|unmarshal:|is damaged:"
-            r"|not found in repository|loadindex returned errors|hash mismatch|does not match|pack \w{64}: does not exist"
+            r"|not found in repository|loadindex returned errors|hash mismatch|does not match|pack \w+: does not exist"
             r"|wrong data returned|invalid header|not found in index|blob .* not found",
             re.I,
         ),
     ),
 )
 # What no work of others on the repository can cause: the content itself is wrong.
-_ROTTEN = re.compile(r"ciphertext verification failed|does not match|hash mismatch|contains \d+ errors|wrong data", re.I)
-_ADVICE = re.compile(r"must be repaired|restic repair|damaged pack files|troubleshooting|restic prune|^Fatal: repo", re.I)
+_ROTTEN = re.compile(
+    r"ciphertext verification failed|does not match|hash mismatch|contains \d+ errors|wrong data", re.I
+)
+_ADVICE = re.compile(
+    r"must be repaired|restic repair|damaged pack files|troubleshooting|restic prune|^Fatal: repo", re.I
+)
 _PACK = re.compile(r"\b(?:pack|want) ([0-9a-f]{64})\b")
 _VERSION = re.compile(r"^restic (\d+)\.(\d+)(\.\d+)?\S*")
 _OLD_ERRORS = re.compile(r"There were (\d+) errors")
@@ -137,4 +141,4 @@ def restore(output):
 
 def pattern(path):
     """The path as an --include that matches nothing else; restic tells bytes that are no UTF-8 as U+FFFD."""
-    return re.sub(r"([\\*?\[\]])", r"\\\1", path).replace(u"\ufffd", "?")
+    return re.sub(r"([\\*?\[\]])", r"\\\1", path).replace("\ufffd", "?")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import repositories
+from repositories import PASSWORD, flip, largest, run, same_content, source, tree
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _borg_shadow, _borg_text
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._borg import Borg
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
-from repositories import PASSWORD, flip, largest, run, same_content, source, tree
 
 
 class Place:
@@ -44,7 +45,10 @@ class Place:
     def driver(self, password: str = PASSWORD, machine: Machine | None = None, **more: t.Any) -> Borg:
         dataset = {"id": "files", "tool": "borg", "repository": str(self.repository), "options": {}, **more}
         dataset["options"] = {"program": self.program, **dataset["options"]}
-        secrets = {"BORG_PASSPHRASE": password, **({"BORG_RSH": str(self.ssh())} if "ssh:" in dataset["repository"] else {})}
+        secrets = {
+            "BORG_PASSPHRASE": password,
+            **({"BORG_RSH": str(self.ssh())} if "ssh:" in dataset["repository"] else {}),
+        }
         return Borg(repositories.tools(self.folder / "work", Borg, secrets, machine), dataset)
 
     def remote(self, **more: t.Any) -> Borg:
@@ -214,7 +218,11 @@ def test_locks_are_told_and_keep_nobody_out(place: Place) -> None:
     ended.wait()
     folder = place.repository / "lock.exclusive"
     folder.mkdir()
-    for name, stale in ((f"{here}@1.{os.getpid()}-0", False), (f"{here}@1.{ended.pid}-0", True), ("other@1.42-1", False)):
+    for name, stale in (
+        (f"{here}@1.{os.getpid()}-0", False),
+        (f"{here}@1.{ended.pid}-0", True),
+        ("other@1.42-1", False),
+    ):
         lock = folder / name
         lock.touch()
         before, driver = tree(place.repository), place.driver()
@@ -343,7 +351,21 @@ def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None
 
 
 def test_the_command_line_of_an_archive_tells_paths_and_excludes() -> None:
-    words = "/usr/bin/borg create -C zstd,3 --exclude *.o -e /tmp ssh://x/./r::n /srv /etc --comment x".split()
+    words = [
+        "/usr/bin/borg",
+        "create",
+        "-C",
+        "zstd,3",
+        "--exclude",
+        "*.o",
+        "-e",
+        "/tmp",
+        "ssh://x/./r::n",
+        "/srv",
+        "/etc",
+        "--comment",
+        "x",
+    ]
     assert _borg_text.command(words) == (["/etc", "/srv"], ["*.o", "/tmp"])
     assert _borg_text.command(["borg", "create", "--patterns-from", "/tmp/x", "r::n"]) == ([], [])
 
