@@ -5,8 +5,9 @@
 """Private to keepwell.fleet: verify repositories of Borg 1.2 and 1.4, and what borgmatic makes with it.
 
 A repository in a folder is read by way of a shadow (_borg_shadow), so that nothing in it changes and no lock counts.
-One behind ssh is read with --bypass-lock, and never by ``check`` without --archives-only: that would write its
-configuration. What stays is that its own server rebuilds an index that a crash left behind, as for any reader.
+One behind ssh is read by list and extract with --bypass-lock, never by ``check``: that writes its configuration, and
+even with --archives-only its nonce. What stays is that its own server rebuilds an index that a crash left behind, as it
+does for any reader.
 
 options: ``program`` (path of borg), ``archives`` (pattern of the names that belong to the dataset), ``root`` (folder
 that relative paths in the archives begin at), ``borgmatic`` (its configuration: repository, sources and passphrase are
@@ -41,6 +42,7 @@ _INCOMPLETE = (1,) + tuple(range(100, 128))
 _STRUCTURE_NOTE = "Lists and lengths were read, not the data: a damaged segment that is there is not seen by this."
 _SUBSET_NOTE = "Part %d of %d of the segments, by their number; checksums of all their entries."
 _REMOTE_NOTE = "Behind ssh part %d of %d are whole archives (%d of %d), read to their end; a check would write there."
+_REMOTE_LIST_NOTE = "Behind ssh the newest archive was listed; a check would write there. No data was read by this."
 
 
 class Borg(_driver.Driver):
@@ -76,7 +78,7 @@ class Borg(_driver.Driver):
         repository = dict(self._place, id=None, encrypted=None, keyfile=None)
         repository.update(append_only=self._append_only(), object_lock=self.options.get("object_lock"))
         output = self._read(["list", "--json", "--last", _ARCHIVES, "--format", _FORMAT], (), _LOOK_S)
-        if output.status != "ok" or output.rc != 0:
+        if not _borg_text.went_well(output):
             status, words = _borg_text.trouble(output)
             return _driver.look(status, "borg: %s." % words.rstrip("."), tool=tool, repository=repository)
         everything, repository["id"], mode = _borg_text.archives(output.out)
@@ -207,23 +209,26 @@ class Borg(_driver.Driver):
         return outcome, errors, broken, rotten
 
     def _check_remote(self, method, part, parts):
-        if method != "subset":
-            words = ["--archives-only"] + (["--verify-data"] if method == "data" else [])
-            argv = [self._program, "check", "--log-json", "--bypass-lock"] + words + ["--", self._text]
-            outcome, errors, broken, _rotten = _borg_text.check(self.tools.run(argv, self._env()))
-            return _driver.checked(outcome, errors, broken, None, _STRUCTURE_NOTE if method == "structure" else "")
+        """List the newest archive, or read whole archives to their end: with a check Borg would write there."""
         listed = self._read(["list", "--json"], (), _LOOK_S)
-        if listed.status != "ok" or listed.rc != 0:
+        if not _borg_text.went_well(listed):
             status, words = _borg_text.trouble(listed)
             return _driver.checked(status if status in ("damaged", "locked") else "error", [words])
-        everything = _borg_text.archives(listed.out)[0]
-        chosen = [entry["id"] for entry in everything if zlib.crc32(os.fsencode(entry["id"])) % parts + 1 == part]
+        names = [entry["id"] for entry in _borg_text.archives(listed.out)[0]]
+        part, parts = (part, parts) if method == "subset" else (1, 1)
+        chosen = [name for name in names if zlib.crc32(os.fsencode(name)) % parts + 1 == part]
+        if method == "structure":
+            chosen = names[-1:]
         outcome, errors = "ok", []
         for name in chosen:
-            outcome, errors = _borg_text.extract(self._read(["extract", "--dry-run"], ["::" + name], None))
+            if method == "structure":
+                output = self._items(name, lambda _line: None)
+            else:
+                output = self._read(["extract", "--dry-run"], ["::" + name], None)
+            outcome, errors = _borg_text.extract(output)
             if outcome != "ok":
                 break
-        note = _REMOTE_NOTE % (part, parts, len(chosen), len(everything))
+        note = _REMOTE_LIST_NOTE if method == "structure" else _REMOTE_NOTE % (part, parts, len(chosen), len(names))
         return _driver.checked("error" if outcome == "timeout" else outcome, errors, (), None, note)
 
     # -- the repository itself ----------------------------------------------------------------------------------
@@ -286,7 +291,7 @@ class Borg(_driver.Driver):
                     found["errors"] += not item.get("healthy", True)
 
             output = self._items(entry["id"], line)
-            if output.status == "ok" and output.rc == 0:
+            if _borg_text.went_well(output):
                 entry.update(found)
                 if found["errors"]:
                     entry["complete"] = False

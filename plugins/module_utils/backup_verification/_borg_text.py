@@ -98,6 +98,11 @@ def trouble(output):
     return status or "error", words.splitlines()[0]
 
 
+def went_well(output):
+    """True when a command did its work, with warnings perhaps: 1, or 100 to 127 in the modern codes."""
+    return output.status == "ok" and (output.rc in (0, 1) or 100 <= output.rc <= 127)
+
+
 def archives(text):
     """(all archives that ``list --json`` tells, repository id, encryption mode). Raises ValueError."""
     document = json.loads(text)
@@ -168,8 +173,7 @@ def extract(output):
     errors = [text for level, text, _id in said if level in ("WARNING", "ERROR") and "never matched" not in text]
     if _NO_SPACE.search(output.err):
         return "error", errors or [output.err]
-    # Warnings: 1, or 100 to 127 in the modern codes.
-    if output.rc == 0 or output.rc == 1 or 100 <= output.rc <= 127:
+    if went_well(output):
         rotten = any(_ROTTEN.search(text) for text in errors)
         return ("damaged" if rotten else "ok"), errors
     status, words = trouble(output)

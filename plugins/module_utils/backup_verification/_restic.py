@@ -139,12 +139,13 @@ class Restic(_driver.Driver):
         """Numbers of all things of a kind; an unreadable list is an empty one."""
         if self._place["path"]:
             # Saves deriving the key, which takes restic most of a second each time.
-            return set(self.machine.listdir(os.path.join(self._place["path"], kind)))
+            found = self.machine.listdir(os.path.join(self._place["path"], kind))
+            return set(name for name in found if _restic_text.is_identifier(name))
         names = set()
         self.tools.lines(
             self._argv(["list", kind]), lambda line: names.add(line.decode("ascii", "replace").strip()), self._env()
         )
-        return names - {""}
+        return set(name for name in names if _restic_text.is_identifier(name))
 
     def _unreadable(self, everything):
         """Snapshots that are there and were not told: restic leaves out what it cannot read, and ends with 0."""

@@ -38,6 +38,7 @@ _ADVICE = re.compile(
     r"must be repaired|restic repair|damaged pack files|troubleshooting|restic prune|^Fatal: repo", re.I
 )
 _PACK = re.compile(r"\b(?:pack|want) ([0-9a-f]{64})\b")
+_IDENTIFIER = re.compile(r"^[0-9a-f]{64}$")
 _VERSION = re.compile(r"^restic (\d+)\.(\d+)(\.\d+)?\S*")
 _OLD_ERRORS = re.compile(r"There were (\d+) errors")
 
@@ -46,6 +47,11 @@ def version(text):
     """("0.18.0", (0, 18)) of what ``restic version`` prints, or (None, (0, 0))."""
     match = _VERSION.match(text)
     return (match.group(0).split()[1], (int(match.group(1)), int(match.group(2)))) if match else (None, (0, 0))
+
+
+def is_identifier(name):
+    """True for the name of a finished file; one that is being written has another."""
+    return bool(_IDENTIFIER.match(name))
 
 
 def messages(text):

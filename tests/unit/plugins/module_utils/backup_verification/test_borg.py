@@ -46,7 +46,7 @@ class Place:
         dataset = {"id": "files", "tool": "borg", "repository": str(self.repository), "options": {}, **more}
         dataset["options"] = {"program": self.program, **dataset["options"]}
         secrets = {
-            "BORG_PASSPHRASE": password,
+            **({"BORG_PASSPHRASE": password} if password else {}),
             **({"BORG_RSH": str(self.ssh())} if "ssh:" in dataset["repository"] else {}),
         }
         return Borg(repositories.tools(self.folder / "work", Borg, secrets, machine), dataset)
@@ -80,7 +80,7 @@ def place(original: Place, tmp_path: Path) -> Place:
     return Place(tmp_path, original.program, original.source)
 
 
-def outcomes(driver: Borg, parts: int = 3) -> list[str]:
+def outcomes(driver: Borg, parts: int = 2) -> list[str]:
     """Outcomes of structure, of all parts together, and of data."""
     subsets = [driver.check("subset", part, parts, None)["outcome"] for part in range(1, parts + 1)]
     whole = [driver.check(method, 1, 1, None)["outcome"] for method in ("structure", "data")]
@@ -121,7 +121,7 @@ def test_a_healthy_repository_is_told_checked_restored_and_left_as_it_was(place:
     assert outcomes(driver) == ["ok", "ok", "ok"]
     segments = sum(path.stat().st_size for path in (place.repository / "data").rglob("*") if path.is_file())
     assert driver.check("data", 1, 1, None)["read_bytes"] == segments
-    assert sum(driver.check("subset", part, 3, None)["read_bytes"] for part in (1, 2, 3)) == segments
+    assert sum(driver.check("subset", part, 2, None)["read_bytes"] for part in (1, 2)) == segments
 
     target = place.folder / "whole"
     target.mkdir()
@@ -230,7 +230,7 @@ def test_locks_are_told_and_keep_nobody_out(place: Place) -> None:
         assert look["status"] == "ok"
         assert [entry["stale"] for entry in look["locks"]] == [stale]
         assert bool(look["writer"]) is not stale
-        assert outcomes(driver) == ["ok", "ok", "ok"]
+        assert driver.check("subset", 1, 2, None)["outcome"] == "ok"
         assert tree(place.repository) == before
         lock.unlink()
     folder.rmdir()
@@ -271,8 +271,7 @@ def test_a_repository_behind_ssh_is_read_and_left_as_it_was(place: Place) -> Non
     look = driver.list()
     assert (look["status"], look["repository"]["location"], len(look["snapshots"])) == ("ok", "ssh", 2)
     assert outcomes(driver, 2) == ["ok", "ok", "ok"]
-    notes = [driver.check("subset", part, 2, None)["note"] for part in (1, 2)]
-    assert all("whole archives" in note for note in notes)
+    assert "whole archives" in driver.check("subset", 1, 2, None)["note"]
     target = place.folder / "target"
     target.mkdir()
     assert driver.restore("web1-second", [f"{place.source}/data0".lstrip("/")], str(target))["outcome"] == "ok"
@@ -303,7 +302,7 @@ def test_a_verifier_that_is_killed_leaves_nothing_and_backups_go_on(place: Place
         place.backup(f"during-{delay}")
         process.wait()
         # What the killed one left in the shadow stops nobody.
-        assert outcomes(driver, 1) == ["ok", "ok", "ok"]
+        assert driver.check("data", 1, 1, None)["outcome"] == "ok"
 
 
 def test_an_index_that_a_crash_left_behind_is_made_anew_in_the_shadow_alone(place: Place) -> None:
@@ -345,7 +344,7 @@ def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None
         f'encryption_passcommand: "echo {PASSWORD}"\n'
     )
     look = place.driver("", repository="local", options={"borgmatic": str(configuration)}).list()
-    assert look["status"] == "bad_password" if look["status"] != "ok" else True
+    assert look["status"] == "ok", look["detail"]
     missing = place.driver("", repository="local", options={"borgmatic": "/nonexistent.yaml"}).list()
     assert (missing["status"], "/nonexistent.yaml" in missing["detail"]) == ("error", True)
 
