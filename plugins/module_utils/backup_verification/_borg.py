@@ -81,7 +81,11 @@ class Borg(_driver.Driver):
         if not _borg_text.went_well(output):
             status, words = _borg_text.trouble(output)
             return _driver.look(status, "borg: %s." % words.rstrip("."), tool=tool, repository=repository)
-        everything, repository["id"], mode = _borg_text.archives(output.out)
+        try:
+            everything, repository["id"], mode = _borg_text.archives(output.out)
+        except (ValueError, KeyError, TypeError) as exc:
+            text = "Borg's list cannot be understood: %s." % exc
+            return _driver.look("error", text, tool=tool, repository=repository)
         # "authenticated" protects against changes, not against readers.
         repository.update(encrypted=mode.startswith(("repokey", "keyfile")), keyfile=mode.startswith("keyfile"))
         named = self.options.get("archives") or "*"

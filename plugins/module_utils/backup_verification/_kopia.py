@@ -69,7 +69,11 @@ class Kopia(_driver.Driver):
         if output.status != "ok" or output.rc != 0:
             status, line = trouble(output)
             return _driver.look(status, "kopia: %s." % line.rstrip("."), tool=tool, repository=repository)
-        everything = snapshots(output.out)
+        try:
+            everything = snapshots(output.out)
+        except (ValueError, KeyError, TypeError) as exc:
+            text = "kopia's list cannot be understood: %s." % exc
+            return _driver.look("error", text, tool=tool, repository=repository)
         own, cut = _repository.chosen(everything, self.dataset)
         found = {"tool": tool, "repository": repository, "snapshots": own, "snapshots_cut": cut}
         found["groups"] = _repository.groups(everything)

@@ -60,7 +60,11 @@ class Restic(_driver.Driver):
         if output.rc != 0 or output.status != "ok":
             status, words = _restic_text.trouble(output)
             return _driver.look(status, "restic: %s." % words.rstrip("."), tool=tool, repository=repository)
-        everything = _restic_text.snapshots(output.out)
+        try:
+            everything = _restic_text.snapshots(output.out)
+        except (ValueError, KeyError, TypeError) as exc:
+            text = "restic's list of snapshots cannot be understood: %s." % exc
+            return _driver.look("error", text, tool=tool, repository=repository)
         repository["id"] = self._identifier()
         snapshots, cut = _repository.chosen(everything, self.dataset)
         locks = self._locks()

@@ -112,8 +112,10 @@ def check(output):
     said = [line for line in messages(output.err) if not _ADVICE.search(line)]
     summary = {}
     for line in output.lines():
-        if line.startswith("{"):
-            summary = json.loads(line)
+        try:
+            summary = json.loads(line) if line.startswith("{") else summary
+        except ValueError:
+            continue
     broken = list(summary.get("broken_packs") or [])
     broken += [pack for pack in _PACK.findall("\n".join(said)) if pack not in broken]
     rotten = bool(_ROTTEN.search("\n".join(said)))

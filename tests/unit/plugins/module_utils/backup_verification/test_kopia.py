@@ -186,6 +186,11 @@ def test_what_went_wrong_is_told_by_words(place: Place, words: str, status: str)
     assert _kopia.trouble(Output("timeout"))[0] == "timeout"
 
 
+def test_a_list_that_cannot_be_understood_is_an_error(place: Place) -> None:
+    place.answer("snapshot-list", "[{}]")
+    assert place.driver().list()["status"] == "error"
+
+
 def test_without_a_connection_nothing_is_claimed(place: Place) -> None:
     place.config.unlink()
     driver = place.driver()

@@ -248,6 +248,21 @@ def test_a_running_backup_is_a_writer_and_a_dead_one_is_a_stale_lock(place: Plac
     assert tree(place.repository) == before
 
 
+def test_a_repository_elsewhere_is_asked_through_restic_alone(place: Place) -> None:
+    backup = place.lock()
+    backup.kill()
+    backup.wait()
+    before, driver = tree(place.repository), place.driver()
+    driver._place.update(location="sftp", path=None, free_bytes=None)
+    look = driver.list()
+    assert (look["status"], len(look["snapshots"]), look["repository"]["path"]) == ("ok", 1, None)
+    assert [lock["stale"] for lock in look["locks"]] == [True]
+    found = driver.check("structure", 1, 1, None)
+    assert (found["outcome"], found["read_bytes"]) == ("ok", None)
+    assert (place.folder / "work" / "scratch" / "cache" / "restic").is_dir()
+    assert tree(place.repository) == before
+
+
 def test_two_hosts_in_one_repository_are_two_groups(place: Place) -> None:
     place.backup("--tag", "nightly", host="web2")
     place.backup("--tag", "nightly", host="web2")
