@@ -37,7 +37,8 @@ class ActionModule(ControlAction):
         told = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         now, _simulated = settings.now(told, time.time())
-        chosen = settings.read(told, sources, now)
+        groups = [str(group) for group in plain(task_vars.get("group_names") or [])]
+        chosen = settings.read(told, sources, now, groups)
         days = arguments["max_age_days"]
         if days is not None and not days > 0:
             raise settings.SettingsError([f"max_age_days must be above 0 (given: {days:g})."])

@@ -53,6 +53,8 @@ class Archive(_dated_files.DatedFiles):
         return note
 
     def found_in(self, path):
+        if not self.dataset["expected_paths"] and not self.dataset["unwanted_paths"]:
+            return [], []
         end = time.monotonic() + min(_LOOK_S, self.tools.left())
         missing = set(self.dataset["expected_paths"])
         unwanted = set()

@@ -45,7 +45,7 @@ _SUMMARY = re.compile(
 _BAD_INDEX = re.compile(r"missing or corrupted|integrity", re.I)
 # The content of a segment is wrong: nobody's work on the repository explains that.
 _ROTTEN = re.compile(r"checksum mismatch|short read|decompress|integrity error|authentication", re.I)
-_LOCK_NAME = re.compile(r"^(.*)@\d+\.(\d+)-\d+$")
+_LOCK_NAME = re.compile(r"^(.*?)(?:@\d+)?\.(\d+)-[0-9a-f]+$")
 _VALUED_WORDS = (
     "-e --exclude --exclude-from --pattern --patterns-from --exclude-if-present -C --compression --comment "
     "--chunker-params --timestamp -c --checkpoint-interval --files-cache --lock-wait --remote-path --umask "

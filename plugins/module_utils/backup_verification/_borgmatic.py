@@ -27,12 +27,25 @@ for key, value in (found or {}).items():
         flat.update(value)
     else:
         flat[key] = value
+# Since 1.8 each of these is a step of its own.
+try:
+    from borgmatic.config import constants
+    constants.apply_constants(flat, flat.get("constants") or {})
+except (ImportError, AttributeError):
+    pass
 try:
     from borgmatic.config import environment
     environment.resolve_env_variables(flat)
 except (ImportError, AttributeError, ValueError):
     pass
 wanted = sys.argv[2:]
+try:
+    from borgmatic.hooks.credential import parse
+    for key in wanted:
+        if isinstance(flat.get(key), str):
+            flat[key] = parse.resolve_credential(flat[key], flat)
+except ImportError:
+    pass
 json.dump({key: flat[key] for key in wanted if key in flat}, sys.stdout, default=str)
 """
 # Options of borgmatic and the variables by which Borg is told the same.

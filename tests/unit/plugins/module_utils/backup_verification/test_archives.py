@@ -277,7 +277,7 @@ def test_an_archive_that_is_being_written_is_no_damage(
 
 def test_the_time_limit_ends_the_reading(make: Make, content: Path, repository: Path, target: Path) -> None:
     pack(content, repository / "a.tar.gz")
-    driver = make(Archive, repository, limit=-1.0)
+    driver = make(Archive, repository, limit=-1.0, expected_paths=["/books"])
     assert driver.check("data", None, None, None)["outcome"] == "error"
     assert driver.restore(None, None, str(target))["outcome"] == "timeout"
     assert driver.list()["missing"] is None

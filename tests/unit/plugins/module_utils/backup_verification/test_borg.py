@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 import typing as t
@@ -238,6 +239,29 @@ def test_locks_are_told_and_keep_nobody_out(place: Place) -> None:
     look = place.driver().list()
     assert [(lock["exclusive"], lock["stale"]) for lock in look["locks"]] == [(False, False)]
     assert look["writer"] == ""
+
+
+def test_a_lock_that_borg_itself_holds_is_a_writer_until_it_is_dead(place: Place) -> None:
+    held = subprocess.Popen(
+        [place.program, "with-lock", str(place.repository), "sleep", "60"],
+        env={"PATH": os.environ["PATH"], **place.env},
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + 30
+        while not list(place.repository.glob("lock.exclusive/*")) and time.monotonic() < end:
+            time.sleep(0.05)
+        [lock] = place.driver()._locks()
+        assert (lock["exclusive"], lock["stale"]) == (True, False)
+        assert f"process {held.pid} on {os.uname().nodename}" in lock["who"]
+    finally:
+        os.killpg(held.pid, signal.SIGKILL)
+        held.wait()
+    before = tree(place.repository)
+    [lock] = place.driver()._locks()
+    assert (lock["exclusive"], lock["stale"]) == (True, True)
+    assert place.driver().check("subset", 1, 2, None)["outcome"] == "ok"
+    assert tree(place.repository) == before
 
 
 def test_archives_of_a_dataset_are_chosen_by_host_name_and_path(place: Place) -> None:

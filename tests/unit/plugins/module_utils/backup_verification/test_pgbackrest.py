@@ -164,3 +164,9 @@ def test_nothing_that_writes_can_be_said(make: Make, top: Path, verb: str) -> No
     driver = make(PgBackRest, top / "pgbackrest.conf", options=OPTIONS)
     with pytest.raises(AgentError, match="reading verbs"):
         driver._pgbackrest(verb)
+
+
+def test_nothing_that_writes_can_be_said_as_another_user_either(make: Make, top: Path) -> None:
+    driver = make(PgBackRest, top / "pgbackrest.conf", options=OPTIONS)
+    with pytest.raises(AgentError, match="reading verbs"):
+        driver.tools.run(["pgbackrest", "expire"], before=["setpriv", "--reuid", "65534"])

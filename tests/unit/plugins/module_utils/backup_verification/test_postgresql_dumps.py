@@ -16,7 +16,7 @@ from harness import need
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _server
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._pg_dump import PgDump, roles
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands, _folder
 
 Make = t.Callable[..., t.Any]
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nonexistent"))
@@ -360,6 +360,20 @@ def test_a_folder_that_lets_nobody_through_is_refused(
         answer = make(PgDump, repository, options={"user": user}).restore(None, None, str(target))
         assert (answer["outcome"], words in answer["errors"][0]) == ("error", True)
         shutil.rmtree(target / "server")
+
+
+def test_keepwells_own_folders_let_through_and_show_nothing(
+    make: Make, repository: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need((BIN / "postgres").exists(), "a PostgreSQL server (Debian package postgresql)")
+    monkeypatch.setattr(_folder, "ROOT", str(place / "keepwell"))
+    target = place / "keepwell" / "sandbox" / "one" / "data"
+    target.mkdir(parents=True)
+    folders = [target, *target.parents[:3]]
+    for folder in folders:
+        folder.chmod(0o700)
+    make(PgDump, repository).server(str(target))._let_through()
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o701] * 4
 
 
 def test_the_time_limit_ends_a_restore_with_its_server(

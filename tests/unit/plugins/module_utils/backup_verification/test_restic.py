@@ -57,7 +57,10 @@ class Place:
             stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + 30
-        while not list((self.repository / "locks").iterdir()) and time.monotonic() < end:
+        # A lock that is still being written has another name.
+        while time.monotonic() < end and not [
+            path for path in (self.repository / "locks").iterdir() if len(path.name) == 64
+        ]:
             time.sleep(0.05)
         return process
 
