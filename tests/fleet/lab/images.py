@@ -20,6 +20,7 @@ PREFIX = "localhost/keepwell-lab"
 _COMMON = "systemd,systemd-sysv,openssh-server,python3,iproute2,dbus,sudo,procps"
 _LAYERS = Path(__file__).with_name("layers")
 _COMPONENTS = "main"
+_AT_ONCE = 3
 
 # Two users, one of them without sudo; keys and host keys come with the container.
 _HOOKS = (
@@ -102,11 +103,14 @@ def ensure(kinds: list[Kind], repositories: Path, digest: str) -> dict[str, str]
     """Return the image of every kind, building what is missing. ``digest`` names the contents of the repositories."""
     systems = {kind.system.tag(): kind.system for kind in kinds}
     wanted = [system for tag, system in systems.items() if not podman.image_exists(tag)]
-    if wanted:
-        source = mirror()
-        with ThreadPoolExecutor(2) as pool:
+    # More at once than processors: each waits for the network and the disk as well. The largest take longest.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        if wanted:
+            source = mirror()
+            wanted.sort(key=lambda system: len(system.packages), reverse=True)
             list(pool.map(lambda system: _build_system(system, source), wanted))
-    return {kind.name: _layer(kind, repositories, digest) for kind in kinds}
+        tags = pool.map(lambda kind: _layer(kind, repositories, digest), kinds)
+        return dict(zip((kind.name for kind in kinds), tags, strict=True))
 
 
 def _build_system(system: System, source: str) -> None:
