@@ -32,11 +32,13 @@ class ActionModule(ControlAction):
         host = str(task_vars["inventory_hostname"])
         path = Path(arguments["evidence"]) / "hosts" / f"{host_file_name(host)}.json"
         result = load(HostEvidence, path).result
+        wrong = _change(Path(arguments["evidence"]) / "changes", host)
         if not result.contact.reached:
             reason = result.contact.reason
             kind = "unreachable" if reason.startswith("not reachable") else "failed"
-            return {"changed": False, kind: True, "msg": reason}
-        wrong = _change(Path(arguments["evidence"]) / "changes", host)
+            # That work goes on there is more than that nobody answers.
+            lost = wrong["msg"] if wrong and "unreachable" in wrong else ""
+            return {"changed": False, kind: True, "msg": f"{lost} ({reason})" if lost else reason}
         if wrong:
             return wrong
         limit = arguments["fail_on"]
