@@ -24,11 +24,14 @@ ARCHIVES = "/var/cache/apt/archives"
 WANTED = {"kw-conf": FIX, "kw-linux-image": "6.1.11-1", "kw-svc": FIX, "kw-tool": FIX}
 # Whatever is changed on a host that apt serves shows in here.
 STATUS = "cat /var/lib/dpkg/status /var/lib/dpkg/extended_states /var/lib/apt/extended_states 2>/dev/null | sha256sum"
-STATES = "cat /var/lib/keepwell/patching/*/state.json 2>/dev/null; true"
-LIMIT_S = 90.0
-# Before dpkg begins, and between its unpacking and its configuring.
-SLOW_START = "echo 'DPkg::Pre-Invoke { \"sleep 8\"; };' >/etc/apt/apt.conf.d/99slow"
-SLOW_MIDDLE = "echo 'DPkg::Options { \"--post-invoke=sleep 8\"; };' >/etc/apt/apt.conf.d/99slow"
+LIMIT_S = 300
+# dpkg goes on when the test says so, at last after five minutes: before it begins, or between unpacking and configuring.
+_WAITS = """
+printf '#!/bin/sh\\nn=0\\nuntil [ -e /run/go ] || [ $n -gt 1500 ]; do sleep 0.2; n=$((n+1)); done\\n' >/usr/sbin/kw-wait
+chmod 755 /usr/sbin/kw-wait
+"""
+WAIT_BEFORE = _WAITS + "echo 'DPkg::Pre-Invoke { \"/usr/sbin/kw-wait\"; };' >/etc/apt/apt.conf.d/99wait"
+WAIT_BETWEEN = _WAITS + "echo 'DPkg::Options { \"--post-invoke=/usr/sbin/kw-wait\"; };' >/etc/apt/apt.conf.d/99wait"
 
 
 @dataclass
@@ -152,24 +155,24 @@ def test_a_held_package_is_left_out_and_the_others_come(
 # -- what goes wrong while packages are installed, and after -------------------------------------------------------
 
 
-def at(host: Host, reached: t.Callable[[str], bool], act: t.Callable[[], t.Any]) -> t.Any:
-    """Do something to a host at the moment when its transaction has come that far."""
-    end = time.monotonic() + LIMIT_S
-    while not reached(host.run(STATES).stdout):
-        assert time.monotonic() < end, f"{host.name}: the moment never came"
-        time.sleep(0.2)
-    return act()
+def until_applying(host: Host) -> None:
+    """Wait until the packages of a host are about to be changed."""
+    # On the host, so that no moment is missed on a busy machine.
+    looked = "until grep -qs '\"applying\"' /var/lib/keepwell/patching/*/state.json; do sleep 0.2; done"
+    host.run(looked, timeout=LIMIT_S)
 
 
-def applying(states: str) -> bool:
-    return '"applying"' in states
+def go(host: Host) -> None:
+    """Let dpkg go on."""
+    host.run("touch /run/go")
 
 
 def cut_for_a_while(host: Host) -> int:
     """Cut every connection that is made for some seconds, whatever goes over it."""
-    end = time.monotonic() + 6.0
+    begun = time.monotonic()
     count = 0
-    while time.monotonic() < end:
+    # A few times at least, however slow the machine.
+    while time.monotonic() < begun + 6.0 or (count < 4 and time.monotonic() < begun + 60.0):
         count += faults.cut_connections(host)
         time.sleep(0.2)
     return count
@@ -193,11 +196,10 @@ def failing(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> tuple[End
     """One run over hosts on which the work begins and does not end well, each for a reason of its own."""
     fleet.lab.start(
         (
-            # All have begun before the first one fails, or the others would be kept back.
-            Wanted("script", KIND, before=SLOW_START),
-            Wanted("rebooted", KIND, before=SLOW_MIDDLE),
-            Wanted("stubborn", KIND, before=_WANTS_REBOOTS + SLOW_START),
-            Wanted("frail", KIND, before=_FRAIL + SLOW_START),
+            Wanted("script", KIND, before=WAIT_BEFORE),
+            Wanted("rebooted", KIND, before=WAIT_BETWEEN),
+            Wanted("stubborn", KIND, before=_WANTS_REBOOTS + WAIT_BEFORE),
+            Wanted("frail", KIND, before=_FRAIL + WAIT_BEFORE),
         )
     )
     hosts = {name: fleet[name] for name in ("script", "rebooted", "stubborn", "frail")}
@@ -208,17 +210,21 @@ def failing(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> tuple[End
     variables["stubborn"]["patching_reboot"] = "when_required"
     file = patch_runs.client(folder / "failing.yml", variables)
     before = versions(hosts)
-    unpacked = "dpkg-query -W -f '${db:Status-Status}' kw-tool"
 
-    def in_the_middle(states: str) -> bool:
-        return applying(states) and hosts["rebooted"].run(unpacked).stdout == "unpacked"
+    def conduct() -> None:
+        # All have begun before the first one fails, or the others would be kept back.
+        for host in hosts.values():
+            until_applying(host)
+        for name in ("script", "stubborn", "frail"):
+            go(hosts[name])
+        unpacked = "until dpkg-query -W -f '${db:Status-Status}' kw-tool | grep -qx unpacked; do sleep 0.2; done"
+        hosts["rebooted"].run(unpacked, timeout=LIMIT_S)
+        hosts["rebooted"].run("systemctl reboot", check=False)
 
     with ThreadPoolExecutor(1) as pool:
-        reboot = pool.submit(
-            at, hosts["rebooted"], in_the_middle, lambda: hosts["rebooted"].run("systemctl reboot", check=False)
-        )
+        conductor = pool.submit(conduct)
         outcome = patch_runs.patch(Project(folder / "state"), file, *ACT, "--forks", str(len(hosts)))
-        reboot.result()
+        conductor.result()
     return Ended(outcome, newest(outcome), before, versions(hosts)), hosts
 
 
@@ -291,7 +297,7 @@ class Parted:
 def parted(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Parted:
     """One host is cut off again and again, one loses packets all the time, one freezes in the middle."""
     names = ("cut", "lossy", "frozen")
-    fleet.lab.start(Wanted(name, KIND, before=SLOW_START) for name in names)
+    fleet.lab.start(Wanted(name, KIND, before=WAIT_BEFORE) for name in names)
     hosts = {name: fleet[name] for name in names}
     folder = tmp_path_factory.mktemp("parted")
     variables = {name: {**host.variables(), "patching_ring": 1} for name, host in hosts.items()}
@@ -301,18 +307,26 @@ def parted(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Parted:
     before = versions(hosts)
     over = threading.Event()
 
+    def cut() -> int:
+        until_applying(hosts["cut"])
+        count = cut_for_a_while(hosts["cut"])
+        go(hosts["cut"])
+        return count
+
     def freeze() -> None:
+        go(hosts["lossy"])
+        until_applying(hosts["frozen"])
         with faults.paused(hosts["frozen"]):
-            over.wait(400)
+            over.wait(LIMIT_S)
+        go(hosts["frozen"])
 
     with faults.packets_lost(hosts["lossy"], 25) as lost, ThreadPoolExecutor(2) as pool:
-        cutting = pool.submit(at, hosts["cut"], applying, lambda: cut_for_a_while(hosts["cut"]))
-        freezing = pool.submit(at, hosts["frozen"], applying, freeze)
+        cutting, freezing = pool.submit(cut), pool.submit(freeze)
         try:
             outcome = patch_runs.patch(project, file, *ACT, "--forks", str(len(names)))
         finally:
             over.set()
-        cut = cutting.result()
+        count = cutting.result()
         freezing.result()
         lost_packets = lost()
     fleet.lab.forget_connections()
@@ -320,7 +334,7 @@ def parted(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Parted:
     middle = {**versions(hosts), "frozen": before["frozen"]}
     first = Ended(outcome, newest(outcome), before, middle)
     again = patch_runs.patch(project, file, *ACT)
-    return Parted(first, Ended(again, newest(again), middle, versions(hosts)), hosts, cut, lost_packets)
+    return Parted(first, Ended(again, newest(again), middle, versions(hosts)), hosts, count, lost_packets)
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from lab.hosts import Host
 @contextlib.contextmanager
 def paused(host: Host) -> t.Iterator[None]:
     """Freeze the host: TCP connects, and nobody ever says a word."""
-    podman.podman("pause", host.container)
+    for left in reversed(range(5)):
+        # runc gives up when a busy machine does not stop all processes at once.
+        if podman.run("podman", "pause", host.container, check=not left).returncode == 0:
+            break
+        time.sleep(1)
     try:
         yield
     finally:
