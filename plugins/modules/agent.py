@@ -17,7 +17,7 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [patching]
+    choices: [antivirus, patching]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
@@ -53,9 +53,10 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _agent as antivirus
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-CHORES = {"patching": patching}
+CHORES = {"antivirus": antivirus, "patching": patching}
 
 
 def main():

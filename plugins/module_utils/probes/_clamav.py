@@ -50,9 +50,9 @@ def observe(machine, processes, units):
     """
     if not any(machine.which(name) for name in COMMANDS) and not (processes and "clamd" in processes):
         return None
-    settings = _settings(machine, CONFIGURATIONS) or {}
+    settings = read_settings(machine, CONFIGURATIONS) or {}
     loaded = _loaded(machine, settings)
-    databases = _databases(machine, _one(settings, "DatabaseDirectory") or DATABASE_FOLDER)
+    databases = read_databases(machine, last_of(settings, "DatabaseDirectory") or DATABASE_FOLDER)
     running = True if loaded else ("clamd" in processes if processes is not None else _active(units))
     watched = settings.get("OnAccessIncludePath", []) + settings.get("OnAccessMountPath", [])
     daily = databases.get("daily")
@@ -72,9 +72,9 @@ def observe(machine, processes, units):
         "databases": databases,
         "watched_paths": watched,
         "limits": {
-            "max_file_size": _one(settings, "MaxFileSize"),
-            "max_scan_size": _one(settings, "MaxScanSize"),
-            "alert_exceeds_max": _one(settings, "AlertExceedsMax") in ("yes", "true", "1"),
+            "max_file_size": last_of(settings, "MaxFileSize"),
+            "max_scan_size": last_of(settings, "MaxScanSize"),
+            "alert_exceeds_max": last_of(settings, "AlertExceedsMax") in ("yes", "true", "1"),
         },
         "updater": _updater(machine, processes, units),
         "units": dict((name, units[name]) for name in UNITS if name in units),
@@ -117,7 +117,7 @@ def parse_configuration(text):
     return settings
 
 
-def _settings(machine, paths):
+def read_settings(machine, paths):
     """Settings of the first configuration that exists; None when there is none or it cannot be read."""
     for path in paths:
         text = machine.read(path)
@@ -130,7 +130,7 @@ def _settings(machine, paths):
     return None
 
 
-def _one(settings, name):
+def last_of(settings, name):
     return settings[name][-1] if settings.get(name) else None
 
 
@@ -147,14 +147,14 @@ def parse_version(text):
 
 def _loaded(machine, settings):
     """What clamd itself says it has loaded (command ``zVERSION`` on its socket), or None."""
-    path = _one(settings, "LocalSocket")
+    path = last_of(settings, "LocalSocket")
     reply = None
     for candidate in [path] if path else SOCKETS:
         if machine.exists(candidate):
             reply = machine.unix_exchange(candidate, b"zVERSION\0")
-    if reply is None and _one(settings, "TCPSocket"):
-        address = _one(settings, "TCPAddr") or "127.0.0.1"
-        reply = machine.tcp_exchange(address, int(_one(settings, "TCPSocket")), b"zVERSION\0")
+    if reply is None and last_of(settings, "TCPSocket"):
+        address = last_of(settings, "TCPAddr") or "127.0.0.1"
+        reply = machine.tcp_exchange(address, int(last_of(settings, "TCPSocket")), b"zVERSION\0")
     if not reply:
         return None
     try:
@@ -196,7 +196,7 @@ def parse_header(data):
     return {"version": int(fields[2]), "built_at": built_at, "signatures": int(fields[3])}
 
 
-def _databases(machine, folder):
+def read_databases(machine, folder):
     """Name -> {version, built_at, signatures, form} of the database that ClamAV would load."""
     found = {}
     for name in DATABASES:
@@ -214,8 +214,8 @@ def _databases(machine, folder):
 
 def _updater(machine, processes, units):
     """State of freshclam and the end of its log: {running, timer, last_lines, refused, recommended_version}."""
-    settings = _settings(machine, UPDATER_CONFIGURATIONS) or {}
-    log = machine.tail(_one(settings, "UpdateLogFile") or UPDATER_LOG, LOG_SIZE, source="freshclam log")
+    settings = read_settings(machine, UPDATER_CONFIGURATIONS) or {}
+    log = machine.tail(last_of(settings, "UpdateLogFile") or UPDATER_LOG, LOG_SIZE, source="freshclam log")
     timer = units.get("clamav-freshclam-once.timer", {}).get("active") == "active"
     facts = {"running": None if processes is None else "freshclam" in processes, "timer": timer}
     facts.update(parse_updater_log(log or ""))
@@ -249,7 +249,7 @@ def parse_updater_log(text):
 
 def _detections(machine, settings):
     """Detections in clamd's log; None when it cannot be read. ClamAV keeps no state of what became of a file."""
-    path = _one(settings, "LogFile")
+    path = last_of(settings, "LogFile")
     text = machine.tail(path, LOG_SIZE * 4, source="clamd log") if path else None
     return None if text is None else parse_detections(text)
 

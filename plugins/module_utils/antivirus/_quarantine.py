@@ -1,0 +1,382 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: take a file in which something was found out of its place, and put it back.
+
+Whoever made the file may be at work while it is taken: swap folders for links, put another file in its place, plant a
+hard link to a file of the system. So nothing is done by path twice. The folder is opened link by link without
+following any, the file is opened in it, and everything that is asked (owner, content, is it still what was found) is
+asked of the open file. It is moved by a rename within its filesystem, and what arrived is compared with what was open;
+anything else goes back to where it came from. Nothing is ever deleted.
+
+Runs on managed hosts: standard library only, Python 3.6 syntax.
+"""
+
+import base64
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _mounts
+
+HOME = os.path.join(_folder.ROOT, "quarantine")
+# At the root of another filesystem: a file can only be moved within its own.
+_ELSEWHERE = ".keepwell-quarantine"
+_MANIFEST_END = ".json"
+_FILE_END = ".quarantined"
+_NOTE = "keepwell-quarantine.txt"
+_NOTE_TEXT = "Files in which malware was found, moved here by Keepwell. Do not open them; docs/antivirus.md says more.\n"
+_HEAD = 512
+_BLOCK = 1024 * 1024
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SET_ID = stat.S_ISUID | stat.S_ISGID
+
+
+class Refused(Exception):
+    """A file that is left where it is: a stable word, and why."""
+
+    def __init__(self, code, text):
+        super(Refused, self).__init__(text)
+        self.code = code
+        self.text = text
+
+
+def _open_folder(path):
+    """Descriptor of a folder, opened component by component without following a link. Raises Refused."""
+    descriptor = os.open("/", _FOLDER_FLAGS)
+    try:
+        for part in path.strip("/").split("/"):
+            if part:
+                deeper = os.open(part, _FOLDER_FLAGS, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = deeper
+    except OSError as exc:
+        os.close(descriptor)
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise Refused("link", "a folder on its path is a link") from exc
+        if exc.errno == errno.ENOENT:
+            raise Refused("gone", "it is no longer there") from exc
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def opened(path):
+    """A folder as a descriptor, see ``_open_folder``."""
+    descriptor = _open_folder(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def digest(descriptor):
+    """SHA-256 of an open file, read from its beginning."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    total = hashlib.sha256()
+    for block in iter(lambda: os.read(descriptor, _BLOCK), b""):
+        total.update(block)
+    return total.hexdigest()
+
+
+def _same(before, after):
+    """True when an open file did not change between two looks."""
+    return all(
+        getattr(before, name) == getattr(after, name)
+        for name in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_nlink")
+    )
+
+
+class Quarantine(object):
+    """Takes files and puts them back.
+
+    ``folders`` are where files may be taken from. ``confirm(descriptor)`` scans an open file once more and returns
+    what is in it; ``owned(path)`` and ``used(status)`` return why a file must stay (its package, a process), or "".
+    """
+
+    def __init__(self, machine, folders, confirm, owned, used, archives, run_id, work_id):
+        self._machine = machine
+        self._folders = folders
+        self._confirm = confirm
+        self._owned = owned
+        self._used = used
+        self._archives = archives
+        self._run_id = run_id
+        self._work_id = work_id
+
+    def take(self, path, name, identifier, sha256=None):
+        """Move a file (path as text) in which ``name`` was found into quarantine; return its manifest.
+
+        ``sha256`` is what was found, where that is known already. Raises Refused with why it stays.
+        """
+        against = _allowed.refusal(path, self._folders)
+        if against:
+            raise Refused(*against)
+        folder, _slash, base = path.rpartition("/")
+        with opened(folder) as source:
+            descriptor = self._open(source, base)
+            try:
+                status = os.fstat(descriptor)
+                self._judge(path, descriptor, status)
+                found = self._still_there(descriptor)
+                manifest = self._manifest(path, found, identifier, descriptor, status)
+                if sha256 is not None and manifest["sha256"] != sha256:
+                    raise Refused("changed", "it is no longer the file that was found")
+                if not _same(status, os.fstat(descriptor)):
+                    raise Refused("changed", "it was changed while it was looked at")
+                with self._home(status.st_dev, path) as (home, place):
+                    manifest["folder"] = place
+                    self._move(source, base, home, place, manifest, descriptor, status)
+            finally:
+                os.close(descriptor)
+        return manifest
+
+    @staticmethod
+    def _open(source, base):
+        try:
+            return os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=source)
+        except OSError as exc:
+            if exc.errno == errno.ELOOP:
+                raise Refused("link", "it is a link by now") from exc
+            if exc.errno == errno.ENOENT:
+                raise Refused("gone", "it is no longer there") from exc
+            raise Refused("unreadable", "it cannot be opened: %s" % exc.strerror) from exc
+
+    def _judge(self, path, descriptor, status):
+        """Raise Refused for what must never be moved."""
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("special", "it is no regular file")
+        if status.st_nlink != 1:
+            raise Refused("hard_link", "it has %d names, and another of them may be a file of the system" % status.st_nlink)
+        if status.st_mode & _SET_ID:
+            raise Refused("set_id", "it runs with the rights of its owner (setuid), as system programs do")
+        head = os.read(descriptor, _HEAD)
+        against = _allowed.content_refusal(head)
+        if against:
+            raise Refused(*against)
+        if _allowed.is_archive(head) and self._archives != "quarantine":
+            raise Refused("archive", "it was found inside an archive, and archives are left to a person")
+        for code, why in (("package", self._owned(path)), ("in_use", self._used(status))):
+            if why:
+                raise Refused(code, why)
+
+    def _still_there(self, descriptor):
+        found = self._confirm(descriptor)
+        if found is None:
+            raise Refused("not_confirmed", "the scanner could not look at it again")
+        if not found:
+            raise Refused("changed", "nothing is found in it any more")
+        return found
+
+    def _manifest(self, path, name, identifier, descriptor, status):
+        return {
+            "id": identifier,
+            "path": path,
+            "sha256": digest(descriptor),
+            "size": status.st_size,
+            "uid": status.st_uid,
+            "gid": status.st_gid,
+            "owner": self._machine.user_name(status.st_uid),
+            "mode": stat.S_IMODE(status.st_mode),
+            "atime_ns": status.st_atime_ns,
+            "mtime_ns": status.st_mtime_ns,
+            "xattrs": _attributes(descriptor),
+            "device": status.st_dev,
+            "inode": status.st_ino,
+            "signature": name,
+            "run_id": self._run_id,
+            "work": self._work_id,
+            "at": _folder.now(),
+            "state": "taking",
+        }
+
+    @contextlib.contextmanager
+    def _home(self, device, path):
+        """(descriptor, path) of the quarantine of a filesystem. Raises Refused when it cannot be one."""
+        place = HOME if _device(HOME, _folder.ROOT) == device else self._elsewhere(path)
+        parent, _slash, base = place.rpartition("/")
+        with opened(parent or "/") as above:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(base, 0o700, dir_fd=above)
+            descriptor = os.open(base, _FOLDER_FLAGS, dir_fd=above)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o077:
+                raise Refused("no_quarantine", "%s does not belong to root alone" % place)
+            if status.st_dev != device:
+                raise Refused("no_quarantine", "there is no folder for quarantine on its filesystem")
+            _leave_note(descriptor)
+            yield descriptor, place
+        finally:
+            os.close(descriptor)
+
+    def _elsewhere(self, path):
+        """The quarantine at the root of the filesystem that a path lies on."""
+        mounts = _mounts.parse_mountinfo(self._machine.read("/proc/self/mountinfo") or "")
+        best = max((mount["mount"] for mount in mounts if _allowed.within(path, mount["mount"])), key=len)
+        return os.path.join(best, _ELSEWHERE)
+
+    @staticmethod
+    def _move(source, base, home, place, manifest, descriptor, status):
+        """Write down what is about to happen, move the file, and see that it is the one that arrived."""
+        stored = manifest["id"] + _FILE_END
+        _folder.dump(place, manifest["id"] + _MANIFEST_END, manifest)
+        try:
+            os.rename(base, stored, src_dir_fd=source, dst_dir_fd=home)
+        except OSError as exc:
+            _drop(home, manifest["id"])
+            if exc.errno == errno.EXDEV:
+                raise Refused("no_quarantine", "there is no folder for quarantine on its mount") from exc
+            raise Refused("gone", "it could not be moved: %s" % exc.strerror) from exc
+        arrived = os.stat(stored, dir_fd=home, follow_symlinks=False)
+        if (arrived.st_dev, arrived.st_ino, arrived.st_nlink) != (status.st_dev, status.st_ino, 1):
+            _put_away(home, stored, source, base, place)
+            _drop(home, manifest["id"])
+            raise Refused("swapped", "another file was put in its place at the last moment")
+        # Root's, and nobody can read or start it.
+        os.fchown(descriptor, 0, 0)
+        os.fchmod(descriptor, 0)
+        _folder.dump(place, manifest["id"] + _MANIFEST_END, dict(manifest, state="taken"))
+        manifest["state"] = "taken"
+
+
+def _put_away(home, stored, source, base, place):
+    """Put back what came instead; a file that has its place by now stays where it is and is named."""
+    try:
+        os.link(stored, base, src_dir_fd=home, dst_dir_fd=source, follow_symlinks=False)
+        os.unlink(stored, dir_fd=home)
+    except OSError as exc:
+        raise Refused(
+            "swapped", "another file was put in its place at the last moment; it is %s/%s now" % (place, stored)
+        ) from exc
+
+
+def _drop(home, identifier):
+    with contextlib.suppress(OSError):
+        os.unlink(identifier + _MANIFEST_END, dir_fd=home)
+
+
+def _leave_note(home):
+    """Tell whoever comes across the folder what it is."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(_NOTE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=home)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(_NOTE_TEXT)
+
+
+def _device(*paths):
+    for path in paths:
+        with contextlib.suppress(OSError):
+            return os.stat(path).st_dev
+    return None
+
+
+def _attributes(descriptor):
+    """Extended attributes of an open file, access lists among them: name -> base64."""
+    try:
+        names = os.listxattr(descriptor)
+    except OSError as exc:
+        if exc.errno in (errno.ENOTSUP, errno.EOPNOTSUPP):
+            return {}
+        raise
+    return dict((name, base64.b64encode(os.getxattr(descriptor, name)).decode("ascii")) for name in names)
+
+
+def homes(machine):
+    """Every folder for quarantine of this host."""
+    mounts = _mounts.parse_mountinfo(machine.read("/proc/self/mountinfo") or "")
+    local = [mount["mount"] for mount in mounts if _mounts.kind_of(mount) in ("disk", "memory")]
+    places = [HOME] + sorted(set(os.path.join(mount, _ELSEWHERE) for mount in local))
+    return [place for place in places if _is_ours(place)]
+
+
+def _is_ours(place):
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def entries(machine):
+    """The manifests of all that is in quarantine, oldest first."""
+    found = []
+    for place in homes(machine):
+        for name in os.listdir(place):
+            manifest = _folder.load(place, name) if name.endswith(_MANIFEST_END) else None
+            if manifest:
+                found.append(dict(manifest, folder=place))
+    return sorted(found, key=lambda entry: (entry["at"], entry["id"]))
+
+
+def settle(machine):
+    """Finish what a program that was killed left half done; returns the manifests of what it had taken."""
+    taken = []
+    for manifest in entries(machine):
+        if manifest["state"] != "taking":
+            continue
+        stored = os.path.join(manifest["folder"], manifest["id"] + _FILE_END)
+        if os.path.lexists(stored) and os.lstat(stored).st_ino == manifest["inode"]:
+            os.chown(stored, 0, 0, follow_symlinks=False)
+            os.chmod(stored, 0)
+            _folder.dump(manifest["folder"], manifest["id"] + _MANIFEST_END, dict(manifest, state="taken"))
+            taken.append(dict(manifest, state="taken"))
+        elif not os.path.lexists(stored):
+            os.unlink(os.path.join(manifest["folder"], manifest["id"] + _MANIFEST_END))
+    return taken
+
+
+def restore(machine, identifier):
+    """Put a file back to where it was, as it was: bytes, owner, mode, times, attributes. Raises AgentError.
+
+    Nothing is overwritten: when there is a file in its place, it stays in quarantine.
+    """
+    manifest = next((entry for entry in entries(machine) if entry["id"] == identifier), None)
+    if manifest is None:
+        raise AgentError("not_in_quarantine", "There is nothing in quarantine with the id %s." % identifier)
+    stored = identifier + _FILE_END
+    folder, _slash, base = manifest["path"].rpartition("/")
+    try:
+        with opened(manifest["folder"]) as home, opened(folder or "/") as target:
+            descriptor = os.open(stored, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=home)
+            try:
+                _put_back(manifest, stored, base, home, target, descriptor)
+            finally:
+                os.close(descriptor)
+    except Refused as exc:
+        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.text)) from exc
+    except OSError as exc:
+        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.strerror)) from exc
+    return manifest
+
+
+def _put_back(manifest, stored, base, home, target, descriptor):
+    if digest(descriptor) != manifest["sha256"]:
+        raise Refused("changed", "what is in quarantine is not what was put there")
+    if os.fstat(descriptor).st_dev != os.fstat(target).st_dev:
+        raise Refused("no_quarantine", "its folder is on another filesystem by now")
+    try:
+        # A link does not replace what is there, a rename would.
+        os.link(stored, base, src_dir_fd=home, dst_dir_fd=target, follow_symlinks=False)
+    except FileExistsError:
+        raise Refused("in_the_way", "there is a file in its place") from None
+    try:
+        os.fchown(descriptor, manifest["uid"], manifest["gid"])
+        for name, value in sorted(manifest["xattrs"].items()):
+            os.setxattr(descriptor, name, base64.b64decode(value))
+        os.fchmod(descriptor, manifest["mode"])
+        os.utime(descriptor, ns=(manifest["atime_ns"], manifest["mtime_ns"]))
+    except OSError:
+        # Half put back is not put back.
+        os.unlink(base, dir_fd=target)
+        os.fchown(descriptor, 0, 0)
+        os.fchmod(descriptor, 0)
+        raise
+    os.unlink(stored, dir_fd=home)
+    os.unlink(manifest["id"] + _MANIFEST_END, dir_fd=home)
