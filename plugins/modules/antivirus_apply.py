@@ -10,8 +10,9 @@ module: antivirus_apply
 short_description: Do the antivirus work of a host
 description:
   - >-
-    Waits for work that an earlier run began. Otherwise asks the guards for each step: is the service bought, is the host
-    not on hold, is a window open where the step needs one.
+    Waits for work that an earlier run began. Otherwise asks the guards for each step: is the service bought, is the
+    host not on hold, is a window open
+    where the step needs one.
   - >-
     Then starts the steps as a unit of their own on the host, with limits, which outlives the connection, and waits for
     its end. Lost connections are picked up again; a host that stays away is left to its own, and a later run takes up

@@ -10,8 +10,8 @@ module: antivirus_record
 short_description: Close the antivirus change of a host
 description:
   - >-
-    Gives the change its outcome, writes where every detection of the host stands (C(detections/<host>.json) in the folder
-    of the run), and lets the host know that its work is in evidence.
+    Gives the change its outcome, writes where every detection of the host stands (C(detections/<host>.json) in the
+    folder of the run), and lets the host know that its work is in evidence.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:

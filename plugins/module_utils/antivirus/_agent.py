@@ -23,6 +23,8 @@ _LOOK_S = 60.0
 # How long, and how far, a preview counts.
 _COUNT_S = 10.0
 _COUNT_FILES = 2000000
+# What is told of a detection.
+_TOLD = ("id", "name", "state", "why")
 
 
 def look(machine, request):
@@ -39,10 +41,9 @@ def look(machine, request):
     }
     try:
         entries = _ledger.load()["detections"].values()
+        known = [entry for entry in entries if entry["state"] != "cleared"]
         answer["open"] = [
-            dict(((name, entry[name]) for name in ("id", "name", "state", "why")), path=_places.printable(entry["path"]))
-            for entry in entries
-            if entry["state"] != "cleared"
+            dict([(name, entry[name]) for name in _TOLD], path=_places.printable(entry["path"])) for entry in known
         ]
     except ValueError as exc:
         answer["ledger"] = str(exc)

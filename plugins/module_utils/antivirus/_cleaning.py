@@ -7,7 +7,6 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-import contextlib
 import os
 import time
 
@@ -131,9 +130,7 @@ class Cleaning(object):
         place = _quarantine.Quarantine(
             self._machine,
             folders,
-            lambda descriptor: _scanner.is_found(
-                self._machine, self._commands, self._engine, descriptor, self._limits
-            ),
+            lambda descriptor: _scanner.is_found(self._commands, self._engine, descriptor, self._limits),
             lambda path: _owners.package(self._machine, path),
             _owners.process,
             self._request["quarantine"]["archives"],
@@ -216,11 +213,11 @@ class Cleaning(object):
 
 
 def _files_of(folder):
-    with contextlib.suppress(OSError):
-        return [
-            entry.path for entry in os.scandir(folder) if not entry.is_symlink() and entry.is_file(follow_symlinks=False)
-        ]
-    return []
+    """Paths of the files in a folder; none when it cannot be read."""
+    try:
+        return [entry.path for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _is_gone(path):

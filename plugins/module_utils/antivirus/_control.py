@@ -34,7 +34,11 @@ def start(machine, request):
 
 def status(machine, identifier):
     """The state of a piece of work; one whose program is gone before its end is judged now."""
-    return _jobs.status(machine, CHORE, identifier, lambda folder, state, rebooted, how: _cut_off(machine, state, rebooted, how))
+
+    def interrupted(_folder, state, rebooted, how):
+        return _cut_off(machine, state, rebooted, how)
+
+    return _jobs.status(machine, CHORE, identifier, interrupted)
 
 
 def _cut_off(machine, state, rebooted, how):
@@ -43,7 +47,8 @@ def _cut_off(machine, state, rebooted, how):
     taken = _quarantine.settle(machine) if "quarantine" in state["steps"] else []
     progress = state["progress"]
     so_far = "; it had scanned %d files, up to %s" % (progress["files"], progress["at"]) if "files" in progress else ""
-    moved = "; moved at the last moment: %s" % ", ".join(_places.printable(entry["path"]) for entry in taken) if taken else ""
+    moved = ", ".join(_places.printable(entry["path"]) for entry in taken)
+    moved = "; moved at the last moment: %s" % moved if moved else ""
     done = ", ".join(name for name in state["steps"] if name in state["results"]) or "nothing"
     text = "%s in the middle of the work (%s)%s%s. Done before: %s." % (how, state["phase"], so_far, moved, done)
     return {

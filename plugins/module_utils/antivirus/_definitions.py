@@ -23,6 +23,9 @@ _ANSWER_S = 180.0
 _LOAD_S = 180.0
 _PAUSE_S = 1.0
 _CURRENT = re.compile(r"up[ -]to[ -]date")
+# The line with which freshclam's daemon ends a look.
+_ENDED = re.compile(r"update process started.*^(?:.{24} -> )?-{20,}$", re.DOTALL | re.MULTILINE)
+_ERROR = re.compile(r"^(?:.{24} -> )?!?ERROR")
 _REFUSED = {403: "forbidden", 429: "too many requests"}
 
 
@@ -56,11 +59,13 @@ def update(machine, commands):
     if loaded:
         return _told("failed", loaded, before, after)
     if changed:
-        text = "definitions are another set than before" + ("" if after["alive"] else "; no daemon runs to load them")
+        text = "what is on disk is another set than before"
+        text += ", and the daemon works with it" if after["alive"] else "; no daemon runs to load it"
+        text += "; yet: %s" % words if words not in ("", "current") else ""
         return _told("updated", text, before, after)
     if words == "current":
         return _told("current", "the updater says that there is nothing newer", before, after)
-    return _told("failed", "definitions are as they were: %s" % words, before, after)
+    return _told("failed", "definitions are as they were: %s" % (words or "no reason was given"), before, after)
 
 
 def _told(result, text, before, after):
@@ -74,12 +79,14 @@ def _told(result, text, before, after):
 
 
 def _fetch(commands):
-    """Let freshclam fetch once; "current", or its own words."""
+    """Let freshclam fetch once; "current" when nothing is newer, "" when something was, or why it could not."""
     output = commands.run(["freshclam", "--stdout", "--no-warnings"], timeout=_FETCH_S)
     text = output.out + output.err
-    if output.status == "ok" and output.rc == 0 and _CURRENT.search(text):
-        return "current"
-    return _reason(text) or ("it took too long" if output.status == "timeout" else "freshclam ended with %s" % output.rc)
+    if output.status == "ok" and output.rc == 0:
+        return "current" if _CURRENT.search(text) else ""
+    if _reason(text):
+        return _reason(text)
+    return "it took too long" if output.status == "timeout" else "freshclam ended with %s" % output.rc
 
 
 def _ask_daemon(machine, engine):
@@ -90,17 +97,17 @@ def _ask_daemon(machine, engine):
     for pid in _pids(machine):
         os.kill(pid, signal.SIGUSR1)
     end = time.monotonic() + _ANSWER_S
-    while time.monotonic() < end:
+    said = ""
+    while time.monotonic() < end and not _ENDED.search(said):
         time.sleep(_PAUSE_S)
-        if _engine.fingerprint(machine, engine["folder"]) != engine["fingerprint"]:
-            # It may still be at work on the next file.
-            time.sleep(_PAUSE_S * 3)
-            return "changed"
-        said = (machine.tail(log, max(0, _length(machine, log) - size)) or "") if size is not None else ""
-        if _CURRENT.search(said):
-            return "current"
-        if _reason(said):
-            return "freshclam's daemon was asked to look, and said: %s" % _reason(said)
+        if size is not None:
+            said = machine.tail(log, max(0, (_length(machine, log) or 0) - size)) or ""
+    if _reason(said):
+        return "freshclam's daemon was asked to look now, and said: %s" % _reason(said)
+    if _CURRENT.search(said):
+        return "current"
+    if _ENDED.search(said):
+        return ""
     return "freshclam's daemon runs and was asked to look now; it did not say what came of it"
 
 
@@ -126,7 +133,7 @@ def _reason(text):
     refused = _clamav.parse_updater_log(text)["refused"]
     if refused:
         return "the server turned this host away (%d, %s)" % (refused, _REFUSED[refused])
-    lines = [line.strip() for line in text.splitlines() if re.match(r"^(?:.{24} -> )?!?(?:ERROR|WARNING)", line.strip())]
+    lines = [line.strip() for line in text.splitlines() if _ERROR.match(line.strip())]
     return lines[-1][:200] if lines else ""
 
 

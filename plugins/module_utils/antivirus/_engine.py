@@ -7,6 +7,11 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import array
+import os
+import socket
+import struct
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._command_names import running_names
 
@@ -14,6 +19,8 @@ _UNITS = {"K": 1024, "M": 1024 * 1024, "G": 1024 * 1024 * 1024}
 # clamd's own defaults since 1.0; older ones are smaller, and then its answer says so.
 _DEFAULTS = {"MaxFileSize": 100 * 1024 * 1024, "MaxScanSize": 400 * 1024 * 1024}
 MDATP = "mdatp"
+_SCAN_S = 300.0
+_BLOCK = 65536
 
 
 def look(machine):
@@ -31,19 +38,17 @@ def clamav(machine):
     if not any(machine.which(name) for name in _clamav.COMMANDS):
         return None
     settings = _clamav.read_settings(machine, _clamav.CONFIGURATIONS) or {}
-    socket = address(machine, settings)
-    alive = _say(machine, socket, b"zPING\0") == "PONG"
-    if alive and machine.which("clamdscan"):
-        scanner = "clamd"
-    else:
-        scanner = "clamscan" if machine.which("clamscan") else ""
+    where = address(machine, settings)
+    alive = _say(machine, where, b"zPING\0") == "PONG"
+    usable = (("clamd", alive and machine.which("clamdscan")), ("clamscan", machine.which("clamscan")))
+    scanner = next((name for name, found in usable if found), "")
     folder = _clamav.last_of(settings, "DatabaseDirectory") or _clamav.DATABASE_FOLDER
     return {
         "scanner": scanner,
         "alive": alive,
-        "socket": socket,
+        "socket": where,
         "limits": dict((name, _size(_clamav.last_of(settings, name), size)) for name, size in _DEFAULTS.items()),
-        "loaded": loaded(machine, socket),
+        "loaded": loaded(machine, where),
         "folder": folder,
         "databases": _clamav.read_databases(machine, folder),
         "fingerprint": fingerprint(machine, folder),
@@ -62,29 +67,29 @@ def address(machine, settings):
     return "%s:%s" % (_clamav.last_of(settings, "TCPAddr") or "127.0.0.1", port) if port else ""
 
 
-def _say(machine, socket, words):
+def _say(machine, where, words):
     """clamd's answer to a command, "" when it gives none."""
-    if not socket:
+    if not where:
         return ""
-    if socket.startswith("/"):
-        reply = machine.unix_exchange(socket, words, timeout=5.0)
+    if where.startswith("/"):
+        reply = machine.unix_exchange(where, words, timeout=5.0)
     else:
-        host, _colon, port = socket.rpartition(":")
+        host, _colon, port = where.rpartition(":")
         reply = machine.tcp_exchange(host, int(port), words, timeout=5.0)
     return (reply or b"").decode("utf-8", "replace").strip("\0\n ")
 
 
-def loaded(machine, socket):
+def loaded(machine, where):
     """Version of the signatures that clamd works with; None when it does not say."""
     try:
-        return _clamav.parse_version(_say(machine, socket, b"zVERSION\0"))["database"]
+        return _clamav.parse_version(_say(machine, where, b"zVERSION\0"))["database"]
     except ValueError:
         return None
 
 
-def reload(machine, socket):
+def reload(machine, where):
     """Ask clamd to load what is on disk; True when it says that it does."""
-    return _say(machine, socket, b"zRELOAD\0") == "RELOADING"
+    return _say(machine, where, b"zRELOAD\0") == "RELOADING"
 
 
 def fingerprint(machine, folder):
@@ -104,6 +109,34 @@ def _size(text, default):
         return default
     number = text.rstrip("KMG")
     return int(number) * _UNITS.get(text[-1], 1) if number.isdigit() else default
+
+
+def scan_open(where, descriptor):
+    """clamd's answer about an open file, handed over as it is: by path it could be another one by now (clamd(8))."""
+    try:
+        if where.startswith("/"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+                channel.settimeout(_SCAN_S)
+                channel.connect(where)
+                channel.sendall(b"zFILDES\0")
+                rights = array.array("i", [descriptor])
+                channel.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                return _all(channel)
+        host, _colon, port = where.rpartition(":")
+        with socket.create_connection((host, int(port)), _SCAN_S) as channel:
+            channel.sendall(b"zINSTREAM\0")
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            for block in iter(lambda: os.read(descriptor, _BLOCK), b""):
+                channel.sendall(struct.pack("!I", len(block)) + block)
+            channel.sendall(struct.pack("!I", 0))
+            return _all(channel)
+    except OSError:
+        return b""
+
+
+def _all(channel):
+    """Everything until the other side ends."""
+    return b"".join(iter(lambda: channel.recv(4096), b""))
 
 
 def largest(engine, limits):

@@ -91,7 +91,7 @@ def looked(ledger, clean, gone, now):
     """
     closed = []
     for entry in ledger["detections"].values():
-        if entry["state"] == "cleared" or entry["path"] not in clean and entry["path"] not in gone:
+        if entry["state"] == "cleared" or entry["path"] not in clean | gone:
             continue
         how = "found clean" if entry["path"] in clean else "no longer there"
         if entry["acted"]:

@@ -31,10 +31,11 @@ _ELSEWHERE = ".keepwell-quarantine"
 _MANIFEST_END = ".json"
 _FILE_END = ".quarantined"
 _NOTE = "keepwell-quarantine.txt"
-_NOTE_TEXT = "Files in which malware was found, moved here by Keepwell. Do not open them; docs/antivirus.md says more.\n"
+_NOTE_TEXT = "Files in which malware was found, moved here by Keepwell. Do not open them.\n"
 _HEAD = 512
 _BLOCK = 1024 * 1024
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
 
@@ -140,7 +141,7 @@ class Quarantine(object):
     @staticmethod
     def _open(source, base):
         try:
-            return os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=source)
+            return os.open(base, _FILE_FLAGS, dir_fd=source)
         except OSError as exc:
             if exc.errno == errno.ELOOP:
                 raise Refused("link", "it is a link by now") from exc
@@ -153,7 +154,8 @@ class Quarantine(object):
         if not stat.S_ISREG(status.st_mode):
             raise Refused("special", "it is no regular file")
         if status.st_nlink != 1:
-            raise Refused("hard_link", "it has %d names, and another of them may be a file of the system" % status.st_nlink)
+            text = "it has %d names, and another of them may be a file of the system" % status.st_nlink
+            raise Refused("hard_link", text)
         if status.st_mode & _SET_ID:
             raise Refused("set_id", "it runs with the rights of its owner (setuid), as system programs do")
         head = os.read(descriptor, _HEAD)
@@ -344,7 +346,7 @@ def restore(machine, identifier):
     folder, _slash, base = manifest["path"].rpartition("/")
     try:
         with opened(manifest["folder"]) as home, opened(folder or "/") as target:
-            descriptor = os.open(stored, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=home)
+            descriptor = os.open(stored, _FILE_FLAGS, dir_fd=home)
             try:
                 _put_back(manifest, stored, base, home, target, descriptor)
             finally:

@@ -20,6 +20,7 @@ _FOUND = re.compile(rb"^(.*?)(?:\([0-9a-f]{32}:\d+\))? FOUND$")
 _GONE = re.compile(rb"No such file or directory|Not a directory", re.IGNORECASE)
 _BATCH = 500
 _NAMES = 20
+_CONFIRM_S = 300.0
 # A name with one of these cannot be told in a list of files, a line each.
 _ODD = re.compile(rb"[\x00-\x1f\x7f]|\s$")
 
@@ -73,6 +74,11 @@ class Scan(object):
         if output.status == "timeout":
             self._handed = {}
             return False
+        for path in list(self._handed):
+            # The scanner complains of these in a form of its own.
+            if not os.path.lexists(path):
+                self.gone += 1
+                del self._handed[path]
         if self._handed:
             # Neither clean nor found: nobody knows.
             words = " ".join(output.err.split())[-200:] or "ended with %s" % output.rc
@@ -84,7 +90,8 @@ class Scan(object):
 
     def _odd(self, path, length, seconds):
         """A file whose name would break a list of names is scanned by itself: here its return code speaks."""
-        output = self._commands.run(_engine.scan_command(self._engine, self._limits) + [os.fsdecode(path)], timeout=seconds)
+        argv = _engine.scan_command(self._engine, self._limits) + [os.fsdecode(path)]
+        output = self._commands.run(argv, timeout=seconds)
         if output.status == "timeout":
             return False
         if output.rc == 0:
@@ -149,17 +156,24 @@ class Scan(object):
             self.unreadable.append("%s: %s" % (path.decode("utf-8", "backslashreplace"), words))
 
 
-def is_found(machine, commands, engine, descriptor, limits):
+def is_found(commands, engine, descriptor, limits):
     """Scan an open file once more, whatever has become of its name: the name of what is in it, or "" for nothing.
 
     None when the scanner cannot tell.
     """
+    if engine["scanner"] == "clamd":
+        # clamdscan passes by what it takes for a link and calls that clean, /proc/PID/fd/N among it.
+        return _told(_engine.scan_open(engine["socket"], descriptor))
     path = "/proc/%d/fd/%d" % (os.getpid(), descriptor)
-    output = commands.run(_engine.scan_command(engine, limits, follow=True) + [path], timeout=120.0)
-    if output.status != "ok" or output.rc not in (0, 1):
-        return None
-    if output.rc == 0:
-        return ""
-    lines = [line for line in output.out.splitlines() if line.endswith(" FOUND")]
-    match = _FOUND.match(lines[-1].rpartition(": ")[2].encode("utf-8", "replace")) if lines else None
-    return match.group(1).decode("utf-8", "replace") if match else None
+    output = commands.run(_engine.scan_command(engine, limits, follow=True) + [path], timeout=_CONFIRM_S)
+    lines = [line for line in output.out.splitlines() if line.startswith(path + ": ")]
+    return _told(lines[-1].encode("utf-8", "replace")) if lines else None
+
+
+def _told(answer):
+    """What an answer about one file comes to: see ``is_found``."""
+    result = answer.strip(b"\0\r\n").rpartition(b": ")[2]
+    match = _FOUND.match(result)
+    if match:
+        return match.group(1).decode("utf-8", "replace")
+    return "" if result == b"OK" else None

@@ -9,6 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import calendar
 import hashlib
+import json
 import re
 import time
 
@@ -17,6 +18,8 @@ UPDATER_CONFIGURATIONS = ("/etc/clamav/freshclam.conf", "/etc/freshclam.conf", "
 SOCKETS = ("/run/clamav/clamd.ctl", "/run/clamd.scan/clamd.sock", "/run/clamd/clamd.sock", "/var/run/clamav/clamd.sock")
 DATABASE_FOLDER = "/var/lib/clamav"
 UPDATER_LOG = "/var/log/clamav/freshclam.log"
+# What Keepwell's own scans found, and what became of it.
+LEDGER = "/var/lib/keepwell/antivirus/ledger.json"
 # What ClamAV itself takes first when a database lies there in several forms.
 DATABASE_FORMS = ("cld", "cvd", "cud")
 DATABASES = ("daily", "main", "bytecode")
@@ -56,6 +59,7 @@ def observe(machine, processes, units):
     running = True if loaded else ("clamd" in processes if processes is not None else _active(units))
     watched = settings.get("OnAccessIncludePath", []) + settings.get("OnAccessMountPath", [])
     daily = databases.get("daily")
+    ledger = read_ledger(machine)
     return {
         "product": "ClamAV",
         "kind": "av",
@@ -82,10 +86,10 @@ def observe(machine, processes, units):
         "tamper_protected": None,
         "onboarded": None,
         "licence_expires": None,
-        "last_quick": None,
-        "last_full": None,
+        "last_quick": ((ledger or {}).get("scans") or {}).get("quick"),
+        "last_full": ((ledger or {}).get("scans") or {}).get("full"),
         "exclusions": settings.get("ExcludePath", []) + settings.get("OnAccessExcludePath", []),
-        "detections": _detections(machine, settings),
+        "detections": _detections(machine, settings, ledger),
     }
 
 
@@ -247,11 +251,75 @@ def parse_updater_log(text):
     }
 
 
-def _detections(machine, settings):
-    """Detections in clamd's log; None when it cannot be read. ClamAV keeps no state of what became of a file."""
+def _detections(machine, settings, ledger):
+    """Detections that Keepwell's ledger or clamd's log know; None when neither can be read.
+
+    ClamAV keeps no state of what became of a file. The ledger does for what Keepwell itself scanned, and it notes up
+    to where clamd's log is accounted for.
+    """
     path = last_of(settings, "LogFile")
     text = machine.tail(path, LOG_SIZE * 4, source="clamd log") if path else None
-    return None if text is None else parse_detections(text)
+    if text is None and ledger is None:
+        return None
+    marks = (ledger or {}).get("log_marks") or {}
+    kept = [_from_ledger(entry) for _id, entry in sorted(((ledger or {}).get("detections") or {}).items())]
+    known = set(entry["id"] for entry in kept if entry["active"])
+    logged = [
+        entry
+        for entry in parse_detections(text or "")
+        if entry["id"] not in known and (entry["id"] not in marks or marks[entry["id"]] != entry["logged_at"])
+    ]
+    again = set(entry["id"] for entry in logged)
+    return [entry for entry in kept if entry["id"] not in again][-DETECTION_CAP:] + logged
+
+
+def read_ledger(machine):
+    """What Keepwell's own antivirus work wrote down on this host; None when there is nothing, or not for this user."""
+    text = machine.read(LEDGER, source="ledger")
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+        if not isinstance(found["detections"], dict) or not isinstance(found["scans"], dict):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        machine.note("ledger", "error", "%s is not what Keepwell wrote there" % LEDGER)
+        return None
+    return found
+
+
+def _from_ledger(entry):
+    acted = entry.get("acted") or {}
+    return {
+        "id": entry["id"],
+        "name": entry["name"],
+        "severity": None,
+        "first_seen": entry["first_seen"],
+        "last_change": entry.get("cleared_at") or acted.get("at") or entry["last_seen"],
+        "logged_at": None,
+        "action_ok": True if acted else None,
+        "active": entry["state"] != "cleared",
+        "path_hash": entry["path_hash"],
+        "acted": acted.get("what"),
+        "why": entry.get("why") or "",
+    }
+
+
+def logged_detections(text):
+    """Every file in clamd's log in which something was found, with the last time: [{id, name, path, logged_at}]."""
+    found = {}
+    for line in text.splitlines():
+        match = _FOUND.match(line)
+        if match:
+            logged_at, path, name = match.groups()
+            key = "%s/%s" % (name, _hashed(path))
+            found.pop(key, None)
+            found[key] = {"id": key, "name": name, "path": path, "logged_at": logged_at}
+    return list(found.values())
+
+
+def _hashed(path):
+    return hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def parse_detections(text):
@@ -259,24 +327,17 @@ def parse_detections(text):
 
     The log's own time has no zone: it is kept as the text it is.
     """
-    found = {}
-    for line in text.splitlines():
-        match = _FOUND.match(line)
-        if not match:
-            continue
-        logged_at, path, name = match.groups()
-        path_hash = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
-        key = "%s/%s" % (name, path_hash)
-        found.pop(key, None)
-        found[key] = {
-            "id": key,
-            "name": name,
+    return [
+        {
+            "id": entry["id"],
+            "name": entry["name"],
             "severity": None,
             "first_seen": None,
             "last_change": None,
-            "logged_at": logged_at,
+            "logged_at": entry["logged_at"],
             "action_ok": None,
             "active": None,
-            "path_hash": path_hash,
+            "path_hash": entry["id"].rpartition("/")[2],
         }
-    return list(found.values())[-DETECTION_CAP:]
+        for entry in logged_detections(text)
+    ][-DETECTION_CAP:]

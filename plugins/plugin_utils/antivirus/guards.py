@@ -46,7 +46,7 @@ def decide(job: Job, plan: Plan | None) -> Decision:
         elif needs_window and not window.open:
             held[step.name] = Stop("skipped", "window_closed", window.reason)
         elif step.name == "rescan" and not {"scan", "quarantine"} & set(steps):
-            held[step.name] = Stop("skipped", "window_closed", "Nothing was scanned or moved, so there is nothing new to look at.")
+            held[step.name] = Stop("skipped", "window_closed", "Nothing is scanned or moved now.")
         else:
             steps.append(step.name)
     if steps:

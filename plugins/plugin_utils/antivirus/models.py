@@ -132,7 +132,7 @@ class AntivirusChange(Model):
     scan: ScanCounts | None = None
     rescan: ScanCounts | None = None
     detections: list[Detected] = []
-    cleared: list[str] = Field([], description="ids of detections that are over, because their place was looked at again")
+    cleared: list[str] = Field([], description="ids of detections that are over: their place was looked at again")
     repaired: dict[str, str] = Field({}, description="unit -> started, or why not")
     evidence: dict[str, str] = Field({}, description="unit -> what the host said of it before it was started")
     restored: list[Restored] = []

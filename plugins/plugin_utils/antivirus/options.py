@@ -17,6 +17,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options impo
 
 CHORE: t.Final = "antivirus"
 Step = t.Literal["update", "repair", "scan", "quarantine", "rescan", "restore"]
+Switch = t.Literal["update", "repair", "scan", "quarantine", "restore"]
+# What disturbs: definitions are no reason to wait.
+_IN_WINDOWS: tuple[Switch, ...] = ("scan", "quarantine", "repair", "restore")
 # Tags of the playbook that are a job: steps that they ask for, whatever the switches say.
 JOBS: Mapping[str, tuple[Step, ...]] = {"clean": ("scan", "quarantine", "rescan")}
 # Names that the role's tasks register; results, not settings.
@@ -70,9 +73,7 @@ class Options(chore_options.Options):
     paths: t.Literal["shown", "hidden"] = "shown"
     repair_attempts: int = Field(2, ge=1, le=5)
     repairs_per_day: int = Field(3, ge=1, le=20)
-    window_for: list[t.Literal["update", "repair", "scan", "quarantine", "restore"]] = Field(
-        default_factory=lambda: ["scan", "quarantine", "repair", "restore"]
-    )
+    window_for: list[Switch] = Field(default_factory=lambda: list(_IN_WINDOWS))
     reserve_minutes: float = Field(15.0, ge=0)
     keep_days: int = Field(30, ge=1)
     approver: Text = ""

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: what antivirus work would do on a host, from what the host says and what was asked. Pure."""
+"""Private to keepwell.fleet: what antivirus work would do on a host, from what it says and what was asked. Pure."""
 
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus._allowed import DEFAULT_FOLDERS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan, PlannedStep, Targets
@@ -61,14 +61,15 @@ def _targets(found: Facts, options: Options) -> Targets:
 
 
 def _step(name: Step, look: Facts, options: Options, scanner: str, splay_s: float) -> PlannedStep:
-    text, code = {
+    says: dict[Step, Callable[[], tuple[str, str]]] = {
         "update": lambda: _update(look, splay_s),
         "repair": lambda: _repair(look),
         "scan": lambda: _scan(look, options, scanner),
         "quarantine": lambda: _quarantine(look, options, scanner),
         "rescan": lambda: ("Look again at every place in which something was found", "" if scanner else "no_scanner"),
         "restore": lambda: _restore(look, options),
-    }[name]()
+    }
+    text, code = says[name]()
     return PlannedStep(name=name, text=text, ready=not code, code=code)
 
 
