@@ -238,9 +238,9 @@ class Quarantine(object):
             raise Refused("gone", "it could not be moved: %s" % exc.strerror) from exc
         arrived = os.stat(stored, dir_fd=home, follow_symlinks=False)
         if (arrived.st_dev, arrived.st_ino, arrived.st_nlink) != (status.st_dev, status.st_ino, 1):
-            _put_away(home, stored, source, base, place)
             _drop(home, manifest["id"])
-            raise Refused("swapped", "another file was put in its place at the last moment")
+            name = _put_away(home, stored, source, base, manifest["id"])
+            raise Refused("swapped", "another file was put in its place at the last moment; it is %s now" % name)
         # Root's, and nobody can read or start it.
         os.fchown(descriptor, 0, 0)
         os.fchmod(descriptor, 0)
@@ -248,15 +248,14 @@ class Quarantine(object):
         manifest["state"] = "taken"
 
 
-def _put_away(home, stored, source, base, place):
-    """Put back what came instead; a file that has its place by now stays where it is and is named."""
-    try:
-        os.link(stored, base, src_dir_fd=home, dst_dir_fd=source, follow_symlinks=False)
-        os.unlink(stored, dir_fd=home)
-    except OSError as exc:
-        raise Refused(
-            "swapped", "another file was put in its place at the last moment; it is %s/%s now" % (place, stored)
-        ) from exc
+def _put_away(home, stored, source, base, identifier):
+    """Put back what came instead, beside its place when that is taken by now; return the name it has."""
+    for name in (base, "%s.%s" % (base[:200], identifier)):
+        with contextlib.suppress(FileExistsError):
+            os.link(stored, name, src_dir_fd=home, dst_dir_fd=source, follow_symlinks=False)
+            os.unlink(stored, dir_fd=home)
+            return name
+    raise Refused("swapped", "another file was put in its place at the last moment, and is %s in quarantine" % stored)
 
 
 def _drop(home, identifier):
