@@ -52,6 +52,7 @@ class RunHeader(Model):
     versions: dict[str, str] = {}
     git_commit: str | None = None
     simulated_now: bool = False
+    holidays: dict[str, str] = Field({}, description="days on which work is kept back soon, as they were known then")
     process: dict[str, t.Any] = Field({}, description="controller process, to tell a running from an interrupted run")
 
 

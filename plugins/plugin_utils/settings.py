@@ -19,21 +19,24 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy, windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import Window
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 VARIABLES = (
     *policy.LAYERS,
+    *calendar.VARIABLES,
     "keepwell_client",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
     "keepwell_hosts",
     "keepwell_lab",
+    "keepwell_next",
     "keepwell_now",
     "keepwell_plan",
     "keepwell_probes",
@@ -41,7 +44,6 @@ VARIABLES = (
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
-    "keepwell_windows",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")
@@ -66,7 +68,7 @@ class Settings:
     probe_parameters: Mapping[str, Mapping[str, t.Any]]
     subset: Sequence[str]
     plan: ServicePlan | None
-    windows: Sequence[Window]
+    calendar: Calendar
 
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
@@ -96,8 +98,17 @@ def client(value: t.Any, sources: Sequence[str]) -> Client:
         raise SettingsError(problems) from exc
 
 
-def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> Settings:
-    """Return the settings that a host's variables make. Raises SettingsError with every mistake at once."""
+def read(
+    variables: Mapping[str, t.Any],
+    sources: Sequence[str],
+    now: float,
+    groups: t.Collection[str] = (),
+    known_groups: t.Collection[str] | None = None,
+) -> Settings:
+    """Return the settings that the variables of a host in these groups make.
+
+    ``known_groups`` are those of the inventory, where they are known. Raises SettingsError with every mistake at once.
+    """
     problems: list[str] = [
         f"{name}: unknown variable.{nearest(name, VARIABLES)}"
         for name in sorted(variables)
@@ -139,7 +150,7 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
             ]
     bought, wrong = plan.build(variables.get("keepwell_plan"))
     problems += wrong
-    open_times, wrong = windows.build(variables.get("keepwell_windows"), owner.timezone)
+    open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
     if problems:
         raise SettingsError(problems)
@@ -151,7 +162,7 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
         probe_parameters=parameters,
         subset=subset(variables.get("keepwell_subset")),
         plan=bought,
-        windows=open_times,
+        calendar=open_times,
     )
 
 

@@ -118,6 +118,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
         told = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         now, simulated = settings.now(told, time.time())
+        groups = [str(group) for group in plain(task_vars.get("group_names") or [])]
         store, run_id = run_of(told, task_vars)
         own = {
             name: named(name, lambda name: self._templar.template(task_vars[name]))
@@ -128,7 +129,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
             host=str(task_vars["inventory_hostname"]),
             store=store,
             run_id=run_id,
-            settings=settings.read(told, sources, now),
+            settings=settings.read(told, sources, now, groups),
             options=options.read(self.CHORE, self.OPTIONS, own),
             simulated_now=now if simulated else None,
             task_vars=task_vars,
