@@ -14,6 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import gu
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import AntivirusAction, Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards as chore_guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
@@ -42,7 +43,8 @@ class ActionModule(AntivirusAction):
                 record.outcome, record.code, record.text = decision.stop
                 job.save(record)
                 return _result(record, record.text, failed=record.outcome == "refused")
-            record.window = decision.window
+            if decision.window is not None:
+                chore_guards.enter(record, decision.window)
             self._carry_out(job, record, decision.steps)
         except AnsibleConnectionFailure as exc:
             following.lose(job, record, exc, "apply")

@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision as windows
 
 
 class Decision(t.NamedTuple):
@@ -24,7 +25,7 @@ class Decision(t.NamedTuple):
     steps: list[str]
     held: dict[str, Stop]
     stop: Stop | None
-    window: str
+    window: windows.Decision | None = None
 
 
 def decide(job: Job, plan: Plan | None) -> Decision:
@@ -35,7 +36,7 @@ def decide(job: Job, plan: Plan | None) -> Decision:
     elif not plan.steps:
         stop = Stop("nothing", "", "No step was asked for.")
     if stop is not None or plan is None:
-        return Decision([], {}, stop, "")
+        return Decision([], {}, stop)
     window = guards.window(job, CHORE, job.options.reserve_minutes * 60.0)
     steps: list[str] = []
     held: dict[str, Stop] = {}
@@ -50,10 +51,10 @@ def decide(job: Job, plan: Plan | None) -> Decision:
         else:
             steps.append(step.name)
     if steps:
-        used = window.name if window.open and set(steps) & set(job.options.window_for) else ""
+        used = window if window.open and set(steps) & set(job.options.window_for) else None
         return Decision(steps, held, None, used)
     worst = next((stop for stop in held.values() if stop.outcome == "refused"), next(iter(held.values())))
-    return Decision([], held, worst, "")
+    return Decision([], held, worst)
 
 
 def has_changed(record: ChangeRecord) -> bool:
