@@ -12,11 +12,12 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import guards, outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import AntivirusAction, Job
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards as chore_guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
 
 # Besides a scan: an update, a service that starts, what was found looked at again.
@@ -115,14 +116,22 @@ class ActionModule(AntivirusAction):
         """Wait for the end and take it in. A good one leaves the record running: the host is assessed again first."""
         state = following.follow(self, job, record.transaction, self._limits(job)["runtime_s"])
         record.bounded = str(state.get("bounded") or "")
-        record.log = str(state.get("log_tail") or "")[-4000:]
-        record.antivirus = outcome.change(state, shown=job.options.paths == "shown")
-        for name, answer in (state.get("results") or {}).items():
-            word = "failed" if answer["result"] == "failed" else "done"
-            job.step(record, name, word, str(answer["text"]), float(answer["began"]))
+        shown = job.options.paths == "shown"
+        # These may hold paths.
+        record.log = str(state.get("log_tail") or "")[-4000:] if shown else ""
+        record.antivirus = outcome.change(state, shown=shown)
+        results = state.get("results") or {}
+        for name in state.get("steps") or []:
+            if name not in results:
+                continue
+            word: t.Literal["done", "failed"] = "failed" if results[name]["result"] == "failed" else "done"
+            text = str(results[name]["text"]) if shown else str(results[name].get("code") or word)
+            began, ended = iso(results[name]["began"]), iso(results[name]["ended"])
+            record.steps.append(Step(name=name, outcome=word, text=text, started_at=began, ended_at=ended))
         if state.get("outcome") != "done":
             record.outcome = "refused" if state.get("outcome") == "refused" else "failed"
-            record.code, record.text = str(state.get("code") or "failed"), str(state.get("text") or "")
+            record.code = str(state.get("code") or "failed")
+            record.text = str(state.get("text") or "") if shown else f"The work ended with '{record.code}'."
         job.save(record)
 
     @staticmethod

@@ -27,7 +27,8 @@ class ActionModule(AntivirusAction):
         """Return the host's outcome."""
         record = job.change()
         if record.outcome == "running":
-            record.outcome, record.text = "done", outcome.sentence(record).capitalize() + "."
+            said = outcome.sentence(record)
+            record.outcome, record.text = "done", f"{said[:1].upper()}{said[1:]}."
         self._write_detections(job)
         if record.transaction and record.outcome != "lost":
             self._tell_host(job, record)

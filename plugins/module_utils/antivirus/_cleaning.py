@@ -25,6 +25,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clam
 _SAVE_S = 2.0
 _RESCAN_S = 1800.0
 _LOG_SIZE = 262144
+# What stands for bytes that are no text: such a path leads nowhere.
+_LOST = "\ufffd"
 
 
 class Cleaning(object):
@@ -196,7 +198,7 @@ class Cleaning(object):
         """Take over the detections that only clamd's log knows, so that they have a life, too."""
         for entry in self._logged():
             path = entry["path"]
-            if path.startswith("/") and entry["id"] not in self._ledger["detections"]:
+            if path.startswith("/") and _LOST not in path and entry["id"] not in self._ledger["detections"]:
                 if self._ledger["log_marks"].get(entry["id"]) == entry["logged_at"]:
                     continue
                 _ledger.found(self._ledger, entry["name"], path, self._machine.now(), seen_by="clamd's log")

@@ -54,8 +54,12 @@ def save(ledger):
 
 
 def hashed(path):
-    """What stands for a path (text) where the path itself is not told: it may hold names of people."""
-    return hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
+    """What stands for a path (text) where the path itself is not told: it may hold names of people.
+
+    The same as the probe makes of a path in clamd's log, where bytes that are no text are lost.
+    """
+    readable = os.fsencode(path).decode("utf-8", "replace")
+    return hashlib.sha256(readable.encode("utf-8")).hexdigest()[:16]
 
 
 def key(name, path):
@@ -70,13 +74,14 @@ def found(ledger, name, path, now, **facts):
     if entry is None or entry["state"] == "cleared":
         entry = {"id": key(name, path), "name": name, "path": path, "path_hash": hashed(path), "first_seen": now}
         entries[entry["id"]] = entry
-    entry.update(dict({"state": "open", "last_seen": now, "acted": None, "cleared_at": None, "why": ""}, **facts))
+    why = (entry.get("left") or {}).get("why", "")
+    entry.update(dict({"state": "open", "last_seen": now, "acted": None, "cleared_at": None, "why": why}, **facts))
     return entry
 
 
 def acted(entry, what, identifier, now):
     """Something was done about a detection; it is over only when its place was looked at again."""
-    entry.update(state="acted", acted={"what": what, "id": identifier, "at": now}, why="")
+    entry.update(state="acted", acted={"what": what, "id": identifier, "at": now}, left=None, why="")
 
 
 def left(entry, code, why):
