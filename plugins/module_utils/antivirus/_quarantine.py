@@ -185,7 +185,7 @@ class Quarantine(object):
             "uid": status.st_uid,
             "gid": status.st_gid,
             "owner": self._machine.user_name(status.st_uid),
-            "mode": stat.S_IMODE(status.st_mode),
+            "mode": "%04o" % stat.S_IMODE(status.st_mode),
             "atime_ns": status.st_atime_ns,
             "mtime_ns": status.st_mtime_ns,
             "xattrs": _attributes(descriptor),
@@ -371,7 +371,7 @@ def _put_back(manifest, stored, base, home, target, descriptor):
         os.fchown(descriptor, manifest["uid"], manifest["gid"])
         for name, value in sorted(manifest["xattrs"].items()):
             os.setxattr(descriptor, name, base64.b64decode(value))
-        os.fchmod(descriptor, manifest["mode"])
+        os.fchmod(descriptor, int(manifest["mode"], 8))
         os.utime(descriptor, ns=(manifest["atime_ns"], manifest["mtime_ns"]))
     except OSError:
         # Half put back is not put back.

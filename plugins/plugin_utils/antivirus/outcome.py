@@ -81,7 +81,7 @@ def _taken(entry: Facts, *, shown: bool) -> Detected:
         sha256=entry["sha256"],
         size=entry["size"],
         owner=entry["owner"],
-        mode=f"{entry['mode']:04o}",
+        mode=entry["mode"],
         folder=entry["folder"],
     )
 
@@ -100,7 +100,7 @@ def _restored(entry: Facts, *, shown: bool) -> Restored:
         sha256=entry["sha256"],
         size=entry["size"],
         owner=entry["owner"],
-        mode=f"{entry['mode']:04o}",
+        mode=entry["mode"],
         signature=entry["signature"],
     )
 
