@@ -80,7 +80,7 @@ def _taken(entry: Facts, *, shown: bool) -> Detected:
         quarantine_id=entry["quarantine_id"],
         sha256=entry["sha256"],
         size=entry["size"],
-        owner=entry["owner"],
+        owner=entry["owner"] if shown else "",
         mode=entry["mode"],
         folder=entry["folder"],
     )
@@ -99,7 +99,7 @@ def _restored(entry: Facts, *, shown: bool) -> Restored:
         path=entry["path"] if shown else "",
         sha256=entry["sha256"],
         size=entry["size"],
-        owner=entry["owner"],
+        owner=entry["owner"] if shown else "",
         mode=entry["mode"],
         signature=entry["signature"],
     )
