@@ -10,12 +10,11 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
     keepwell_variables,
-    settings_of,
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
@@ -39,7 +38,9 @@ class ActionModule(ControlAction):
         hosts = sorted(str(host) for host in task_vars["groups"]["all"])
         if not hosts:
             raise settings.SettingsError(["The inventory has no host. Check -i."])
-        told = settings_of(hosts, task_vars, inventory(task_vars), now)
+        found = validation.look(task_vars, inventory(task_vars), hosts, now)
+        found.refuse()
+        told = found.told
         client = next(iter(told.values())).client
         calendars = {host: entry.calendar for host, entry in told.items()}
         coming = preview.coming(calendars, now, arguments["next"])

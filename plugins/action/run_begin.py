@@ -18,12 +18,11 @@ import yaml
 from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
     keepwell_variables,
-    settings_of,
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
@@ -51,11 +50,23 @@ class ActionModule(ControlAction):
         own = keepwell_variables(self._templar, task_vars)
         now, simulated = settings.now(own, time.time())
         sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
-        population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
+        hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
         refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
-        told = list(settings_of(population, task_vars, sources, now).values())
+        found = validation.look(task_vars, sources, hosts, now)
+        found.refuse()
+        for sentence in found.warnings:
+            self._display.warning(sentence)
+        told = list(found.told.values())
         client = told[0].client
+        uncovered = [host for host in hosts if not found.told[host].covers(host)]
+        # Whether everything of the contract is in the inventory can only be told by a run over all of it.
+        partial = self._partial(hosts, task_vars, subset)
+        everyone = {str(host) for host in task_vars["groups"]["all"]}
+        absent = [] if partial else sorted({*told[0].contract.hosts} - everyone)
+        population = sorted({*hosts, *absent} - {*uncovered})
+        if not population:
+            raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
         acting = [] if self._task.check_mode else arguments["acting"]
         _refuse_what_nobody_bought(acting, told)
         store = Store(state_dir(own, task_vars), client.id)
@@ -64,7 +75,9 @@ class ActionModule(ControlAction):
             client=client,
             started_at=iso(now),
             population=population,
-            partial=self._partial(population, task_vars, subset),
+            absent=absent,
+            uncovered=uncovered,
+            partial=partial,
             subset=subset,
             acting=acting,
             trigger=_trigger(),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
 DEFAULT_STATE_DIR = "state"
 
@@ -59,37 +59,6 @@ def state_dir(variables: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) ->
 def inventory(task_vars: Mapping[str, t.Any]) -> list[str]:
     """Return the inventory sources as they were given to -i."""
     return [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
-
-
-def settings_of(
-    hosts: Sequence[str], task_vars: Mapping[str, t.Any], sources: Sequence[str], now: float
-) -> dict[str, Settings]:
-    """Return what every host was told, all by one client; raise SettingsError with all mistakes at once."""
-    by_problem: dict[str, list[str]] = {}
-    found: dict[str, Settings] = {}
-    known_groups = {str(group) for group in task_vars["groups"]}
-    for host in hosts:
-        variables = task_vars["hostvars"][host]
-        own = [str(name) for name in variables if str(name).startswith("keepwell_")]
-        try:
-            told = {name: named(name, variables.__getitem__) for name in own}
-            groups = [str(group) for group in plain(variables.get("group_names") or [])]
-            found[host] = read(told, sources, now, groups, known_groups)
-        except SettingsError as exc:
-            for problem in exc.problems:
-                by_problem.setdefault(problem, []).append(host)
-    if by_problem:
-        raise SettingsError([f"{problem} [{_some(hosts)}]" for problem, hosts in by_problem.items()])
-    clients = {entry.client.id for entry in found.values()}
-    if len(clients) > 1:
-        names = ", ".join(sorted(clients))
-        raise SettingsError([f"One run is for one client, but these hosts belong to several: {names}."])
-    return found
-
-
-def _some(hosts: Sequence[str]) -> str:
-    shown = ", ".join(hosts[:3])
-    return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more hosts"
 
 
 class ControlAction(ActionBase):  # type: ignore[misc]

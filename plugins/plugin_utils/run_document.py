@@ -44,6 +44,8 @@ class RunHeader(Model):
     client: Client
     started_at: Timestamp
     population: list[str] = Field(description="every host that belongs to the run, whether it answers or not")
+    absent: list[str] = Field([], description="hosts of the contract that the inventory lacks: unknown")
+    uncovered: list[str] = Field([], description="hosts that no contract or plan covers: shown, not looked at")
     partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
     subset: list[str] = Field(["all"], description="probes that were asked for")
     acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")

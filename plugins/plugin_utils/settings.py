@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
@@ -22,15 +23,16 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _regi
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
     "keepwell_client",
+    "keepwell_contract",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
@@ -44,6 +46,7 @@ VARIABLES = (
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
+    "keepwell_tiers",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")
@@ -68,7 +71,13 @@ class Settings:
     probe_parameters: Mapping[str, Mapping[str, t.Any]]
     subset: Sequence[str]
     plan: ServicePlan | None
+    contract: Contract
     calendar: Calendar
+
+    def covers(self, host: str) -> bool:
+        """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
+        listed = not self.contract.hosts or host in self.contract.hosts
+        return listed and (self.plan is None or self.plan.covered)
 
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
@@ -101,7 +110,7 @@ def client(value: t.Any, sources: Sequence[str]) -> Client:
 def read(
     variables: Mapping[str, t.Any],
     sources: Sequence[str],
-    now: float,
+    at: float,
     groups: t.Collection[str] = (),
     known_groups: t.Collection[str] | None = None,
 ) -> Settings:
@@ -114,6 +123,10 @@ def read(
         for name in sorted(variables)
         if name.startswith("keepwell_") and name not in VARIABLES
     ]
+    try:
+        now(variables, at)
+    except SettingsError as exc:
+        problems += exc.problems
     owner = Client(id="unnamed", name="unnamed")
     chosen: Policy = {}
     try:
@@ -124,7 +137,7 @@ def read(
         chosen = policy.build([(name, variables.get(name)) for name in policy.LAYERS])
     except policy.PolicyError as exc:
         problems += exc.problems
-    waivers, wrong = exceptions.build(variables.get("keepwell_exceptions"), now)
+    waivers, wrong = exceptions.build(variables.get("keepwell_exceptions"), at)
     problems += wrong
     exposure = variables.get("keepwell_exposure") or "internet"
     if exposure not in EXPOSURES:
@@ -148,8 +161,14 @@ def read(
                 for key in value
                 if key not in known
             ]
-    bought, wrong = plan.build(variables.get("keepwell_plan"))
+    bought, wrong = plan.build(variables.get("keepwell_plan"), variables.get("keepwell_tiers"))
     problems += wrong
+    contract, wrong = plan.contract(variables.get("keepwell_contract"))
+    problems += wrong
+    if times.find_zone(owner.timezone) is None:
+        hint = nearest(owner.timezone, available_timezones())
+        problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
+        owner = owner.model_copy(update={"timezone": "UTC"})
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
     if problems:
@@ -162,6 +181,7 @@ def read(
         probe_parameters=parameters,
         subset=subset(variables.get("keepwell_subset")),
         plan=bought,
+        contract=contract,
         calendar=open_times,
     )
 

@@ -29,6 +29,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 OptionsT = t.TypeVar("OptionsT", bound=options.Options)
@@ -102,6 +103,8 @@ class ChoreAction(HostAction, t.Generic[JobT]):
         _validated, arguments = self.validate_argument_spec(self.ARGUMENTS)
         try:
             job = self._job(variables, plain(arguments))
+            if not job.settings.covers(job.host):
+                return {"changed": False, "skipped": True, "msg": NOT_COVERED}
             # A worker lives on when ansible-playbook is killed: with this its run stays open until the worker ends.
             with job.store.observing(job.run_id):
                 return self.work(job)
