@@ -44,7 +44,6 @@ class Cleaning(object):
             raise AgentError("no_scanner", "ClamAV is not installed here, or has no scanner (clamdscan or clamscan)")
         self._engine = engine
         self._limits = dict(care.request["scan"])
-        self._walk = None
         # Paths (text) of what this piece of work found and nothing was done about yet.
         self._fresh = []
 
@@ -55,8 +54,7 @@ class Cleaning(object):
         began = self._machine.now()
         walk = self._new_walk(asked["paths"], _ledger.resume_of(self._ledger, kinds))
         scan = _scanner.Scan(self._commands, self._engine, self._limits, self._tell)
-        self._walk = walk
-        scan.remember_clean()
+        scan.asked = frozenset(os.fsencode(path) for path in _ledger.open_paths(self._ledger))
         end = time.monotonic() + min(asked["seconds"], self._care.left())
         whole = scan.batches(walk.files(), lambda: end - time.monotonic())
         self._take_in(scan)
@@ -100,7 +98,8 @@ class Cleaning(object):
         now = self._machine.now()
         for found in scan.found:
             path = os.fsdecode(found["path"])
-            _ledger.found(self._ledger, found["name"], path, now, seen_by=self._request["run_id"])
+            known = {"seen_by": self._request["run_id"], "device": _device(path)}
+            _ledger.found(self._ledger, found["name"], path, now, **known)
             if path not in self._fresh:
                 self._fresh.append(path)
 
@@ -175,12 +174,14 @@ class Cleaning(object):
         self._adopt_from_log(paths)
         folders = sorted(set(os.path.dirname(path) for path in self._fresh))
         scan = _scanner.Scan(self._commands, self._engine, self._limits, self._tell)
-        scan.remember_clean()
+        scan.asked = frozenset(os.fsencode(path) for path in paths)
         beside = [path for folder in folders for path in _files_of(folder)]
         walk = self._new_walk(sorted(paths.union(beside)))
         end = time.monotonic() + min(_RESCAN_S, self._care.left())
         whole = scan.batches(walk.files(), lambda: end - time.monotonic())
-        gone = set(path for path in paths if _is_gone(path))
+        gone = set(
+            entry["path"] for entry in self._ledger["detections"].values() if entry["path"] in paths and _is_gone(entry)
+        )
         self._take_in(scan)
         closed = _ledger.looked(self._ledger, _texts(scan.clean), gone, self._machine.now())
         answer = self._counts(scan, walk, whole, None)
@@ -189,7 +190,7 @@ class Cleaning(object):
         answer["errors"] = scan.errors + len([line for line in walk.unreadable if "No such file" not in line])
         answer.update(closed=closed, open=len(_ledger.open_paths(self._ledger)))
         self._mark_log()
-        text = "%d detections are over, %d are open" % (len(closed), answer["open"])
+        text = "detections that are over: %d, open: %d" % (len(closed), answer["open"])
         if not whole:
             return dict(answer, result="failed", code="rescan_incomplete", text="not all was looked at again: " + text)
         return dict(answer, result="done", text=text)
@@ -201,7 +202,9 @@ class Cleaning(object):
             if path.startswith("/") and _LOST not in path and entry["id"] not in self._ledger["detections"]:
                 if self._ledger["log_marks"].get(entry["id"]) == entry["logged_at"]:
                     continue
-                _ledger.found(self._ledger, entry["name"], path, self._machine.now(), seen_by="clamd's log")
+                _ledger.found(
+                    self._ledger, entry["name"], path, self._machine.now(), seen_by="clamd's log", device=_device(path)
+                )
                 paths.add(path)
 
     def _logged(self):
@@ -222,15 +225,31 @@ def _files_of(folder):
         return []
 
 
-def _is_gone(path):
-    """True when there is no file by this name, and its folder says so."""
+def _is_gone(entry):
+    """True when there is no file by this name any more, on the filesystem on which it was found.
+
+    Where that is not mounted the file is only out of sight.
+    """
     try:
-        os.lstat(path)
+        os.lstat(entry["path"])
+        return False
     except FileNotFoundError:
-        return True
+        folder = os.path.dirname(entry["path"])
     except OSError:
         return False
-    return False
+    if entry.get("device") is None:
+        return os.path.isdir(folder)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.lstat(folder).st_dev == entry["device"]
+
+
+def _device(path):
+    """The filesystem of a file; None when it is gone already."""
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
 
 
 def _texts(paths):

@@ -7,7 +7,7 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _places, _quarantine
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _places, _vault
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _jobs
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
@@ -44,7 +44,7 @@ def status(machine, identifier):
 def _cut_off(machine, state, rebooted, how):
     """The end of work whose program did not live to write it down."""
     touched = state["phase"] in _TOUCHING or bool(state["results"])
-    taken = _quarantine.settle(machine) if "quarantine" in state["steps"] else []
+    taken = _vault.settle(machine) if "quarantine" in state["steps"] else []
     progress = state["progress"]
     so_far = "; it had scanned %d files, up to %s" % (progress["files"], progress["at"]) if "files" in progress else ""
     moved = ", ".join(_places.printable(entry["path"]) for entry in taken)
@@ -76,5 +76,5 @@ def clean(keep_days, now=None):
 def quarantined(machine):
     """What is in quarantine on this host."""
     names = ("id", "path", "sha256", "size", "owner", "mode", "signature", "run_id", "at", "folder", "state")
-    entries = [dict((name, entry[name]) for name in names) for entry in _quarantine.entries(machine)]
+    entries = [dict((name, entry[name]) for name in names) for entry in _vault.entries(machine)]
     return {"entries": [dict(entry, path=_places.printable(entry["path"])) for entry in entries]}

@@ -16,74 +16,18 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import base64
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed, _vault
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus._vault import Refused
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _mounts
 
-HOME = os.path.join(_folder.ROOT, "quarantine")
-# At the root of another filesystem: a file can only be moved within its own.
-_ELSEWHERE = ".keepwell-quarantine"
-_MANIFEST_END = ".json"
-_FILE_END = ".quarantined"
 _NOTE = "keepwell-quarantine.txt"
 _NOTE_TEXT = "Files in which malware was found, moved here by Keepwell. Do not open them.\n"
 _HEAD = 512
-_BLOCK = 1024 * 1024
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SET_ID = stat.S_ISUID | stat.S_ISGID
-
-
-class Refused(Exception):
-    """A file that is left where it is: a stable word, and why."""
-
-    def __init__(self, code, text):
-        super(Refused, self).__init__(text)
-        self.code = code
-        self.text = text
-
-
-def _open_folder(path):
-    """Descriptor of a folder, opened component by component without following a link. Raises Refused."""
-    descriptor = os.open("/", _FOLDER_FLAGS)
-    try:
-        for part in path.strip("/").split("/"):
-            if part:
-                deeper = os.open(part, _FOLDER_FLAGS, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = deeper
-    except OSError as exc:
-        os.close(descriptor)
-        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Refused("link", "a folder on its path is a link") from exc
-        if exc.errno == errno.ENOENT:
-            raise Refused("gone", "it is no longer there") from exc
-        raise
-    return descriptor
-
-
-@contextlib.contextmanager
-def opened(path):
-    """A folder as a descriptor, see ``_open_folder``."""
-    descriptor = _open_folder(path)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def digest(descriptor):
-    """SHA-256 of an open file, read from its beginning."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    total = hashlib.sha256()
-    for block in iter(lambda: os.read(descriptor, _BLOCK), b""):
-        total.update(block)
-    return total.hexdigest()
 
 
 def _same(before, after):
@@ -120,7 +64,7 @@ class Quarantine(object):
         if against:
             raise Refused(*against)
         folder, _slash, base = path.rpartition("/")
-        with opened(folder) as source:
+        with _vault.opened(folder) as source:
             descriptor = self._open(source, base)
             try:
                 status = os.fstat(descriptor)
@@ -141,7 +85,7 @@ class Quarantine(object):
     @staticmethod
     def _open(source, base):
         try:
-            return os.open(base, _FILE_FLAGS, dir_fd=source)
+            return os.open(base, _vault.FILE_FLAGS, dir_fd=source)
         except OSError as exc:
             if exc.errno == errno.ELOOP:
                 raise Refused("link", "it is a link by now") from exc
@@ -180,7 +124,7 @@ class Quarantine(object):
         return {
             "id": identifier,
             "path": path,
-            "sha256": digest(descriptor),
+            "sha256": _vault.digest(descriptor),
             "size": status.st_size,
             "uid": status.st_uid,
             "gid": status.st_gid,
@@ -201,12 +145,12 @@ class Quarantine(object):
     @contextlib.contextmanager
     def _home(self, device, path):
         """(descriptor, path) of the quarantine of a filesystem. Raises Refused when it cannot be one."""
-        place = HOME if _device(HOME, _folder.ROOT) == device else self._elsewhere(path)
+        place = _vault.HOME if _device(_vault.HOME, _folder.ROOT) == device else self._elsewhere(path)
         parent, _slash, base = place.rpartition("/")
-        with opened(parent or "/") as above:
+        with _vault.opened(parent or "/") as above:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(base, 0o700, dir_fd=above)
-            descriptor = os.open(base, _FOLDER_FLAGS, dir_fd=above)
+            descriptor = os.open(base, _vault.FOLDER_FLAGS, dir_fd=above)
         try:
             status = os.fstat(descriptor)
             if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o077:
@@ -222,13 +166,13 @@ class Quarantine(object):
         """The quarantine at the root of the filesystem that a path lies on."""
         mounts = _mounts.parse_mountinfo(self._machine.read("/proc/self/mountinfo") or "")
         best = max((mount["mount"] for mount in mounts if _allowed.within(path, mount["mount"])), key=len)
-        return os.path.join(best, _ELSEWHERE)
+        return os.path.join(best, _vault.ELSEWHERE)
 
     @staticmethod
     def _move(source, base, home, place, manifest, descriptor, status):
         """Write down what is about to happen, move the file, and see that it is the one that arrived."""
-        stored = manifest["id"] + _FILE_END
-        _folder.dump(place, manifest["id"] + _MANIFEST_END, manifest)
+        stored = manifest["id"] + _vault.FILE_END
+        _folder.dump(place, manifest["id"] + _vault.MANIFEST_END, manifest)
         try:
             os.rename(base, stored, src_dir_fd=source, dst_dir_fd=home)
         except OSError as exc:
@@ -244,7 +188,7 @@ class Quarantine(object):
         # Root's, and nobody can read or start it.
         os.fchown(descriptor, 0, 0)
         os.fchmod(descriptor, 0)
-        _folder.dump(place, manifest["id"] + _MANIFEST_END, dict(manifest, state="taken"))
+        _folder.dump(place, manifest["id"] + _vault.MANIFEST_END, dict(manifest, state="taken"))
         manifest["state"] = "taken"
 
 
@@ -260,7 +204,7 @@ def _put_away(home, stored, source, base, identifier):
 
 def _drop(home, identifier):
     with contextlib.suppress(OSError):
-        os.unlink(identifier + _MANIFEST_END, dir_fd=home)
+        os.unlink(identifier + _vault.MANIFEST_END, dir_fd=home)
 
 
 def _leave_note(home):
@@ -287,97 +231,3 @@ def _attributes(descriptor):
             return {}
         raise
     return dict((name, base64.b64encode(os.getxattr(descriptor, name)).decode("ascii")) for name in names)
-
-
-def homes(machine):
-    """Every folder for quarantine of this host."""
-    mounts = _mounts.parse_mountinfo(machine.read("/proc/self/mountinfo") or "")
-    local = [mount["mount"] for mount in mounts if _mounts.kind_of(mount) in ("disk", "memory")]
-    places = [HOME] + sorted(set(os.path.join(mount, _ELSEWHERE) for mount in local))
-    return [place for place in places if _is_ours(place)]
-
-
-def _is_ours(place):
-    try:
-        status = os.lstat(place)
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o077
-
-
-def entries(machine):
-    """The manifests of all that is in quarantine, oldest first."""
-    found = []
-    for place in homes(machine):
-        for name in os.listdir(place):
-            manifest = _folder.load(place, name) if name.endswith(_MANIFEST_END) else None
-            if manifest:
-                found.append(dict(manifest, folder=place))
-    return sorted(found, key=lambda entry: (entry["at"], entry["id"]))
-
-
-def settle(machine):
-    """Finish what a program that was killed left half done; returns the manifests of what it had taken."""
-    taken = []
-    for manifest in entries(machine):
-        if manifest["state"] != "taking":
-            continue
-        stored = os.path.join(manifest["folder"], manifest["id"] + _FILE_END)
-        if os.path.lexists(stored) and os.lstat(stored).st_ino == manifest["inode"]:
-            os.chown(stored, 0, 0, follow_symlinks=False)
-            os.chmod(stored, 0)
-            _folder.dump(manifest["folder"], manifest["id"] + _MANIFEST_END, dict(manifest, state="taken"))
-            taken.append(dict(manifest, state="taken"))
-        elif not os.path.lexists(stored):
-            os.unlink(os.path.join(manifest["folder"], manifest["id"] + _MANIFEST_END))
-    return taken
-
-
-def restore(machine, identifier):
-    """Put a file back to where it was, as it was: bytes, owner, mode, times, attributes. Raises AgentError.
-
-    Nothing is overwritten: when there is a file in its place, it stays in quarantine.
-    """
-    manifest = next((entry for entry in entries(machine) if entry["id"] == identifier), None)
-    if manifest is None:
-        raise AgentError("not_in_quarantine", "There is nothing in quarantine with the id %s." % identifier)
-    stored = identifier + _FILE_END
-    folder, _slash, base = manifest["path"].rpartition("/")
-    try:
-        with opened(manifest["folder"]) as home, opened(folder or "/") as target:
-            descriptor = os.open(stored, _FILE_FLAGS, dir_fd=home)
-            try:
-                _put_back(manifest, stored, base, home, target, descriptor)
-            finally:
-                os.close(descriptor)
-    except Refused as exc:
-        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.text)) from exc
-    except OSError as exc:
-        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.strerror)) from exc
-    return manifest
-
-
-def _put_back(manifest, stored, base, home, target, descriptor):
-    if digest(descriptor) != manifest["sha256"]:
-        raise Refused("changed", "what is in quarantine is not what was put there")
-    if os.fstat(descriptor).st_dev != os.fstat(target).st_dev:
-        raise Refused("no_quarantine", "its folder is on another filesystem by now")
-    try:
-        # A link does not replace what is there, a rename would.
-        os.link(stored, base, src_dir_fd=home, dst_dir_fd=target, follow_symlinks=False)
-    except FileExistsError:
-        raise Refused("in_the_way", "there is a file in its place") from None
-    try:
-        os.fchown(descriptor, manifest["uid"], manifest["gid"])
-        for name, value in sorted(manifest["xattrs"].items()):
-            os.setxattr(descriptor, name, base64.b64decode(value))
-        os.fchmod(descriptor, int(manifest["mode"], 8))
-        os.utime(descriptor, ns=(manifest["atime_ns"], manifest["mtime_ns"]))
-    except OSError:
-        # Half put back is not put back.
-        os.unlink(base, dir_fd=target)
-        os.fchown(descriptor, 0, 0)
-        os.fchmod(descriptor, 0)
-        raise
-    os.unlink(stored, dir_fd=home)
-    os.unlink(manifest["id"] + _MANIFEST_END, dir_fd=home)

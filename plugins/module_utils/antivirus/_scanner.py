@@ -18,7 +18,8 @@ _RESULT = re.compile(rb"^(?:OK|Empty file|Excluded|Symbolic link|Not supported f
 _FOUND = re.compile(rb"^(.*?)(?:\([0-9a-f]{32}:\d+\))? FOUND$")
 # A file that was removed between the walk and the scan is no error.
 _GONE = re.compile(rb"No such file or directory|Not a directory", re.IGNORECASE)
-_BATCH = 500
+# The daemon has its signatures in memory; without it every start loads them anew.
+_BATCHES = {"clamd": 500, "clamscan": 20000}
 _NAMES = 20
 _CONFIRM_S = 300.0
 # A name with one of these cannot be told in a list of files, a line each.
@@ -35,32 +36,30 @@ class Scan(object):
         self._progress = progress
         self.scanned = self.bytes = self.errors = self.gone = self.unanswered = 0
         self.found = []
-        self.clean = None
+        # Paths of which the caller wants to know whether they are clean, and those that are.
+        self.asked = frozenset()
+        self.clean = set()
         self.unreadable = []
         self.last = b""
         self._handed = {}
 
-    def remember_clean(self):
-        """From now on keep the paths that were found clean, for whoever wants to know of single files."""
-        self.clean = set()
-
     def batches(self, files, left):
         """Scan (path, size) pairs until there are no more or ``left()`` seconds are over; True when all were."""
         batch = []
-        # The daemon has its signatures in memory. Without it every start loads them anew, so all goes at once.
-        size = _BATCH if self._engine["scanner"] == "clamd" else None
+        size = _BATCHES[self._engine["scanner"]]
         for path, length in files:
             if left() <= 0:
                 return False
-            if _ODD.search(path):
-                if not self._odd(path, length, left()):
-                    return False
-                continue
-            batch.append((path, length))
-            if size and len(batch) >= size:
+            odd = _ODD.search(path)
+            if not odd:
+                batch.append((path, length))
+            # In the order of the walk, so that what comes after the last one scanned was not scanned.
+            if batch and (odd or len(batch) >= size):
                 if not self._batch(batch, left()):
                     return False
                 batch = []
+            if odd and not self._odd(path, length, left()):
+                return False
         return self._batch(batch, left()) if batch else True
 
     def _batch(self, batch, seconds):
@@ -137,7 +136,7 @@ class Scan(object):
         self.scanned += 1
         self.bytes += length
         self.last = path
-        if self.clean is not None:
+        if path in self.asked:
             self.clean.add(path)
 
     def _find(self, path, length, name):

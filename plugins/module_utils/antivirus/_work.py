@@ -18,8 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import (
     _engine,
     _ledger,
     _places,
-    _quarantine,
     _repair,
+    _vault,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
@@ -85,7 +85,7 @@ class Care(Work):
 
     def _settle(self):
         """Take in what an earlier program that was killed had moved."""
-        for manifest in _quarantine.settle(self.machine):
+        for manifest in _vault.settle(self.machine):
             entry = self.ledger["detections"].get(_ledger.key(manifest["signature"], manifest["path"]))
             if entry and entry["state"] == "open":
                 _ledger.acted(entry, "quarantined", manifest["id"], manifest["at"])
@@ -145,7 +145,7 @@ class Care(Work):
         return self._ready().rescan()
 
     def _restore(self):
-        manifest = _quarantine.restore(self.machine, self.request["restore"])
+        manifest = _vault.restore(self.machine, self.request["restore"])
         _ledger.restored(self.ledger, manifest["path"], _folder.now())
         names = ("id", "path", "sha256", "size", "uid", "gid", "owner", "mode", "mtime_ns", "signature")
         entry = dict(((name, manifest[name]) for name in names), path=_places.printable(manifest["path"]))

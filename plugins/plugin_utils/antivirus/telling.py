@@ -6,7 +6,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Definitions, Detected, ScanCounts
+from collections.abc import Callable, Sequence
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import (
+    AntivirusChange,
+    Definitions,
+    Detected,
+    ScanCounts,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
 
 
@@ -37,3 +44,17 @@ def detected_line(entry: Detected) -> str:
     if entry.outcome == "quarantined":
         return f"{where}: {entry.name}, in quarantine as {entry.quarantine_id}"
     return f"{where}: {entry.name}, {entry.outcome} in place: {entry.text}"
+
+
+def antivirus_facts(gettext_: Callable[[str], str], found: AntivirusChange) -> list[tuple[str, Sequence[str]]]:
+    """Return what only antivirus work has, as label and lines of a report."""
+    return [
+        (gettext_("Definitions"), [definitions_line(entry) for entry in found.definitions]),
+        (gettext_("Scanned"), [scan_line(found.scan)] if found.scan else []),
+        (gettext_("Looked at again"), [scan_line(found.rescan)] if found.rescan else []),
+        (gettext_("Detections"), [detected_line(entry) for entry in found.detections]),
+        (gettext_("Detections that are over"), found.cleared),
+        (gettext_("Not readable"), found.scan.unreadable if found.scan else []),
+        (gettext_("Services of antivirus"), [f"{unit}: {text}" for unit, text in found.repaired.items()]),
+        (gettext_("Put back"), [entry.path or entry.quarantine_id for entry in found.restored]),
+    ]

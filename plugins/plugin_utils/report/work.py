@@ -9,16 +9,11 @@ from __future__ import annotations
 import gettext
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import AntivirusChange
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling import (
-    definitions_line,
-    detected_line,
-    scan_line,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling import antivirus_facts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     ChangeRecord,
     Outcome,
@@ -239,29 +234,13 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),
         (gettext_("Services"), [f"{unit}: {what}" for unit, what in sorted(record.services.items())]),
         (gettext_("New findings"), record.findings_new),
-        *_antivirus(gettext_, record.antivirus),
+        *(antivirus_facts(gettext_, record.antivirus) if record.antivirus else []),
         (gettext_("Left half done"), record.half_done),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),
         (gettext_("Way back"), [record.rollback] if record.rollback else []),
         (gettext_("Limited by"), [record.bounded] if record.bounded else []),
         (gettext_("Plan"), [record.plan_hash[:HASH_SHOWN]] if record.plan_hash else []),
-    ]
-
-
-def _antivirus(gettext_: Callable[[str], str], found: AntivirusChange | None) -> list[tuple[str, Sequence[str]]]:
-    """Return what only antivirus work has, as facts."""
-    if found is None:
-        return []
-    return [
-        (gettext_("Definitions"), [definitions_line(entry) for entry in found.definitions]),
-        (gettext_("Scanned"), [scan_line(found.scan)] if found.scan else []),
-        (gettext_("Looked at again"), [scan_line(found.rescan)] if found.rescan else []),
-        (gettext_("Detections"), [detected_line(entry) for entry in found.detections]),
-        (gettext_("Detections that are over"), found.cleared),
-        (gettext_("Not readable"), found.scan.unreadable if found.scan else []),
-        (gettext_("Services of antivirus"), [f"{unit}: {text}" for unit, text in found.repaired.items()]),
-        (gettext_("Put back"), [entry.path or entry.quarantine_id for entry in found.restored]),
     ]
 
 

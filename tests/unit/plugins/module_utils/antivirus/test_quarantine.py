@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed, _owners, _quarantine
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed, _owners, _quarantine, _vault
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
@@ -47,7 +47,7 @@ class Place:
         self.confirms: list[int] = []
         self.meanwhile: Callable[[], None] = lambda: None
         monkeypatch.setattr(_folder, "ROOT", str(self.root))
-        monkeypatch.setattr(_quarantine, "HOME", str(self.home))
+        monkeypatch.setattr(_vault, "HOME", str(self.home))
 
     def quarantine(self, folders: t.Sequence[str] = ("/tmp",), archives: str = "report") -> _quarantine.Quarantine:
         return _quarantine.Quarantine(
@@ -72,7 +72,7 @@ class Place:
         return self.quarantine(**options).take(str(path), "Bad", ID)
 
     def refused(self, path: Path | str, **options: t.Any) -> str:
-        with pytest.raises(_quarantine.Refused) as caught:
+        with pytest.raises(_vault.Refused) as caught:
             self.quarantine(**options).take(str(path), "Bad", ID)
         return caught.value.code
 
@@ -108,14 +108,14 @@ def test_a_round_trip_restores_bytes_owner_mode_times_and_attributes(place: Plac
     assert stat.S_IMODE(place.home.stat().st_mode) == 0o700
     written = json.loads((place.home / f"{ID}.json").read_text())
     assert {"path", "sha256", "uid", "mode", "mtime_ns", "xattrs", "signature", "run_id", "at"} <= written.keys()
-    assert [entry["id"] for entry in _quarantine.entries(Machine())] == [ID]
-    _quarantine.restore(Machine(), ID)
+    assert [entry["id"] for entry in _vault.entries(Machine())] == [ID]
+    _vault.restore(Machine(), ID)
     after = path.stat()
     assert path.read_bytes() == BAD
     for name in ("st_ino", "st_uid", "st_gid", "st_mode", "st_mtime_ns"):
         assert getattr(after, name) == getattr(before, name), name
     assert os.getxattr(path, "user.origin") == b"the web\0"
-    assert not _quarantine.entries(Machine())
+    assert not _vault.entries(Machine())
 
 
 def test_a_restore_overwrites_nothing(place: Place) -> None:
@@ -123,7 +123,7 @@ def test_a_restore_overwrites_nothing(place: Place) -> None:
     place.take(path)
     path.write_bytes(b"new")
     with pytest.raises(AgentError, match="there is a file in its place"):
-        _quarantine.restore(Machine(), ID)
+        _vault.restore(Machine(), ID)
     assert path.read_bytes() == b"new"
     assert (place.home / f"{ID}.quarantined").exists()
 
@@ -134,13 +134,13 @@ def test_a_restore_follows_no_link(place: Place) -> None:
     path.parent.rmdir()
     path.parent.symlink_to(place.secret.parent)
     with pytest.raises(AgentError, match="a folder on its path is a link"):
-        _quarantine.restore(Machine(), ID)
+        _vault.restore(Machine(), ID)
     assert place.is_unharmed()
 
 
 def test_what_is_not_in_quarantine_cannot_be_restored(place: Place) -> None:
     with pytest.raises(AgentError, match="nothing in quarantine"):
-        _quarantine.restore(Machine(), ID)
+        _vault.restore(Machine(), ID)
 
 
 def test_a_link_in_the_place_of_the_file_is_left_alone(place: Place) -> None:
@@ -217,7 +217,7 @@ def test_a_file_in_which_nothing_is_found_any_more_stays(place: Place) -> None:
 
 def test_a_file_of_another_hash_stays(place: Place) -> None:
     path = place.file()
-    with pytest.raises(_quarantine.Refused) as caught:
+    with pytest.raises(_vault.Refused) as caught:
         place.quarantine().take(str(path), "Bad", ID, sha256="0" * 64)
     assert caught.value.code == "changed"
     assert path.exists()
@@ -333,8 +333,8 @@ def test_a_killed_program_leaves_nothing_half_done(place: Place) -> None:
     for identifier, path in ((ID, moved), (other, stays)):
         half = dict(manifest, id=identifier, state="taking", path=str(path))
         (place.home / f"{identifier}.json").write_text(json.dumps(half))
-    assert [entry["id"] for entry in _quarantine.settle(Machine())] == [ID]
-    assert [(entry["id"], entry["state"]) for entry in _quarantine.entries(Machine())] == [(ID, "taken")]
+    assert [entry["id"] for entry in _vault.settle(Machine())] == [ID]
+    assert [(entry["id"], entry["state"]) for entry in _vault.entries(Machine())] == [(ID, "taken")]
     assert stays.exists()
 
 
@@ -361,13 +361,13 @@ def test_racing_for_seconds_never_moves_the_wrong_file(place: Place) -> None:
             try:
                 place.quarantine().take(str(path), "Bad", f"{ID[:-3]}{number:03d}")
                 taken += 1
-            except _quarantine.Refused as exc:
+            except _vault.Refused as exc:
                 codes.add(exc.code)
     finally:
         over.set()
         attacker.join()
     assert place.secret.read_bytes() == SECRET
     assert stat.S_IMODE(place.secret.stat().st_mode) == 0o600
-    for manifest in _quarantine.entries(Machine()):
+    for manifest in _vault.entries(Machine()):
         assert Path(manifest["folder"], manifest["id"] + ".quarantined").read_bytes() == BAD
     assert codes, f"{taken} taken and never a race: the attacker did nothing"
