@@ -20,7 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import (
     _scanner,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav_detections
 
 _SAVE_S = 2.0
 _RESCAN_S = 1800.0
@@ -210,7 +210,7 @@ class Cleaning(object):
     def _logged(self):
         path = self._engine["log"]
         text = self._machine.tail(path, _LOG_SIZE) if path else None
-        return _clamav.logged_detections(text or "")
+        return _clamav_detections.logged_detections(text or "")
 
     def _mark_log(self):
         """Note up to where clamd's log is accounted for: an entry after it is a new one."""

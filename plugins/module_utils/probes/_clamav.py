@@ -8,24 +8,21 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import calendar
-import hashlib
-import json
 import re
 import time
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav_detections
 
 CONFIGURATIONS = ("/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf", "/usr/local/etc/clamd.conf")
 UPDATER_CONFIGURATIONS = ("/etc/clamav/freshclam.conf", "/etc/freshclam.conf", "/usr/local/etc/freshclam.conf")
 SOCKETS = ("/run/clamav/clamd.ctl", "/run/clamd.scan/clamd.sock", "/run/clamd/clamd.sock", "/var/run/clamav/clamd.sock")
 DATABASE_FOLDER = "/var/lib/clamav"
 UPDATER_LOG = "/var/log/clamav/freshclam.log"
-# What Keepwell's own scans found, and what became of it.
-LEDGER = "/var/lib/keepwell/antivirus/ledger.json"
 # What ClamAV itself takes first when a database lies there in several forms.
 DATABASE_FORMS = ("cld", "cvd", "cud")
 DATABASES = ("daily", "main", "bytecode")
 HEADER_SIZE = 512
 LOG_SIZE = 16384
-DETECTION_CAP = 50
 COMMANDS = ("clamd", "clamscan", "clamdscan", "freshclam", "clamonacc")
 UNITS = (
     "clamav-daemon.service",
@@ -38,7 +35,6 @@ UNITS = (
     "clamonacc.service",
 )
 _VERSION = re.compile(r"^ClamAV ([\w.+~-]+)(?:/(\d+)/(.*))?$")
-_FOUND = re.compile(r"^(?:(.{24}) -> )?(.+): (\S+?)(?:\([0-9a-f]+:\d+\))? FOUND$")
 _OUTDATED = re.compile(r"Local version: (\S+) Recommended version: (\S+)")
 _REFUSED = re.compile(
     r"\b(?:HTTP|response|code:?|error|returned)\b[^\n]{0,40}\b(403|429)\b"
@@ -59,7 +55,7 @@ def observe(machine, processes, units):
     running = True if loaded else ("clamd" in processes if processes is not None else _active(units))
     watched = settings.get("OnAccessIncludePath", []) + settings.get("OnAccessMountPath", [])
     daily = databases.get("daily")
-    ledger = read_ledger(machine)
+    ledger = _clamav_detections.read_ledger(machine)
     return {
         "product": "ClamAV",
         "kind": "av",
@@ -89,7 +85,7 @@ def observe(machine, processes, units):
         "last_quick": ((ledger or {}).get("scans") or {}).get("quick"),
         "last_full": ((ledger or {}).get("scans") or {}).get("full"),
         "exclusions": settings.get("ExcludePath", []) + settings.get("OnAccessExcludePath", []),
-        "detections": _detections(machine, settings, ledger),
+        "detections": _clamav_detections.detections(machine, last_of(settings, "LogFile"), ledger),
     }
 
 
@@ -249,95 +245,3 @@ def parse_updater_log(text):
         "refused": refused,
         "recommended_version": recommended,
     }
-
-
-def _detections(machine, settings, ledger):
-    """Detections that Keepwell's ledger or clamd's log know; None when neither can be read.
-
-    ClamAV keeps no state of what became of a file. The ledger does for what Keepwell itself scanned, and it notes up
-    to where clamd's log is accounted for.
-    """
-    path = last_of(settings, "LogFile")
-    text = machine.tail(path, LOG_SIZE * 4, source="clamd log") if path else None
-    if text is None and ledger is None:
-        return None
-    marks = (ledger or {}).get("log_marks") or {}
-    kept = [_from_ledger(entry) for _id, entry in sorted(((ledger or {}).get("detections") or {}).items())]
-    known = set(entry["id"] for entry in kept if entry["active"])
-    logged = [
-        entry
-        for entry in parse_detections(text or "")
-        if entry["id"] not in known and (entry["id"] not in marks or marks[entry["id"]] != entry["logged_at"])
-    ]
-    again = set(entry["id"] for entry in logged)
-    return [entry for entry in kept if entry["id"] not in again][-DETECTION_CAP:] + logged
-
-
-def read_ledger(machine):
-    """What Keepwell's own antivirus work wrote down on this host; None when there is nothing, or not for this user."""
-    text = machine.read(LEDGER, source="ledger")
-    if text is None:
-        return None
-    try:
-        found = json.loads(text)
-        if not isinstance(found["detections"], dict) or not isinstance(found["scans"], dict):
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        machine.note("ledger", "error", "%s is not what Keepwell wrote there" % LEDGER)
-        return None
-    return found
-
-
-def _from_ledger(entry):
-    acted = entry.get("acted") or {}
-    return {
-        "id": entry["id"],
-        "name": entry["name"],
-        "severity": None,
-        "first_seen": entry["first_seen"],
-        "last_change": entry.get("cleared_at") or acted.get("at") or entry["last_seen"],
-        "logged_at": None,
-        "action_ok": True if acted else None,
-        "active": entry["state"] != "cleared",
-        "path_hash": entry["path_hash"],
-        "acted": acted.get("what"),
-        "why": entry.get("why") or "",
-    }
-
-
-def logged_detections(text):
-    """Every file in clamd's log in which something was found, with the last time: [{id, name, path, logged_at}]."""
-    found = {}
-    for line in text.splitlines():
-        match = _FOUND.match(line)
-        if match:
-            logged_at, path, name = match.groups()
-            key = "%s/%s" % (name, _hashed(path))
-            found.pop(key, None)
-            found[key] = {"id": key, "name": name, "path": path, "logged_at": logged_at}
-    return list(found.values())
-
-
-def _hashed(path):
-    return hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def parse_detections(text):
-    """Detections in clamd's log, newest last. The path is personal data: only its SHA-256 is kept (16 digits).
-
-    The log's own time has no zone: it is kept as the text it is.
-    """
-    return [
-        {
-            "id": entry["id"],
-            "name": entry["name"],
-            "severity": None,
-            "first_seen": None,
-            "last_change": None,
-            "logged_at": entry["logged_at"],
-            "action_ok": None,
-            "active": None,
-            "path_hash": entry["id"].rpartition("/")[2],
-        }
-        for entry in logged_detections(text)
-    ][-DETECTION_CAP:]
