@@ -93,11 +93,19 @@ def reload(machine, where):
 
 
 def fingerprint(machine, folder):
-    """What lies in the folder of the databases: name -> [size, time]."""
+    """What lies in the folder of the databases: name -> head of a database, or [size, time] of another file.
+
+    The same database fetched once more is no other one.
+    """
     found = {}
     for name in machine.listdir(folder):
-        entry = machine.stat("%s/%s" % (folder, name))
-        if entry and entry["kind"] == "file" and name.rpartition(".")[2] not in ("dat", "log", "tmp"):
+        path, form = "%s/%s" % (folder, name), name.rpartition(".")[2]
+        entry = machine.stat(path)
+        if not entry or entry["kind"] != "file" or form in ("dat", "log", "tmp"):
+            continue
+        if form in _clamav.DATABASE_FORMS:
+            found[name] = (machine.read_bytes(path, limit=_clamav.HEADER_SIZE) or b"").decode("latin-1")
+        else:
             found[name] = [entry["size"], entry["mtime"]]
     return found
 
