@@ -29,6 +29,9 @@ class ActionModule(AntivirusAction):
         if record.outcome == "running":
             said = outcome.sentence(record)
             record.outcome, record.text = "done", f"{said[:1].upper()}{said[1:]}."
+        elif record.outcome == "planned":
+            record.outcome, record.code = "refused", "not_begun"
+            record.text = "The work was not begun: a step before it ended with an error. See the run's output."
         self._write_detections(job)
         if record.transaction and record.outcome != "lost":
             self._tell_host(job, record)
