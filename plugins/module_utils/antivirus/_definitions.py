@@ -134,7 +134,7 @@ def _reason(text):
     if refused:
         return "the server turned this host away (%d, %s)" % (refused, _REFUSED[refused])
     lines = [line.strip() for line in text.splitlines() if _ERROR.match(line.strip())]
-    return lines[-1][:200] if lines else ""
+    return lines[0][:200] if lines else ""
 
 
 def _load(machine, engine):
