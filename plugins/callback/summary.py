@@ -47,7 +47,7 @@ WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
 GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
 # How the line of a chore begins.
-TITLES = {"patching": "Patching", "backup_verification": "Tests"}
+TITLES = {"patching": "Patching", "antivirus": "Antivirus", "backup_verification": "Tests"}
 # Where the stable word of an outcome is not the one to say.
 WORDS = {"rolled_back": "rolled back", "skipped": "kept back", "running": "cut off", "nothing": "with nothing to do"}
 COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling import antivirus_facts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     ChangeRecord,
     Outcome,
@@ -236,6 +237,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),
         (gettext_("Services"), [f"{unit}: {what}" for unit, what in sorted(record.services.items())]),
         (gettext_("New findings"), record.findings_new),
+        *(antivirus_facts(gettext_, record.antivirus) if record.antivirus else []),
         (gettext_("Left half done"), record.half_done),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),

@@ -44,11 +44,13 @@ class System:
     suite: str
     name: str
     packages: str = ""
+    # What is done to it at the end, besides what is done to all.
+    hooks: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         """What mmdebstrap is told, up to the mirror."""
         include = ",".join(part for part in (_COMMON, self.packages) if part)
-        hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
+        hooks = [f"--customize-hook={hook}" for hook in (*_HOOKS, *self.hooks)]
         return [
             "mmdebstrap",
             "--quiet",
@@ -83,12 +85,20 @@ _BACKUP = "restic,borgbackup,postgresql,mariadb-server,zstd"
 # Two systems, because Debian's dnf-plugins-core refuses to live beside zypper.
 _DNF = System("bookworm", "dnf", "dnf,python3-dnf,dnf-plugins-core,rpm")
 _ZYPPER = System("bookworm", "zypper", "zypper,rpm")
+# ClamAV as Debian has it, without databases; freshclam would go to the vendor's servers as soon as it can.
+_CLAMAV = System(
+    "bookworm",
+    "clamav",
+    "clamav,clamav-daemon,clamav-freshclam,clamdscan,dnsmasq-base,attr",
+    ('chroot "$1" systemctl mask clamav-freshclam.service',),
+)
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("debian-11", System("bullseye", "bullseye"), "debian", "apt"),
         Kind("debian-12", System("bookworm", "bookworm"), "debian", "apt"),
         Kind("debian-13", System("trixie", "trixie"), "debian", "apt"),
+        Kind("debian-12-clamav", _CLAMAV, "debian", "apt"),
         Kind("debian-12-backup", System("bookworm", "bookworm-backup", _BACKUP), "debian", "apt"),
         Kind("debian-13-backup", System("trixie", "trixie-backup", _BACKUP), "debian", "apt"),
         Kind("el9-emulation", _DNF, "el9-emulation", "rpm", emulation=True),
