@@ -39,7 +39,7 @@ def target(folder: Path, **more: t.Any) -> dict[int, _account.Target]:
 
 def walk(
     root: Path,
-    path: str = "/tmp",  # noqa: S108
+    path: str = "/tmp",
     *,
     act: bool = True,
     selector: t.Any = None,
