@@ -17,7 +17,7 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [patching]
+    choices: [disk_cleanup, patching]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
@@ -34,6 +34,7 @@ attributes:
 seealso:
   - module: keepwell.fleet.patch_plan
   - module: keepwell.fleet.patch_apply
+  - module: keepwell.fleet.disk_cleanup
 """
 
 EXAMPLES = r"""
@@ -53,9 +54,10 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _agent as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-CHORES = {"patching": patching}
+CHORES = {"disk_cleanup": disk_cleanup, "patching": patching}
 
 
 def main():

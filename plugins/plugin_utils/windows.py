@@ -103,7 +103,9 @@ class Terms(_Part):
     start: t.Annotated[datetime.time, BeforeValidator(_time_of_day)]
     duration: t.Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=7 * DAY)]
     cutoff: t.Annotated[float, BeforeValidator(_seconds)] = 0.0
-    allow: t.Annotated[tuple[t.Literal["patch", "reboot"], ...], BeforeValidator(_words), Field(min_length=1)]
+    allow: t.Annotated[
+        tuple[t.Literal["patch", "reboot", "disk_cleanup"], ...], BeforeValidator(_words), Field(min_length=1)
+    ]
 
     @model_validator(mode="after")
     def _some_time_is_left(self) -> t.Self:
@@ -161,7 +163,7 @@ class Decision(t.NamedTuple):
 
 
 def is_open(windows: Sequence[Window], now: float, needed_s: float, what: str) -> Decision:
-    """Return whether work of a kind (``patch``, ``reboot``) that takes ``needed_s`` seconds may begin now."""
+    """Return whether work of a kind (``patch``, ``reboot``, ...) that takes ``needed_s`` seconds may begin now."""
     allowing = [window for window in windows if what in window.terms.allow]
     if not allowing:
         which = "allows it" if windows else "is declared (keepwell_windows)"
