@@ -143,6 +143,7 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
         return
     refused = state.get("outcome") == "refused"
     touched = any(rule.done and rule.done.files for rule in part.rules)
+    touched = touched or any(growth.outcome == "done" for growth in part.growth)
     job.step(record, step, "skipped" if refused else "failed", text, since)
     record.outcome = "refused" if refused and not touched else "failed"
     record.code, record.text = str(state.get("code") or "failed"), text

@@ -92,7 +92,9 @@ def _clean(text: str) -> _account.Account:
     items, problems = parse(text)
     assert not problems
     account = _account.Account("temporary_files")
-    for path, item in _tmpfiles.roots(items, lambda pattern: [str(p) for p in Path("/").glob(pattern[1:])], ["/tmp", "/var/tmp"]):
+    for path, item in _tmpfiles.roots(
+        items, lambda pattern: [str(p) for p in Path("/").glob(pattern[1:])], ["/tmp", "/var/tmp"]
+    ):
         selector = _tmpfiles.Selector(item, items, time.time())
         once = walk(Path("/tmp"), path, selector=selector, targets=target(Path(path)), kind=_engine.Walk)
         account.files += once.files
@@ -101,10 +103,23 @@ def _clean(text: str) -> _account.Account:
     return account
 
 
-TREE = (
-    "old/a old/b young/a mixed/old mixed/young deep/1/2/3/old keep/old keep/sub/old x-app/old x-app/sub/old "
-    ".hidden/old one two three.log dot.d/.old"
-).split()
+TREE = [
+    "old/a",
+    "old/b",
+    "young/a",
+    "mixed/old",
+    "mixed/young",
+    "deep/1/2/3/old",
+    "keep/old",
+    "keep/sub/old",
+    "x-app/old",
+    "x-app/sub/old",
+    ".hidden/old",
+    "one",
+    "two",
+    "three.log",
+    "dot.d/.old",
+]
 
 
 def _make(folder: Path) -> None:
