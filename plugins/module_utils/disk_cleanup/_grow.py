@@ -16,8 +16,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _space
 
 _RESCAN = "/sys/block/%s/device/rescan"
-# What the filesystem itself needs may differ from its device by that much.
-_SLACK_BYTES = 16 * 1024 * 1024
+# A filesystem ends at a whole group of blocks; less than that is no room.
+_LEAST_BYTES = 16 * 1024 * 1024
 
 
 def plan(machine, wanted):
@@ -77,9 +77,8 @@ def _partition(machine, mount, device, wanted):
 
 
 def _disk(machine, mount, device, wanted):
-    size = _space.measure(mount["mount"])["size_bytes"]
-    # The filesystem's own tables are part of its device and not of its size.
-    if device["size_bytes"] - size < max(_SLACK_BYTES, device["size_bytes"] // 10):
+    size = facts.filesystem_bytes(machine, mount, device)
+    if device["size_bytes"] - size < _LEAST_BYTES:
         raise facts.Refused("no_room", "%s is as large as its disk %s." % (mount["mount"], device["path"]))
     return {"from_bytes": size, "to_bytes": device["size_bytes"], "steps": []}
 

@@ -95,6 +95,21 @@ def check_health(machine, mount, device):
             raise Refused("raid", "The RAID %s is degraded or being rebuilt." % array["name"])
 
 
+def filesystem_bytes(machine, mount, device):
+    """How much of its device a filesystem uses, its own tables included. Raises Refused."""
+    if mount["fstype"] == "ext4":
+        output = machine.run(["tune2fs", "-l", device["path"]], timeout=10)
+        blocks = re.search(r"^Block count:\s+(\d+)$", output.out, re.MULTILINE)
+        unit = re.search(r"^Block size:\s+(\d+)$", output.out, re.MULTILINE)
+    else:
+        output = machine.run(["xfs_info", mount["mount"]], timeout=10)
+        blocks = re.search(r"^data\s.*blocks=(\d+)", output.out, re.MULTILINE)
+        unit = re.search(r"^data\s.*bsize=(\d+)", output.out, re.MULTILINE)
+    if not (blocks and unit):
+        raise Refused("fs_unknown", "The size of %s cannot be read: %s." % (mount["mount"], output.err.strip()))
+    return int(blocks.group(1)) * int(unit.group(1))
+
+
 def volume(machine, device):
     """LVM's numbers of the volume beneath a filesystem: {"lv", "vg"}. Raises Refused for what stands against it."""
     volumes = _report(machine, "lvs", "lv", _LV, device["path"])
