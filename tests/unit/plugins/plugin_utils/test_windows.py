@@ -163,7 +163,7 @@ def test_the_next_opening_that_is_told_is_one(zone: str, day: datetime.date, min
             "keepwell_windows.w.rule: should be a mapping with one of: weekly, once.",
         ),
         ({"w": terms(allow=[])}, "keepwell_windows.w.allow: Value should have at least 1 item after validation, not 0."),
-        ({"w": terms(allow="reboots")}, "keepwell_windows.w.allow.0: Input should be 'patch' or 'reboot'."),
+        ({"w": terms(allow="reboots")}, "keepwell_windows.w.allow.0: Input should be 'patch', 'reboot' or 'disk_cleanup'."),
         ({"w": terms(durration="1h")}, "keepwell_windows.w.durration: Extra inputs are not permitted. Did you mean 'duration'?"),
     ],
 )  # fmt: skip
