@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 # What a host sent (not yet checked), and when it was asked and had answered.
@@ -64,7 +65,10 @@ class ActionModule(HostAction):
         told = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         now, simulated = settings.now(told, time.time())
-        chosen = settings.read(told, sources, now)
+        groups = [str(group) for group in plain(task_vars.get("group_names") or [])]
+        chosen = settings.read(told, sources, now, groups)
+        if not chosen.covers(host):
+            return {"changed": False, "skipped": True, "host": host, "msg": NOT_COVERED}
         subset = settings.subset(arguments["subset"])
         found = current_run(state_dir(told, task_vars), this_process())
         if found is None:
@@ -87,7 +91,7 @@ class ActionModule(HostAction):
                 run_id=run_id,
                 client=store.client_id,
                 host=host,
-                groups=[str(group) for group in plain(task_vars.get("group_names") or [])],
+                groups=groups,
                 now=now if simulated else time.time(),
                 policy=chosen.policy,
                 waivers=chosen.waivers,

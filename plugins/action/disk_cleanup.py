@@ -12,6 +12,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import enter
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import guards, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import (
     Cleanup,
@@ -63,7 +64,7 @@ class ActionModule(CleanupAction):
             job.save(record)
             return _result(record, stop.text)
         if job.options.window or job.options.disturbs:
-            record.window = guards.window(job).name
+            enter(record, guards.window(job))
         try:
             return self._carry_out(job, record)
         except AnsibleConnectionFailure as exc:

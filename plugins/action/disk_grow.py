@@ -13,6 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import enter
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import guards, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import GrowthPart
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.work import (
@@ -118,7 +119,7 @@ class ActionModule(CleanupAction):
             # One record, two pieces of work: the end of the first is in it by now.
             self.ask({"operation": "recorded", "id": earlier}, job.task_vars)
         record.outcome, record.transaction = "running", new_run_id(job.now())
-        record.window = guards.window(job).name
+        enter(record, guards.window(job))
         job.save(record)
         request = {
             "operation": "start",

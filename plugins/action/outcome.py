@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name, load
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 
 
 class ActionModule(ControlAction):
@@ -30,13 +31,17 @@ class ActionModule(ControlAction):
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return ok, ``unreachable`` for a host that was not reached, or fail for one that is too bad."""
         host = str(task_vars["inventory_hostname"])
-        path = Path(arguments["evidence"]) / "hosts" / f"{host_file_name(host)}.json"
+        evidence = Path(arguments["evidence"])
+        path = evidence / "hosts" / f"{host_file_name(host)}.json"
+        # Recording a run leaves none of its hosts without evidence.
+        if path.parent.is_dir() and not path.exists():
+            return {"changed": False, "skipped": True, "msg": NOT_COVERED}
         result = load(HostEvidence, path).result
         if not result.contact.reached:
             reason = result.contact.reason
             kind = "unreachable" if reason.startswith("not reachable") else "failed"
             return {"changed": False, kind: True, "msg": reason}
-        wrong = _change(Path(arguments["evidence"]) / "changes", host)
+        wrong = _change(evidence / "changes", host)
         if wrong:
             return wrong
         limit = arguments["fail_on"]

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, enter
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, guards, transaction
@@ -43,7 +43,7 @@ class ActionModule(PatchAction):
         stop = guards.first(job, plan)
         if plan is None or stop is not None:
             return self._stay(job, record, stop or Stop("nothing", "", "nothing to do"))
-        record.window = guards.window(job).name
+        enter(record, guards.window(job))
         try:
             baseline.take(self, job)
             return self._carry_out(job, record, plan)

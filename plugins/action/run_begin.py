@@ -18,12 +18,11 @@ import yaml
 from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
+    inventory,
     keepwell_variables,
-    named,
-    plain,
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
@@ -33,6 +32,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
 
@@ -49,14 +49,24 @@ class ActionModule(ControlAction):
         """Return the run's id, its population, and what interrupted runs were found."""
         own = keepwell_variables(self._templar, task_vars)
         now, simulated = settings.now(own, time.time())
-        sources = [
-            os.path.abspath(source) if os.path.exists(source) else source for source in self._inventory(task_vars)
-        ]
-        population = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
+        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
+        hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
         refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
-        told = self._check_all(population, task_vars, sources, now)
+        found = validation.look(task_vars, sources, hosts, now)
+        found.refuse()
+        for sentence in found.warnings:
+            self._display.warning(sentence)
+        told = list(found.told.values())
         client = told[0].client
+        uncovered = [host for host in hosts if not found.told[host].covers(host)]
+        # Whether everything of the contract is in the inventory can only be told by a run over all of it.
+        partial = self._partial(hosts, task_vars, subset)
+        everyone = {str(host) for host in task_vars["groups"]["all"]}
+        absent = [] if partial else sorted({*told[0].contract.hosts} - everyone)
+        population = sorted({*hosts, *absent} - {*uncovered})
+        if not population:
+            raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
         acting = [] if self._task.check_mode else arguments["acting"]
         _refuse_what_nobody_bought(acting, told)
         store = Store(state_dir(own, task_vars), client.id)
@@ -65,7 +75,9 @@ class ActionModule(ControlAction):
             client=client,
             started_at=iso(now),
             population=population,
-            partial=self._partial(population, task_vars, subset),
+            absent=absent,
+            uncovered=uncovered,
+            partial=partial,
             subset=subset,
             acting=acting,
             trigger=_trigger(),
@@ -77,6 +89,7 @@ class ActionModule(ControlAction):
             },
             git_commit=_git_commit(str(task_vars.get("playbook_dir", "."))),
             simulated_now=simulated,
+            holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
         interrupted = runs.begin(store, header, now)
@@ -89,33 +102,6 @@ class ActionModule(ControlAction):
             "partial": header.partial,
             "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",
         }
-
-    @staticmethod
-    def _inventory(task_vars: dict[str, t.Any]) -> list[str]:
-        return [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
-
-    def _check_all(
-        self, population: list[str], task_vars: dict[str, t.Any], sources: list[str], now: float
-    ) -> list[settings.Settings]:
-        """Return what every host was told, all by one client; raise SettingsError with all mistakes at once."""
-        by_problem: dict[str, list[str]] = {}
-        found: list[settings.Settings] = []
-        for host in population:
-            variables = task_vars["hostvars"][host]
-            own = [str(name) for name in variables if str(name).startswith("keepwell_")]
-            try:
-                told = {name: named(name, variables.__getitem__) for name in own}
-                found.append(settings.read(told, sources, now))
-            except settings.SettingsError as exc:
-                for problem in exc.problems:
-                    by_problem.setdefault(problem, []).append(host)
-        if by_problem:
-            raise settings.SettingsError([f"{problem} [{_some(hosts)}]" for problem, hosts in by_problem.items()])
-        clients = {entry.client.id for entry in found}
-        if len(clients) > 1:
-            names = ", ".join(sorted(clients))
-            raise settings.SettingsError([f"One run is for one client, but these hosts belong to several: {names}."])
-        return found
 
     def _partial(self, population: list[str], task_vars: dict[str, t.Any], subset: list[str]) -> list[str]:
         """Return why this run does not cover everything."""
@@ -141,11 +127,6 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
                 for chore in missing
             ]
         )
-
-
-def _some(hosts: list[str]) -> str:
-    shown = ", ".join(hosts[:3])
-    return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more hosts"
 
 
 def _trigger() -> Trigger:

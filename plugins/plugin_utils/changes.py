@@ -87,6 +87,7 @@ class ChangeRecord(HostDocument):
     approver: str = ""
     ticket: str = ""
     window: str = Field("", description="name of the window it was done in")
+    emergency: str = Field("", description="who answers for work outside of windows, and why; empty inside of them")
     ring: int | None = None
     lane: t.Literal["normal", "emergency"] = "normal"
     steps: list[Step] = []

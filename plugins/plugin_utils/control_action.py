@@ -56,6 +56,11 @@ def state_dir(variables: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) ->
     return os.path.abspath(os.path.join(base, os.path.expanduser(str(given or DEFAULT_STATE_DIR))))
 
 
+def inventory(task_vars: Mapping[str, t.Any]) -> list[str]:
+    """Return the inventory sources as they were given to -i."""
+    return [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
+
+
 class ControlAction(ActionBase):  # type: ignore[misc]
     """An action that never touches the host it runs for. Subclasses implement ``work``."""
 

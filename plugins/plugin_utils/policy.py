@@ -31,12 +31,17 @@ class PolicyError(ValueError):
         self.problems = problems
 
 
+# More allowed words than this are no help.
+_TELLABLE = 60
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the closest allowed word, and what is allowed when that is short or unclear."""
     names = sorted(allowed)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    everything = f" Allowed: {', '.join(names) or 'none'}." if not close or len(names) <= 3 else ""
+    some = len(names) <= _TELLABLE and (not close or len(names) <= 3)
+    everything = f" Allowed: {', '.join(names) or 'none'}." if some else ""
     return hint + everything
 
 

@@ -44,6 +44,8 @@ class RunHeader(Model):
     client: Client
     started_at: Timestamp
     population: list[str] = Field(description="every host that belongs to the run, whether it answers or not")
+    absent: list[str] = Field([], description="hosts of the contract that the inventory lacks: unknown")
+    uncovered: list[str] = Field([], description="hosts that no contract or plan covers: shown, not looked at")
     partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
     subset: list[str] = Field(["all"], description="probes that were asked for")
     acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")
@@ -52,6 +54,7 @@ class RunHeader(Model):
     versions: dict[str, str] = {}
     git_commit: str | None = None
     simulated_now: bool = False
+    holidays: dict[str, str] = Field({}, description="days on which work is kept back soon, as they were known then")
     process: dict[str, t.Any] = Field({}, description="controller process, to tell a running from an interrupted run")
 
 

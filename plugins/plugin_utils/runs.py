@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import is_alive
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
 
+ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
 
@@ -106,8 +107,9 @@ def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
     for host in header.population:
         result = answered.get(host)
         if result is None:
+            reason = ABSENT if host in header.absent else NO_EVIDENCE
             judging = assessment.Judging(header.run_id, header.client.id, host, (), now, defaults, subset=header.subset)
-            evidence = assessment.judge_silence(judging, Contact(reached=False, reason=NO_EVIDENCE))
+            evidence = assessment.judge_silence(judging, Contact(reached=False, reason=reason))
             result = evidence.result
             store.write_host(evidence)
         hosts.append(result)

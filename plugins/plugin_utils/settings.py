@@ -15,25 +15,30 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy, windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import Window
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 VARIABLES = (
     *policy.LAYERS,
+    *calendar.VARIABLES,
     "keepwell_client",
+    "keepwell_contract",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
     "keepwell_hosts",
     "keepwell_lab",
+    "keepwell_next",
     "keepwell_now",
     "keepwell_plan",
     "keepwell_probes",
@@ -41,7 +46,7 @@ VARIABLES = (
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
-    "keepwell_windows",
+    "keepwell_tiers",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")
@@ -66,7 +71,13 @@ class Settings:
     probe_parameters: Mapping[str, Mapping[str, t.Any]]
     subset: Sequence[str]
     plan: ServicePlan | None
-    windows: Sequence[Window]
+    contract: Contract
+    calendar: Calendar
+
+    def covers(self, host: str) -> bool:
+        """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
+        listed = not self.contract.hosts or host in self.contract.hosts
+        return listed and (self.plan is None or self.plan.covered)
 
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
@@ -96,13 +107,26 @@ def client(value: t.Any, sources: Sequence[str]) -> Client:
         raise SettingsError(problems) from exc
 
 
-def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> Settings:
-    """Return the settings that a host's variables make. Raises SettingsError with every mistake at once."""
+def read(
+    variables: Mapping[str, t.Any],
+    sources: Sequence[str],
+    at: float,
+    groups: t.Collection[str] = (),
+    known_groups: t.Collection[str] | None = None,
+) -> Settings:
+    """Return the settings that the variables of a host in these groups make.
+
+    ``known_groups`` are those of the inventory, where they are known. Raises SettingsError with every mistake at once.
+    """
     problems: list[str] = [
         f"{name}: unknown variable.{nearest(name, VARIABLES)}"
         for name in sorted(variables)
         if name.startswith("keepwell_") and name not in VARIABLES
     ]
+    try:
+        now(variables, at)
+    except SettingsError as exc:
+        problems += exc.problems
     owner = Client(id="unnamed", name="unnamed")
     chosen: Policy = {}
     try:
@@ -113,7 +137,7 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
         chosen = policy.build([(name, variables.get(name)) for name in policy.LAYERS])
     except policy.PolicyError as exc:
         problems += exc.problems
-    waivers, wrong = exceptions.build(variables.get("keepwell_exceptions"), now)
+    waivers, wrong = exceptions.build(variables.get("keepwell_exceptions"), at)
     problems += wrong
     exposure = variables.get("keepwell_exposure") or "internet"
     if exposure not in EXPOSURES:
@@ -137,9 +161,15 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
                 for key in value
                 if key not in known
             ]
-    bought, wrong = plan.build(variables.get("keepwell_plan"))
+    bought, wrong = plan.build(variables.get("keepwell_plan"), variables.get("keepwell_tiers"))
     problems += wrong
-    open_times, wrong = windows.build(variables.get("keepwell_windows"), owner.timezone)
+    contract, wrong = plan.contract(variables.get("keepwell_contract"))
+    problems += wrong
+    if times.find_zone(owner.timezone) is None:
+        hint = nearest(owner.timezone, available_timezones())
+        problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
+        owner = owner.model_copy(update={"timezone": "UTC"})
+    open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
     if problems:
         raise SettingsError(problems)
@@ -151,7 +181,8 @@ def read(variables: Mapping[str, t.Any], sources: Sequence[str], now: float) -> 
         probe_parameters=parameters,
         subset=subset(variables.get("keepwell_subset")),
         plan=bought,
-        windows=open_times,
+        contract=contract,
+        calendar=open_times,
     )
 
 

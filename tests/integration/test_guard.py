@@ -121,3 +121,17 @@ def test_a_second_acting_run_is_refused_and_a_killed_one_is_no_obstacle(project:
     outcome = play(project, acting(project, tmp_path, shop))
     assert outcome.rc == 0, outcome.output
     assert project_run(project)["header"]["run_id"] != run_id
+
+
+def test_coming_windows_are_shown_and_kept_as_a_calendar(project: Project) -> None:
+    example = PROJECT / "inventories" / "example"
+    lab = ("-e", '{"keepwell_lab": true, "keepwell_now": "2026-11-27T12:00:00Z"}')
+    first = project.play("windows", example, *lab, "-e", "keepwell_next=3", "--check")
+    assert first.rc == 0, first.output
+    assert "'sunday-night' for patch, reboot" in said(first.output)
+    assert not project.state.exists()
+    assert project.play("windows", example, *lab).rc == 0
+    [kept] = project.state.glob("*/windows.ics")
+    content = kept.read_bytes()
+    assert project.play("windows", example, *lab).rc == 0
+    assert kept.read_bytes() == content

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _rules
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan, windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/disk-cleanup.md").read_text(encoding="utf-8")
@@ -61,8 +62,8 @@ def test_the_readers_of_the_product_take_every_example(text: str) -> None:
     options.read(own)
     others = {name: value for name, value in content.items() if name not in own}
     if "keepwell_windows" in others:
-        built, problems = windows.build(others.pop("keepwell_windows"), "Europe/Amsterdam")
-        assert built
+        built, problems = calendar.build({"keepwell_windows": others.pop("keepwell_windows")}, "Europe/Amsterdam")
+        assert built.windows
         assert not problems
     if "keepwell_plan" in others:
         service_plan, problems = plan.build(others.pop("keepwell_plan"))

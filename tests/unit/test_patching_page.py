@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan, windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/patching.md").read_text(encoding="utf-8")
@@ -118,8 +119,8 @@ def test_the_readers_of_the_product_take_every_example(text: str) -> None:
     options.read(patching)
     others = {name: value for name, value in content.items() if name not in patching}
     if "keepwell_windows" in others:
-        built, problems = windows.build(others.pop("keepwell_windows"), "Europe/Amsterdam")
-        assert built and not problems
+        built, problems = calendar.build({"keepwell_windows": others.pop("keepwell_windows")}, "Europe/Amsterdam")
+        assert built.windows and not problems
     if "keepwell_plan" in others:
         service_plan, problems = plan.build(others.pop("keepwell_plan"))
         assert service_plan is not None and not problems

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision
 
 
 class Stop(t.NamedTuple):
@@ -34,12 +34,18 @@ def bought(job: Job[t.Any]) -> Stop | None:
     return None
 
 
-def window(job: Job[t.Any], what: str, needed_s: float) -> windows.Decision:
+def window(job: Job[t.Any], what: str, needed_s: float) -> decision.Decision:
     """Return whether a window that allows this kind of work is open, and will be for as long as it may need."""
-    return windows.is_open(job.settings.windows, job.now(), needed_s, what)
+    return decision.is_open(job.settings.calendar, job.now(), needed_s, what)
+
+
+def enter(record: ChangeRecord, found: decision.Decision) -> None:
+    """Write down in which window the work begins, or who answers for it outside of them."""
+    record.window = found.name
+    record.emergency = found.reason if found.name == decision.EMERGENCY else ""
 
 
 def closed(job: Job[t.Any], what: str, needed_s: float) -> Stop | None:
     """The reason why no window is open for that."""
-    decision = window(job, what, needed_s)
-    return None if decision.open else Stop("skipped", "window_closed", decision.reason)
+    found = window(job, what, needed_s)
+    return None if found.open else Stop("skipped", "window_closed", found.reason)

@@ -29,6 +29,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 
 OptionsT = t.TypeVar("OptionsT", bound=options.Options)
@@ -102,6 +103,8 @@ class ChoreAction(HostAction, t.Generic[JobT]):
         _validated, arguments = self.validate_argument_spec(self.ARGUMENTS)
         try:
             job = self._job(variables, plain(arguments))
+            if not job.settings.covers(job.host):
+                return {"changed": False, "skipped": True, "msg": NOT_COVERED}
             # A worker lives on when ansible-playbook is killed: with this its run stays open until the worker ends.
             with job.store.observing(job.run_id):
                 return self.work(job)
@@ -118,6 +121,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
         told = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         now, simulated = settings.now(told, time.time())
+        groups = [str(group) for group in plain(task_vars.get("group_names") or [])]
         store, run_id = run_of(told, task_vars)
         own = {
             name: named(name, lambda name: self._templar.template(task_vars[name]))
@@ -128,7 +132,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
             host=str(task_vars["inventory_hostname"]),
             store=store,
             run_id=run_id,
-            settings=settings.read(told, sources, now),
+            settings=settings.read(told, sources, now, groups),
             options=options.read(self.CHORE, self.OPTIONS, own),
             simulated_now=now if simulated else None,
             task_vars=task_vars,

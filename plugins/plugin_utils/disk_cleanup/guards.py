@@ -10,11 +10,11 @@ growth always need one. Runs on the control node.
 
 from __future__ import annotations
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.work import CHORE, Job, freed_text, part_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import Decision
 
 
 def first(job: Job, record: ChangeRecord) -> Stop | None:
@@ -37,7 +37,7 @@ def growth(job: Job) -> Stop | None:
     return bought(job) or guards.closed(job, CHORE, _needed_s(job))
 
 
-def window(job: Job) -> windows.Decision:
+def window(job: Job) -> Decision:
     """Return the window that is open, where one is needed."""
     return guards.window(job, CHORE, _needed_s(job))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
@@ -21,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import Hist
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE, Job
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import Decision
 
 SCHEDULE = "patching/schedule.json"
 
@@ -77,7 +77,7 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
 
 
-def window(job: Job, what: str = "patch", reserve: bool = True) -> windows.Decision:
+def window(job: Job, what: str = "patch", reserve: bool = True) -> Decision:
     """Return whether a window is open; with ``reserve``, for as long as a host may need."""
     return guards.window(job, what, job.options.reserve_minutes * 60.0 if reserve else 0.0)
 

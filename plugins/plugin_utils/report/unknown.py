@@ -28,7 +28,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class UnknownView:
-    """Silent hosts by reason, hosts nobody asked, checks without an answer, sources not read, runs that never ended."""
+    """Silent hosts by reason, hosts nobody asked, checks without an answer, sources not read, runs that never
+    ended; and hosts that no plan covers, which are in no count."""
 
     silent: list[Reason]
     unasked: Shown[str]
@@ -36,6 +37,7 @@ class UnknownView:
     checks: list[ProblemView]
     sources: list[Reason]
     interrupted: list[str]
+    uncovered: Shown[str]
 
     @property
     def is_empty(self) -> bool:
@@ -62,6 +64,7 @@ def unknown_view(desk: Desk) -> UnknownView:
         checks=problem_views(desk, [problem for problem in unclear if not _is_shared(problem, unclear)], "u"),
         sources=_sources(desk),
         interrupted=run.interrupted_runs,
+        uncovered=first(run.header.uncovered, NAMES_SHOWN),
     )
 
 

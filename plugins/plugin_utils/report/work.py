@@ -228,7 +228,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
     return [
         (gettext_("Approved by"), [", ".join(approved)] if approved else []),
         (gettext_("Lane"), lane),
-        (gettext_("Window"), [record.window] if record.window else []),
+        (gettext_("Window"), [record.emergency or record.window] if record.window else []),
         (gettext_("Begun by run"), [record.begun_by] if record.begun_by else []),
         (gettext_("Vulnerabilities closed"), record.cves),
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),

@@ -55,7 +55,7 @@ def test_the_agent_answers_from_standard_input(interpreter: str) -> None:
 def test_the_program_of_a_transaction_works_on_its_own_folder(interpreter: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(payload.work_program("patching"), encoding="ascii")
-    (tmp_path / "request.json").write_text('{"manager": "pacman"}')
+    (tmp_path / "request.json").write_text('{"manager": "pacman", "limits": {"runtime_s": 1, "lock_timeout_s": 1}}')
     done = subprocess.run([interpreter, "-I", str(program)], capture_output=True, timeout=60, check=False, text=True)
     assert "Keepwell cannot patch with pacman." in done.stderr
 

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tell which maintenance windows of a client come next, and keep them as a calendar file."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    inventory,
+    keepwell_variables,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.maintenance_windows"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {"next": {"type": "int", "default": 6}}
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the coming windows and what looks wrong; the text is shown."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        if arguments["next"] < 1:
+            raise settings.SettingsError(
+                [f"next: {arguments['next']} is no number of windows; it should be 1 or more."]
+            )
+        hosts = sorted(str(host) for host in task_vars["groups"]["all"])
+        if not hosts:
+            raise settings.SettingsError(["The inventory has no host. Check -i."])
+        found = validation.look(task_vars, inventory(task_vars), hosts, now)
+        found.refuse()
+        told = found.told
+        client = next(iter(told.values())).client
+        calendars = {host: entry.calendar for host, entry in told.items()}
+        coming = preview.coming(calendars, now, arguments["next"])
+        wrong = preview.warnings(calendars, now)
+        self._display.display(preview.text(client.name, coming, wrong, now).rstrip("\n"))
+        path = Path(state_dir(own, task_vars)) / client.id / "windows.ics"
+        changed = self._keep(path, lambda former: ics.render(client.id, client.name, coming, now, former))
+        return {
+            "changed": changed,
+            "windows": [
+                {
+                    "name": entry.name,
+                    "begin": iso(entry.begin),
+                    "end": iso(entry.end),
+                    "allow": list(entry.allow),
+                    "hosts": list(entry.hosts),
+                }
+                for entry in coming
+            ],
+            "warnings_found": wrong,
+            "path": str(path),
+            "msg": f"{len(coming)} windows, {len(wrong)} warnings",
+        }
+
+    def _keep(self, path: Path, render: t.Callable[[bytes | None], bytes]) -> bool:
+        """Write the calendar file where it differs; return whether it does."""
+        try:
+            former = path.read_bytes() if path.exists() else None
+            content = render(former)
+            if content == former:
+                return False
+            if not self._task.check_mode:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, content)
+        except OSError as exc:
+            raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
+        return True

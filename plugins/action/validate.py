@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say everything that is wrong in a client's files, at once. No host is contacted."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    inventory,
+    keepwell_variables,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.validate"""
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return warnings; fail with every mistake, a line each."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
+        hosts = sorted(str(host) for host in task_vars["groups"]["all"])
+        if not hosts:
+            raise settings.SettingsError(["The inventory has no host. Check -i."])
+        found = validation.look(task_vars, sources, hosts, now)
+        for sentence in found.warnings:
+            self._display.display(f"▲ {sentence}")
+        for sentence in found.mistakes:
+            self._display.display(f"✖ {sentence}")
+        count = len(found.mistakes)
+        if count:
+            words = "1 mistake; mend it" if count == 1 else f"{count} mistakes; mend them"
+            raise settings.SettingsError([f"{words} first. No host was contacted."])
+        client = next(iter(found.told.values())).client
+        self._display.display(f"✓ {client.name}: {len(hosts)} hosts, no mistake.")
+        return {
+            "changed": False,
+            "client": client.id,
+            "hosts": len(hosts),
+            "warnings_found": found.warnings,
+            "msg": f"{client.name}: {len(hosts)} hosts, no mistake, {len(found.warnings)} warnings",
+        }

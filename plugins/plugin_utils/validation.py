@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: everything that can be wrong in a client's files, found before the first connection.
+
+Every mistake at once, each with its file, what is wrong, what is allowed and the nearest match. Runs on the control
+node and contacts no host.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
+
+_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": ""}
+
+
+@dataclass
+class Findings:
+    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood."""
+
+    mistakes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    told: dict[str, Settings] = field(default_factory=dict)
+
+    def refuse(self) -> None:
+        """Raise SettingsError with every mistake, when there is one."""
+        if self.mistakes:
+            raise SettingsError(self.mistakes)
+
+
+def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence[str], now: float) -> Findings:
+    """Return what is wrong with the variables of these hosts, and with the client as a whole."""
+    found = Findings()
+    places = Places(sources)
+    known_groups = {str(group) for group in task_vars["groups"]}
+    by_problem: dict[str, list[str]] = {}
+    for host in hosts:
+        variables = task_vars["hostvars"][host]
+        groups = [str(group) for group in plain(variables.get("group_names") or [])]
+        problems: list[str] = []
+        try:
+            told = _values(variables, "keepwell_")
+            found.told[host] = read(told, sources, now, groups, known_groups)
+        except SettingsError as exc:
+            problems += exc.problems
+        for chore, role in CHORES.items():
+            try:
+                options.read(chore, role.model, _values(variables, f"{chore}_", role.registered))
+            except SettingsError as exc:
+                problems += exc.problems
+        problems += _torn(host, groups, places)
+        for problem in problems:
+            by_problem.setdefault(problem, []).append(host)
+    for problem, whose in by_problem.items():
+        place = places.tell(problem)
+        found.mistakes.append(f"{place + ': ' if place else ''}{problem} [{some(whose)}]")
+    found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts)]
+    contract = next(iter(found.told.values())).contract if found.told else Contract()
+    everyone = sorted(str(host) for host in task_vars["groups"]["all"])
+    found.mistakes += _too_many(contract, everyone)
+    found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
+    return found
+
+
+def _values(variables: t.Any, prefix: str, left_out: t.Collection[str] = ()) -> dict[str, t.Any]:
+    names = [str(name) for name in variables if str(name).startswith(prefix) and str(name) not in left_out]
+    return {name: named(name, variables.__getitem__) for name in names}
+
+
+def _clients(told: Mapping[str, Settings]) -> list[str]:
+    clients = sorted({entry.client.id for entry in told.values()})
+    if len(clients) < 2:
+        return []
+    return [f"One run is for one client, but these hosts belong to several: {', '.join(clients)}."]
+
+
+def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
+    """Two names for one machine: it would be counted, and worked on, twice."""
+    machines: dict[tuple[str, str], list[str]] = {}
+    for host in hosts:
+        variables = task_vars["hostvars"][host]
+        try:
+            kind, address, port = (_connection(variables, name) or default for name, default in _CONNECTION.items())
+        except SettingsError:
+            continue
+        if kind != "local":
+            machines.setdefault((address or host, port), []).append(host)
+    return [
+        f"{' and '.join(names)} are the same machine ({address}{':' + port if port else ''}): give it one name."
+        for (address, port), names in machines.items()
+        if len(names) > 1
+    ]
+
+
+def _connection(variables: t.Any, name: str) -> str:
+    """Return how a host is reached, "" when that is not said."""
+    return str(named(name, lambda name: variables.get(name)) or "")
+
+
+def _torn(host: str, groups: Sequence[str], places: Places) -> list[str]:
+    """A host whose groups put it into different rings: which of them wins is an accident of their names."""
+    rings = {
+        place.owner: str(getattr(place.node, "value", ""))
+        for place in places.of("patching_ring")
+        if place.kind == "group" and place.owner in groups
+    }
+    own = any(place.kind == "host" and place.owner == host for place in places.of("patching_ring"))
+    if own or len(set(rings.values())) < 2:
+        return []
+    told = ", ".join(f"{group} says {ring}" for group, ring in sorted(rings.items()))
+    return [f"patching_ring: groups of this host disagree: {told}. Set it for the host itself, or in one of them."]
+
+
+def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:
+    if contract.max_hosts is None or len(everyone) <= contract.max_hosts:
+        return []
+    return [
+        f"keepwell_contract.max_hosts: the inventory has {len(everyone)} hosts, and {contract.max_hosts} are under "
+        "contract. Take hosts out, or change the contract."
+    ]
+
+
+def _contract_gaps(contract: Contract, everyone: Sequence[str]) -> list[str]:
+    if not contract.hosts:
+        return []
+    lost = sorted(set(contract.hosts) - set(everyone))
+    more = sorted(set(everyone) - set(contract.hosts))
+    return [
+        *([f"In the contract and not in the inventory, so unknown: {some(lost)}."] if lost else []),
+        *([f"In the inventory and not in the contract, so not covered: {some(more)}."] if more else []),
+    ]
+
+
+def _exceptions(
+    told: Mapping[str, Settings], everyone: Sequence[str], groups: t.Collection[str], now: float
+) -> list[str]:
+    """Exceptions that count no more, and those that are for nobody."""
+    waivers: dict[Waiver, None] = {}
+    for entry in told.values():
+        waivers.update(dict.fromkeys(entry.waivers))
+    texts = []
+    for waiver in waivers:
+        what = f"{waiver.check} ({waiver.reason})"
+        if waiver.expired(now):
+            texts.append(f"The exception for {what} expired on {waiver.expires}: its finding counts again.")
+        for pattern in waiver.hosts:
+            if not fnmatch.filter([*everyone, *groups], pattern):
+                texts.append(f"The exception for {what} names '{pattern}', which is no host or group here.")
+    return texts
+
+
+def some(hosts: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    shown = ", ".join(hosts[:3])
+    return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more hosts"

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: coming windows as a calendar file (RFC 5545) that people subscribe to. Pure.
+
+An event keeps its UID for as long as its window and its day exist; SEQUENCE grows when it changes, so that calendars
+move it and do not show it twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import typing as t
+from collections.abc import Sequence
+
+import icalendar
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.preview import Coming
+
+_DIGEST = "X-KEEPWELL-DIGEST"
+
+
+class _Known(t.NamedTuple):
+    """An event of the former file."""
+
+    digest: str
+    sequence: int
+    stamp: datetime.datetime
+
+
+def render(client: str, name: str, found: Sequence[Coming], now: float, former: bytes | None) -> bytes:
+    """Return the file of a client's coming windows; ``former`` is what it was before, None when there was none."""
+    known = _known(former)
+    calendar: t.Any = icalendar.Calendar()
+    calendar.add("prodid", "-//Keepwell//keepwell.fleet//EN")
+    calendar.add("version", "2.0")
+    for entry in found:
+        event: t.Any = icalendar.Event()
+        event.add("uid", _uid(client, entry))
+        event.add("dtstart", _utc(entry.begin))
+        event.add("dtend", _utc(entry.end))
+        event.add("summary", f"{name}: maintenance '{entry.name}'")
+        event.add("description", f"{', '.join(entry.allow)} on {', '.join(entry.hosts)}{entry.cut_by}")
+        digest = hashlib.sha256(event.to_ical()).hexdigest()[:16]
+        before = known.get(str(event["uid"]), _Known(digest, 0, _utc(now)))
+        changed = before.digest != digest
+        event.add("sequence", before.sequence + changed)
+        event.add("dtstamp", _utc(now) if changed else before.stamp)
+        event.add(_DIGEST, digest)
+        calendar.add_component(event)
+    return t.cast(bytes, calendar.to_ical())
+
+
+def _uid(client: str, entry: Coming) -> str:
+    """The same window on the same day of the client is the same event, whatever else changes."""
+    day = datetime.datetime.fromtimestamp(entry.begin, entry.zone).date().isoformat()
+    part = hashlib.sha256("\0".join((entry.name, day, *entry.allow)).encode()).hexdigest()[:20]
+    return f"{part}@{client}.keepwell.invalid"
+
+
+def _utc(at: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(int(at), datetime.UTC)
+
+
+def _known(former: bytes | None) -> dict[str, _Known]:
+    """Return the events of the former file by UID; one that is no calendar has none."""
+    try:
+        calendar: t.Any = icalendar.Calendar.from_ical(former or b"")
+        return {
+            str(event["uid"]): _Known(str(event[_DIGEST]), int(event["sequence"]), event["dtstamp"].dt)
+            for event in calendar.walk("VEVENT")
+        }
+    except (ValueError, KeyError, IndexError):
+        return {}
