@@ -39,6 +39,7 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import LOOK
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.status import near
 
@@ -130,11 +131,17 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
         return []
     outcomes = work["outcomes"]
     parts = [f"{LOOK[name][1]} {outcomes[name]} {WORDS.get(name, name)}" for name in LOOK if outcomes.get(name)]
-    if not set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}:
+    chores = work.get("chores") or ["patching"]
+    done = set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}
+    if "disk_cleanup" in chores:
+        what = "became free" if done else "could become free"
+        parts.append(f"{size_text(work['freed_bytes'] if done else work['predicted_bytes'])} {what}")
+    if "patching" in chores and not done:
         parts.append(f"{work['updates']} updates for {work['planned']} hosts in the plan")
         if work["not_ready"]:
             parts.append(f"not ready: {_few(work['not_ready'])}")
-    lines: list[tuple[str, str | None]] = [(f"Patching  {', '.join(parts)}", None)]
+    title = ", ".join(chore.replace("_", " ") for chore in chores).capitalize()
+    lines: list[tuple[str, str | None]] = [(f"{title}  {', '.join(parts)}", None)]
     for entry in work["bad"][:4]:
         state, glyph = LOOK[entry["outcome"]]
         lines.append((f"  {glyph} {clean(entry['host'])[:40]}: {entry['text']}", state))

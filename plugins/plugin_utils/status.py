@@ -100,7 +100,11 @@ def _work(run: Run) -> dict[str, t.Any] | None:
         if record.outcome == "skipped":
             held.setdefault(record.text or record.code, []).append(record.host)
     pending = [plan for plan in run.plans if plan.moves]
+    cleanups = [record.cleanup for record in run.changes if record.cleanup]
     return {
+        "chores": sorted({*run.header.acting, *(record.chore for record in run.changes if record.chore != "release")}),
+        "freed_bytes": sum(entry.actual_bytes or 0 for part in cleanups for entry in part.filesystems),
+        "predicted_bytes": sum(entry.predicted_bytes for part in cleanups for entry in part.filesystems),
         "outcomes": acted.outcomes(run.changes),
         "bad": [
             {"host": record.host, "outcome": record.outcome, "text": record.text}

@@ -47,7 +47,9 @@ class Disks:
         hosts = {"here": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}
         file = inventory(self.folder / f"{CLIENT}.yml", hosts, **{**VARIABLES, **variables})
         command = shlex.join(self.project.command("disk_cleanup", file, *arguments))
-        mounts = " && ".join(f"mount -o loop {image} {mount}" for mount, image in self.images.items())
+        # What else is at work on this machine has its own lock, and its own account in memory.
+        places = {"/run": "-t tmpfs none", **{mount: f"-o loop {image}" for mount, image in self.images.items()}}
+        mounts = " && ".join(f"mount {what} {mount}" for mount, what in places.items())
         done = subprocess.run(
             [
                 "unshare",
