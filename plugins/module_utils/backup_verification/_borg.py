@@ -101,7 +101,7 @@ class Borg(_driver.Driver):
         return _driver.look("ok", **found)
 
     def live(self, path):
-        """Where a file of an archive is on the protected host."""
+        """See Driver.live. Paths that begin nowhere begin at the root that an option names."""
         root = self.options.get("root")
         return os.path.join(root, path) if root else "/" + path.lstrip("/")
 

@@ -208,10 +208,11 @@ class Verification(Work):
         wanted = None if chosen.entries is None else set(_compare.plain(entry[0]) for entry in chosen.entries)
         comparison = _compare.Comparison(
             self._sandbox.data,
-            _paths.live if self.request.get("local") else None,
+            chosen.live if self.request.get("local") else None,
             chosen.snapshot["time"],
             _compare.read_sums(sums, wanted) if sums else None,
             bool(self._driver.options.get("compare_metadata")),
+            chosen.live,
         )
         files = restored["files"] or {}
         try:
