@@ -124,7 +124,7 @@ class Borg(_driver.Driver):
         errors = []
         for _attempt in (1, 2):
             outcome, errors, broken, rotten = self._check_shadow(method, part, parts)
-            if outcome == "damaged" and not rotten and (self._shadow.gone() or self._writes()):
+            if outcome == "damaged" and not rotten and self._was_compacted():
                 continue
             subset = (part, parts) if method == "subset" else (1, 1)
             read = self._shadow.size(*subset) if method != "structure" and outcome in ("ok", "damaged") else None
@@ -143,6 +143,8 @@ class Borg(_driver.Driver):
             errors += more
             if outcome != "ok":
                 break
+        if outcome == "damaged" and not _borg_text.is_rotten(errors) and self._was_compacted():
+            outcome, errors = "error", ["The repository was compacted while it was read."] + errors
         return _driver.restored(outcome, errors, _repository.found_files(target, paths, "?"))
 
     # -- borg ---------------------------------------------------------------------------------------------------
@@ -269,6 +271,10 @@ class Borg(_driver.Driver):
     def _lock(self, host, pid, since, exclusive):
         stale = _repository.is_dead(self.machine, host, pid)
         return {"who": "process %d on %s" % (pid, host), "since": since, "exclusive": exclusive, "stale": stale}
+
+    def _was_compacted(self):
+        """True when segments that are not there may have been removed meanwhile; behind ssh nobody can tell."""
+        return self._shadow is not None and (self._shadow.gone() or self._writes())
 
     def _writes(self):
         return any(lock["exclusive"] and not lock["stale"] for lock in self._locks())

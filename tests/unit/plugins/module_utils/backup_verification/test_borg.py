@@ -343,8 +343,13 @@ def test_an_index_that_a_crash_left_behind_is_made_anew_in_the_shadow_alone(plac
 def test_what_a_compaction_explains_is_no_damage(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     largest(place.repository / "data").unlink()
     driver = place.driver()
+    target = place.folder / "target"
+    target.mkdir()
+    assert driver.restore("web1-first", None, str(target))["outcome"] == "damaged"
     monkeypatch.setattr(driver, "_writes", lambda: True)
     assert driver.check("structure", 1, 1, None)["outcome"] == "inconclusive"
+    restored = driver.restore("web1-first", None, str(target))
+    assert (restored["outcome"], restored["errors"][0]) == ("error", "The repository was compacted while it was read.")
 
 
 def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None:
