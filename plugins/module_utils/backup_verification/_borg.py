@@ -184,6 +184,8 @@ class Borg(_driver.Driver):
         """None, or the Output of a repository that cannot be read."""
         try:
             self._shadow.build(part, parts)
+        except _borg_shadow.TooLarge as exc:
+            return Output("error", err=str(exc))
         except PermissionError as exc:
             return Output("denied", err="%s: %s" % (exc.filename, exc.strerror))
         except OSError as exc:

@@ -5,9 +5,9 @@
 """Private to keepwell.fleet: a database server for one test, thrown away afterwards.
 
 It has its data, its socket and its log below the target of the restore, listens on no network, has no network where the
-host allows that (nor have its clients: psql runs commands that a dump holds), and runs as a user who owns nothing: not as root, whom a dump could make do anything,
-and not as the user of the real server, whose files a dump could then reach. So every folder above the target has to let
-other users through (not: let them see what is in it).
+host allows that (nor have its clients: psql runs commands that a dump holds), and runs as a user who owns nothing: not
+as root, whom a dump could make do anything, and not as the user of the real server, whose files a dump could then
+reach. So every folder above the target has to let other users through (not: let them see what is in it).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 

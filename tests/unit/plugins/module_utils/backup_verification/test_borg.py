@@ -340,6 +340,18 @@ def test_an_index_that_a_crash_left_behind_is_made_anew_in_the_shadow_alone(plac
     assert tree(place.repository) == before
 
 
+def test_an_index_that_would_fill_the_scratch_is_not_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = next(place.repository.glob("index.*")).stat().st_size
+    free = os.statvfs_result((1, 1, index, index, index, 9, 9, 9, 0, 255))
+    monkeypatch.setattr(_borg_shadow.os, "statvfs", lambda _path: free)
+    driver = place.driver()
+    look = driver.list()
+    assert (look["status"], look["snapshots"]) == ("error", [])
+    assert "only half may be taken" in look["detail"]
+    assert driver.check("data", 1, 1, None)["outcome"] == "error"
+    assert list((place.folder / "work").rglob("index.*")) == []
+
+
 def test_what_a_compaction_explains_is_no_damage(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     largest(place.repository / "data").unlink()
     driver = place.driver()

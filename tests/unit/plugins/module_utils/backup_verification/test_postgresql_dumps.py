@@ -322,7 +322,6 @@ def test_commands_in_a_dump_are_not_roots(
     assert (open_to_all / "network").read_text().strip() != os.readlink("/proc/self/ns/net"), "it reaches nobody"
 
 
-
 def test_the_server_of_a_crash_is_found_by_its_data_and_ended(
     make: Make, put: t.Callable[[str], Path], repository: Path, target: Path
 ) -> None:
