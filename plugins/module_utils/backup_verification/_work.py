@@ -159,7 +159,7 @@ class Verification(Work):
 
     def _restore(self, kind, found, snapshot, looking):
         """Restore files or a database, and compare."""
-        spool_path = os.path.join(self.folder, "files")
+        spool_path = os.path.join(self.folder, _leftovers.SPOOL)
         with open(spool_path, "w+b") as spool:
             chosen = _selection.Selection(looking, self.request, kind, snapshot, spool if kind == "full" else None)
             self.proof["dataset_bytes"] = chosen.total_bytes or snapshot.get("bytes")
@@ -269,5 +269,3 @@ class Verification(Work):
         removed = _leftovers.clear(self.machine, self.folder)
         if removed is not None:
             self.proof["left"] = removed["left"]
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.folder, "files"))

@@ -337,6 +337,7 @@ def test_what_is_killed_is_cleaned_up_by_who_comes_next(host: Path, by: str) -> 
     assert (state["outcome"], state["code"]) == ("failed", "interrupted")
     assert (state["proof"]["outcome"], state["proof"]["left"]) == ("error", "")
     assert sandboxes(host) == [foreign.name]
+    assert not (work_folder() / "files").exists(), "the names of the client's files"
     assert os.listdir(host / "memory") == []
     assert (foreign / "file").read_text() == "stays"
     assert gone(command["pid"])
