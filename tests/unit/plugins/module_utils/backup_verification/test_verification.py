@@ -276,6 +276,30 @@ def test_a_sandbox_that_runs_full_is_told_and_emptied(host: Path) -> None:
         subprocess.run(["umount", str(place)], check=True)
 
 
+def test_a_restore_that_takes_too_much_room_is_ended(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sandbox, "is_short", lambda path, _asked: bool(list(Path(path).glob("data/srv/*"))))
+    how(host, say={"restore": "exec sleep 60"})
+    began = time.monotonic()
+    state = verified(request(host, "full"))
+    assert time.monotonic() - began < 30
+    assert (state["proof"]["outcome"], state["code"], state["outcome"]) == ("error", "sandbox_full", "failed")
+    assert sandboxes(host) == []
+
+
+def test_half_of_what_must_stay_free_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def room(free: int, inodes: int) -> None:
+        found = os.statvfs_result((1, 1, 1000, free, free, 1000, inodes, inodes, 0, 255))
+        monkeypatch.setattr(_sandbox.os, "statvfs", lambda _path: found)
+
+    room(80, 80)
+    assert not _sandbox.is_short(str(tmp_path), {"free_percent": 15})
+    room(70, 80)
+    assert _sandbox.is_short(str(tmp_path), {"free_percent": 15})
+    assert not _sandbox.is_short(str(tmp_path), {"free_percent": 10})
+    room(80, 70)
+    assert _sandbox.is_short(str(tmp_path), {"free_percent": 15}), "inodes"
+
+
 # --- it is ended from outside
 
 
