@@ -490,6 +490,12 @@ def test_a_look_writes_nothing_and_one_dataset_never_costs_another(host: Path, m
     assert os.listdir(host / "memory") == []
 
 
+def test_a_look_lets_the_work_of_the_host_go_first(host: Path) -> None:
+    how(host, say={"list": f"nice > {host}/niceness"})
+    _agent.OPERATIONS["look"](Machine(), {"datasets": [made_backup.dataset(host)]})
+    assert int((host / "niceness").read_text()) == min(19, os.nice(0) + 10)
+
+
 def test_a_driver_that_hangs_is_ended(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_look, "_GRACE_S", 0.5)
     monkeypatch.setattr(_look, "_LEAST_S", 0.3)
