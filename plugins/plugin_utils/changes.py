@@ -15,6 +15,7 @@ import typing as t
 from pydantic import Field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import AntivirusChange
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import Cleanup
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
 
 # release: a person lets a client go on after a failed change.
@@ -105,3 +106,4 @@ class ChangeRecord(HostDocument):
     log: str = Field("", description="the last lines of the package manager's own words")
     findings_new: list[str] = Field([], description="checks that found something new after the change")
     antivirus: AntivirusChange | None = Field(None, description="what only antivirus work has")
+    cleanup: Cleanup | None = Field(None, description="what disk cleanup found, did and left")

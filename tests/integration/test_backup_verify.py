@@ -242,9 +242,11 @@ def test_a_finding_fails_the_run_where_somebody_wants_that(shop: Shop) -> None:
     assert shop.document().get("proofs", []) == []
 
 
-def test_a_wrong_password_is_told_and_not_written_down(shop: Shop) -> None:
+@pytest.mark.parametrize("pipelining", ["true", "false"])
+def test_a_wrong_password_is_told_and_not_written_down(shop: Shop, pipelining: str) -> None:
+    """Also where no program can be streamed, and the question goes to the host as a module."""
     shop.write(credentials={"environment": {"RESTIC_PASSWORD": SECRET + "-wrong"}})
-    outcome = shop.play("--check")
+    outcome = shop.play("--check", "-e", f"ansible_pipelining={pipelining}")
     assert outcome.rc == 0, outcome.output
     assert shop.document()["look"]["status"] == "bad_password"
     assert shop.summary()["freshness"] == "unknown"

@@ -48,7 +48,7 @@ CHANGE_COLUMNS = (
     "approver", "ticket", "packages", "advisories", "cves", "reboot_required", "reboot_done", "kernel_before",
     "kernel_after", "services", "differences", "findings_new", "half_done", "config_files", "residual", "rollback",
     "plan_hash", "transaction", "begun_by", "definitions", "scan", "detections", "detections_over", "repaired",
-    "restored",
+    "restored", "predicted_bytes", "freed_bytes", "cleanup_rules", "gap_reasons",
 )  # fmt: skip
 BACKUP_COLUMNS = (
     "client", "run_id", "host", "dataset", "protects", "tool", "verifier", "repository_key", "freshness",
@@ -158,6 +158,23 @@ def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
         record.transaction,
         record.begun_by,
         *_antivirus(record.antivirus),
+        *_cleaned(record),
+    )
+
+
+def _cleaned(record: ChangeRecord) -> tuple[str, ...]:
+    """What a cleanup did, or would do: empty for other chores."""
+    part = record.cleanup
+    if part is None:
+        return ("", "", "", "")
+    accounts = [(rule.id, rule.done or rule.predicted) for rule in part.rules]
+    return (
+        "; ".join(f"{entry.mount}: {entry.predicted_bytes}" for entry in part.filesystems),
+        "; ".join(
+            f"{entry.mount}: {entry.actual_bytes}" for entry in part.filesystems if entry.actual_bytes is not None
+        ),
+        "; ".join(f"{name}: {told.files} files, {told.bytes} bytes" for name, told in accounts if told and told.files),
+        "; ".join(f"{entry.mount}: {reason.code}" for entry in part.filesystems for reason in entry.reasons),
     )
 
 

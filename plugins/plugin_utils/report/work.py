@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     Version,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlanSummary
@@ -241,6 +242,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Left half done"), record.half_done),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),
+        *cleaned(desk.texts, record.cleanup),
         (gettext_("Way back"), [record.rollback] if record.rollback else []),
         (gettext_("Limited by"), [record.bounded] if record.bounded else []),
         (gettext_("Plan"), [record.plan_hash[:HASH_SHOWN]] if record.plan_hash else []),
