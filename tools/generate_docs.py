@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy, run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
@@ -24,6 +25,7 @@ SCHEMAS = {
     "manifest": run_document.Manifest,
     "change": ChangeRecord,
     "plan": Plan,
+    "verification": Verification,
     "exception": Waiver,
 }
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, history, observation, payload, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import declaring
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     keepwell_variables,
     plain,
@@ -70,6 +71,7 @@ class ActionModule(HostAction):
         if not chosen.covers(host):
             return {"changed": False, "skipped": True, "host": host, "msg": NOT_COVERED}
         subset = settings.subset(arguments["subset"])
+        declared = declaring.read(self._templar, task_vars)
         found = current_run(state_dir(told, task_vars), this_process())
         if found is None:
             raise EvidenceError(
@@ -87,18 +89,21 @@ class ActionModule(HostAction):
             contact.seconds = round(time.time() - started, 3)
             if arguments["again"]:
                 store.keep_before(run_id, host)
+            at = now if simulated else time.time()
+            known = history.History(store).of(host, at)
             judging = assessment.Judging(
                 run_id=run_id,
                 client=store.client_id,
                 host=host,
                 groups=groups,
-                now=now if simulated else time.time(),
+                now=at,
                 policy=chosen.policy,
                 waivers=chosen.waivers,
                 exposure=chosen.exposure,
                 subset=subset,
+                backups=declaring.known(store, run_id, host, declared, known),
+                unverified=tuple(declared.unverified),
             )
-            known = history.History(store).of(host, judging.now)
             if document is not None:
                 try:
                     evidence = assessment.judge_observation(judging, document, contact, known, known.finding_first_seen)
@@ -108,7 +113,7 @@ class ActionModule(HostAction):
                 except Exception as exc:  # noqa: BLE001 - whatever a host says, it leaves evidence and costs only itself
                     contact.reached = False
                     contact.reason = one_line(f"what came back cannot be judged: {type(exc).__name__}: {exc}")
-            evidence = assessment.judge_silence(judging, contact, known.finding_first_seen)
+            evidence = assessment.judge_silence(judging, contact, known.finding_first_seen, known)
             return _result(evidence, str(store.write_host(evidence)))
 
     def _observe(

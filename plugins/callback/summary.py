@@ -47,6 +47,8 @@ LINES = 25
 WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
 GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
+# How the line of a chore begins.
+TITLES = {"patching": "Patching", "backup_verification": "Tests", "disk_cleanup": "Cleanup"}
 # Where the stable word of an outcome is not the one to say.
 WORDS = {"rolled_back": "rolled back", "skipped": "kept back", "running": "cut off", "nothing": "with nothing to do"}
 COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}
@@ -84,6 +86,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     lines.append((f"  {counts_line(summary['hosts'], 'host')}", None))
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
     lines += _work_lines(summary.get("work"))
+    lines += _backup_lines(summary.get("backups"))
     lines += _problem_lines(summary["problems"])
     lines += _unreached_lines(summary["unreached"])
     if summary["interrupted_runs"]:
@@ -131,17 +134,17 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
         return []
     outcomes = work["outcomes"]
     parts = [f"{LOOK[name][1]} {outcomes[name]} {WORDS.get(name, name)}" for name in LOOK if outcomes.get(name)]
-    chores = work.get("chores") or ["patching"]
-    done = set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}
+    chores = work["chores"]
+    touched = set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}
     if "disk_cleanup" in chores:
-        what = "became free" if done else "could become free"
-        parts.append(f"{size_text(work['freed_bytes'] if done else work['predicted_bytes'])} {what}")
-    if "patching" in chores and not done:
+        what = "became free" if touched else "could become free"
+        parts.append(f"{size_text(work['freed_bytes'] if touched else work['predicted_bytes'])} {what}")
+    if "patching" in chores and not touched:
         parts.append(f"{work['updates']} updates for {work['planned']} hosts in the plan")
         if work["not_ready"]:
             parts.append(f"not ready: {_few(work['not_ready'])}")
-    title = ", ".join(chore.replace("_", " ") for chore in chores).capitalize()
-    lines: list[tuple[str, str | None]] = [(f"{title}  {', '.join(parts)}", None)]
+    title = TITLES.get(chores[0], "Work") if len(chores) == 1 else "Work"
+    lines: list[tuple[str, str | None]] = [(f"{title:<9} {', '.join(parts) or 'no host was changed'}", None)]
     for entry in work["bad"][:4]:
         state, glyph = LOOK[entry["outcome"]]
         lines.append((f"  {glyph} {clean(entry['host'])[:40]}: {entry['text']}", state))
@@ -149,6 +152,22 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
         lines.append((f"    and {len(work['bad']) - 4} more in the report", None))
     for entry in work["held"][:2]:
         lines.append((f"  {LOOK['skipped'][1]} {entry['text']} [{_few(entry['hosts'])}]", "watch"))
+    return lines
+
+
+def _backup_lines(backups: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | None]]:
+    """How many datasets are proven, and the first that are not."""
+    if backups is None:
+        return []
+    ends = [f"{number} {name}" for name, number in backups["tests"].items()]
+    more = f"; tests of this run: {', '.join(ends)}" if ends else ""
+    lines: list[tuple[str, str | None]] = [
+        (f"Backups   {backups['proven']} of {backups['total']} datasets are proven{more}", None)
+    ]
+    for entry in backups["open"][:3]:
+        lines.append((f"  {clean(entry['host'])[:40]} {entry['dataset']}: {entry['reason']}", None))
+    if len(backups["open"]) > 3:
+        lines.append((f"    and {len(backups['open']) - 3} more in the report", None))
     return lines
 
 

@@ -17,12 +17,16 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [disk_cleanup, patching]
+    choices: [backup_verification, disk_cleanup, patching]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
     type: dict
     required: true
+  secrets:
+    description: The part of the question that nobody may write down.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -34,6 +38,7 @@ attributes:
 seealso:
   - module: keepwell.fleet.patch_plan
   - module: keepwell.fleet.patch_apply
+  - module: keepwell.fleet.backup_verify
   - module: keepwell.fleet.disk_cleanup
 """
 
@@ -54,10 +59,11 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _agent as backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _agent as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-CHORES = {"disk_cleanup": disk_cleanup, "patching": patching}
+CHORES = {"backup_verification": backup_verification, "disk_cleanup": disk_cleanup, "patching": patching}
 
 
 def main():
@@ -66,10 +72,13 @@ def main():
         argument_spec={
             "chore": {"type": "str", "required": True, "choices": sorted(CHORES)},
             "request": {"type": "dict", "required": True},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
-    chore, request = CHORES[module.params["chore"]], module.params["request"]
+    chore, request = CHORES[module.params["chore"]], dict(module.params["request"])
+    if module.params["secrets"]:
+        request["secrets"] = module.params["secrets"]
     reads = request.get("operation") in chore.READING
     if module.check_mode and not reads:
         module.fail_json(msg="%s changes the host, and this is check mode." % request.get("operation"))

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Proof, Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlannedPackage, PlanSummary
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import BackupTest, PlannedPackage, PlanSummary
 
 # After these a person has to look, in the order in which they are told.
 ASKING: tuple[Outcome, ...] = (*BAD, "running", "refused")
@@ -65,6 +67,35 @@ def changes(found: Iterable[ChangeRecord]) -> list[ChangeRecord]:
         record if record.outcome in (*BAD, "running") else record.model_copy(update={"log": ""}) for record in found
     ]
     return sorted(kept, key=lambda record: (record.host, record.chore))
+
+
+def backup_tests(found: Iterable[Verification]) -> list[BackupTest]:
+    """Return the tests of backups that a run did, by host and dataset."""
+    tests = [_backup_test(document, proof) for document in found for proof in document.proofs]
+    return sorted(tests, key=lambda test: (test.host, test.dataset, test.at, test.kind))
+
+
+def _backup_test(document: Verification, proof: Proof) -> BackupTest:
+    good = sum(query.ok for query in proof.queries)
+    canary = proof.canary is not None and proof.canary.outcome != "proven"
+    return BackupTest(
+        host=document.host,
+        dataset=document.dataset,
+        verifier=document.verifier,
+        kind=proof.kind,
+        at=iso(proof.at),
+        outcome=proof.outcome,
+        code=proof.code,
+        text=proof.text,
+        snapshot_at=None if proof.snapshot_time is None else iso(proof.snapshot_time),
+        files=proof.files,
+        bytes=proof.bytes,
+        seconds=proof.seconds,
+        compared=proof.identical + good,
+        changed=proof.changed,
+        wrong=len(proof.mismatches) + len(proof.missing) + len(proof.queries) - good + canary,
+        left=proof.left,
+    )
 
 
 def outcomes(found: Iterable[ChangeRecord]) -> dict[str, int]:

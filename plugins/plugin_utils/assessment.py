@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import judge, observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import summary
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     SEVERITY,
     Check,
     History,
+    NoHistory,
     Verdict,
+    View,
     worst,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS, SECTIONS
@@ -34,6 +37,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
+
+if t.TYPE_CHECKING:
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
 
 # The check that tells of a host that could not be looked at; the others are unknown with it, without a finding each.
 CONTACT_CHECK = "availability.contact"
@@ -57,6 +64,8 @@ class Judging(t.NamedTuple):
     waivers: Sequence[Waiver] = ()
     exposure: t.Literal["internet", "internal", "isolated"] = "internet"
     subset: Sequence[str] = ("all",)
+    backups: tuple[KnownDataset, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
 
 
 def judge_observation(
@@ -76,6 +85,8 @@ def judge_observation(
         clock_offset_s=contact.clock_offset_s,
         contact=contact.model_dump(),
         exposure=judging.exposure,
+        backups=judging.backups,
+        unverified=judging.unverified,
     )
     # With a subset of probes the other checks did not run: neither counted nor "not applicable".
     possible = [check for check in CHECKS if set(check.needs) <= set(view.probes)]
@@ -95,30 +106,51 @@ def judge_observation(
     return _evidence(judging, host, clean)
 
 
-def judge_silence(judging: Judging, contact: Contact, first_seen: FirstSeen = never_seen) -> HostEvidence:
-    """Return the evidence of a host that gave no observation: every check unknown, the reason told once.
+def judge_silence(
+    judging: Judging, contact: Contact, first_seen: FirstSeen = never_seen, history: History | None = None
+) -> HostEvidence:
+    """Return the evidence of a host that gave no observation: its checks are unknown, the reason told once.
 
-    With a subset of probes, every check that they would have answered.
+    With a subset of probes, every check that they would have answered. What needs no answer of the host is judged all
+    the same: another machine may have looked at its backups.
     """
     asked = set(probes.select(judging.subset))
+    view = View(
+        host=judging.host,
+        now=judging.now,
+        probes={},
+        history=history or NoHistory(),
+        contact=contact.model_dump(),
+        exposure=judging.exposure,
+        backups=judging.backups,
+        unverified=judging.unverified,
+    )
     verdict = Verdict(
         "unknown",
         observed=contact.reason,
         expected="an observation",
         summary=f"{judging.host} could not be looked at: {contact.reason}",
     )
-    results = [
-        CheckResult(
-            check=check.id,
-            state="unknown",
-            observed=contact.reason,
-            findings=[_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else [],
-        )
-        for check in CHECKS
-        if set(check.needs) <= asked
-    ]
+    results = []
+    not_applicable = []
+    for check in CHECKS:
+        if check.from_datasets and judging.backups:
+            result = judge.run_check(check.id, view, judging.policy)
+            if result.state is not None:
+                results.append(_safe_result(judging, result, first_seen))
+                continue
+        if check.from_datasets and not check.needs:
+            not_applicable.append(check.id)
+        elif set(check.needs) <= asked:
+            findings = [_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else []
+            results.append(CheckResult(check=check.id, state="unknown", observed=contact.reason, findings=findings))
     host = HostResult(
-        host=judging.host, groups=sorted(judging.groups), state="unknown", contact=contact, results=results
+        host=judging.host,
+        groups=sorted(judging.groups),
+        state=worst(["unknown", *(result.state for result in results)]),
+        contact=contact,
+        results=results,
+        not_applicable=not_applicable,
     )
     return _evidence(judging, host, None)
 
@@ -130,6 +162,7 @@ def _evidence(judging: Judging, host: HostResult, document: dict[str, t.Any] | N
         judged_at=iso(judging.now),
         result=host,
         policy=overrides(judging.policy),
+        backups=summary.of_host(judging.host, judging.backups, host.results, judging.policy["backup"], judging.now),
         observation=document,
     )
 

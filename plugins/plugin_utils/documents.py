@@ -18,7 +18,7 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
 
@@ -42,6 +42,11 @@ def canonical(document: t.Any) -> bytes:
 def dump(model: Model) -> bytes:
     """Return a document as canonical JSON, without values that equal their default."""
     return canonical(model.model_dump(mode="json", exclude_defaults=True) | _always(model))
+
+
+def dump_part(part: BaseModel) -> str:
+    """Return a part of a document as canonical JSON text, as an index keeps it."""
+    return canonical(part.model_dump(mode="json", exclude_defaults=True)).decode().rstrip("\n")
 
 
 def _always(model: Model) -> dict[str, t.Any]:

@@ -32,7 +32,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_backups, observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
@@ -168,6 +168,7 @@ class History:
             )
             for evidence in self.store.read_hosts(manifest.run_id):
                 self._add_host(connection, manifest, evidence)
+            history_backups.add(connection, self.store.read_verifications(manifest.run_id))
             rows = [_change_row(record) for record in self.store.read_changes(manifest.run_id)]
             if rows:
                 connection.execute(insert(CHANGES), rows)
@@ -185,9 +186,9 @@ class History:
                 reached=int(result.contact.reached),
             )
         )
+        self._add_findings(connection, evidence, at)
         if not result.contact.reached or evidence.observation is None:
             return
-        self._add_findings(connection, evidence, at)
         view = observation.view(evidence.observation, result.host, at)
         self._add_sightings(connection, result.host, set(_registry.sightings(view)), at)
         points = {(metric, name): value for metric, name, value in _registry.series(view)}
@@ -209,8 +210,11 @@ class History:
     def _add_findings(connection: Connection, evidence: HostEvidence, at: float) -> None:
         """Keep what is open; forget what a check that could look again no longer finds."""
         result = evidence.result
-        seen = [entry.check for entry in result.results if entry.state != "unknown"] + result.not_applicable
-        rows = {finding.key: (entry.check, finding) for entry in result.results for finding in entry.findings}
+        # Of a silent host only what was judged without it counts; all else stays as it was last seen.
+        judged = [entry for entry in result.results if result.contact.reached or entry.state != "unknown"]
+        seen = [entry.check for entry in judged if entry.state != "unknown"]
+        seen += result.not_applicable if result.contact.reached else []
+        rows = {finding.key: (entry.check, finding) for entry in judged for finding in entry.findings}
         gone = delete(FINDINGS).where(FINDINGS.c.host == result.host, FINDINGS.c.check.in_(seen))
         connection.execute(gone.where(FINDINGS.c.key.not_in(list(rows))))
         for key, (check, finding) in rows.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 2
+SCHEMA = 3
 METADATA = MetaData()
 
 RUNS = Table(
@@ -82,4 +82,38 @@ BOOTS = Table(
     Column("host", String, primary_key=True),
     Column("boot_id", String, primary_key=True),
     Column("first_seen", Float, nullable=False),
+)
+LOOKS = Table(
+    "looks",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("dataset", String, primary_key=True),
+    Column("run_id", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("document", String, nullable=False),  # the newest look as it is in evidence
+)
+PROOFS = Table(
+    "proofs",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("dataset", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("repository", String, nullable=False),
+    Column("whole", Integer, nullable=False),  # 1: of the repository, not of one snapshot
+    Column("outcome", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("document", String, nullable=False),  # as in evidence, without the paths: they are in coverage
+    Index("proofs_by_time", "host", "dataset", "kind", "outcome", "at"),
+    Index("proofs_by_repository", "repository", "whole", "at"),
+)
+COVERAGE = Table(
+    "coverage",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("dataset", String, primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("path", String),
+    Column("at", Float, nullable=False),  # when it last came back
+    Index("coverage_by_path", "host", "dataset", "path"),
 )

@@ -69,9 +69,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
         return payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
 
     def _module(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        # Ansible logs what a module is told, but for what the module calls secret.
+        told = {name: value for name, value in request.items() if name != "secrets"}
         result = self._execute_module(
             module_name="keepwell.fleet.agent",
-            module_args={"chore": self.CHORE, "request": dict(request)},
+            module_args={"chore": self.CHORE, "request": told, "secrets": request.get("secrets") or {}},
             task_vars=task_vars,
         )
         if result.get("unreachable"):

@@ -10,16 +10,26 @@ Runs on the control node.
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_queries as queries
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Dataset
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import (
+    Coverage,
+    KnownDataset,
+    newest_first,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, Proof
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
 
 SERIES_DAYS = 90
+# Proofs that are read back; older ones only where they are the newest of their kind.
+PROOF_DAYS = 400
 
 
 class HostHistory:
@@ -75,3 +85,53 @@ class HostHistory:
         if self._previous is False:
             self._previous = self._store.read_host(self._latest, self._host) if self._latest else None
         return self._previous
+
+    def backups(self, datasets: Iterable[Dataset]) -> dict[str, KnownDataset]:
+        """What earlier runs saw and proved of the host's datasets, by id. Asks nothing when there are none."""
+        wanted = list(datasets)
+        if not wanted:
+            return {}
+        asked = {"host": self._host}
+        recent = {**asked, "earliest": self._now - PROOF_DAYS * DAY}
+        proofs: dict[str, list[Proof]] = {}
+        with self._engine.connect() as connection:
+            looks = {row.dataset: row for row in connection.execute(queries.LOOKS_OF, asked)}
+            for row in connection.execute(queries.PROOFS_OF, recent):
+                proofs.setdefault(row.dataset, []).append(Proof.model_validate_json(row.document))
+            paths = {row.dataset: row.paths for row in connection.execute(queries.COVERED_OF, asked)}
+            found = {}
+            for dataset in wanted:
+                shared = connection.execute(
+                    queries.PROOFS_OF_REPOSITORY, {**recent, "repository": dataset.repository_key}
+                )
+                look = looks.get(dataset.id)
+                bare = KnownDataset(dataset)
+                found[dataset.id] = KnownDataset(
+                    dataset,
+                    look=Look.model_validate_json(look.document) if look else None,
+                    looked_at=look.at if look else None,
+                    proofs=newest_first(
+                        [*proofs.get(dataset.id, []), *(Proof.model_validate_json(row.document) for row in shared)]
+                    ),
+                    coverage=Coverage(
+                        paths.get(dataset.id, 0), self._came_back(connection, dataset.id, bare.wanted_paths())
+                    ),
+                )
+        return found
+
+    def _came_back(self, connection: Connection, dataset: str, folders: Iterable[str]) -> dict[str, float]:
+        """When something in each of these paths last came back."""
+        found = {}
+        for folder in folders:
+            inside = folder.rstrip("/") + "/"
+            place = {"folder": folder, "first": inside, "behind": inside[:-1] + chr(ord("/") + 1)}
+            at = connection.execute(queries.COVERED_BELOW, {"host": self._host, "dataset": dataset, **place}).scalar()
+            if at is not None:
+                found[folder] = at
+        return found
+
+    def restored_digests(self, dataset: str, number: int) -> list[str]:
+        """Digests of the paths that have come back, the newest first: a sample prefers others."""
+        asked = {"host": self._host, "dataset": dataset, "number": number}
+        with self._engine.connect() as connection:
+            return list(connection.execute(queries.DIGESTS_OF, asked).scalars())

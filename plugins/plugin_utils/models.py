@@ -133,6 +133,43 @@ class HostResult(Model):
     not_applicable: list[str] = Field([], description="checks that do not apply here; outside every count")
 
 
+class DatasetSummary(Model):
+    """One dataset of a host as reports show it: five verdicts, never blended, and the numbers behind them."""
+
+    host: str
+    dataset: str
+    protects: str
+    tool: str
+    verifier: str = Field(description="host that verifies it")
+    repository_key: str
+    freshness: State
+    completeness: State
+    integrity: State
+    restorability: State
+    survivability: State
+    looked_at: Timestamp | None = None
+    data_age_s: float | None = Field(None, description="age of the newest snapshot at the time of judgement")
+    rpo_s: float
+    tested_kind: str = Field("", description="of the newest restore test, however it ended")
+    tested_at: Timestamp | None = None
+    tested_outcome: str = ""
+    proven_kind: str = Field("", description="of the newest restore that was done and compared")
+    proven_at: Timestamp | None = None
+    read_percent: int = Field(0, description="of the data read within read_all_days, rounded down")
+    read_all_days: float
+    rto_estimate_s: float | None = None
+    rto_target_s: float | None = None
+    next_kind: str = ""
+    next_due: Timestamp | None = Field(None, description="in the past when it is late")
+    never_restored: int = Field(0, description="expected paths of which nothing has ever come back")
+    restored: dict[str, Timestamp | None] = Field(
+        {}, description="expected path -> when something of it last came back; null for never"
+    )
+    restored_paths: int = Field(0, description="how many different paths have ever come back")
+    proven: bool = Field(description="fresh, and a restore proven within the interval of the policy")
+    reason: str = Field(description="one sentence: why proven, or why not")
+
+
 class HostDocument(Model):
     """A document of its own about one host in one run."""
 
@@ -157,6 +194,7 @@ class HostEvidence(Model):
     judged_at: Timestamp
     result: HostResult
     policy: dict[str, dict[str, t.Any]] = Field({}, description="values that differ from the defaults")
+    backups: list[DatasetSummary] = Field([], description="declared datasets, by id")
     observation: dict[str, t.Any] | None = None
 
 

@@ -22,6 +22,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostFacts, ProbeSummary
 
+if t.TYPE_CHECKING:
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+
 # 9999-12-31, the last day that has an ISO date.
 _LATEST = 253402300800.0
 STATUSES = frozenset({"ok", "error", "timeout", "absent", "denied"})
@@ -86,6 +90,8 @@ def view(
     clock_offset_s: float | None = None,
     contact: Mapping[str, t.Any] | None = None,
     exposure: t.Literal["internet", "internal", "isolated"] = "internet",
+    backups: tuple[KnownDataset, ...] = (),
+    unverified: tuple[Unverified, ...] = (),
 ) -> View:
     """Return what the checks look at."""
     return View(
@@ -100,6 +106,8 @@ def view(
         clock_offset_s=clock_offset_s,
         contact=contact or {},
         exposure=exposure,
+        backups=backups,
+        unverified=unverified,
     )
 
 

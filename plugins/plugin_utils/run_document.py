@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     SCHEMA_VERSION,
     CheckInfo,
     Client,
+    DatasetSummary,
     Delta,
     Grade,
     HostResult,
@@ -89,6 +90,27 @@ class PlanSummary(Model):
     doubts: list[str] = Field([], description="why the list of updates cannot be believed")
 
 
+class BackupTest(Model):
+    """One test of a backup that this run did; the whole of it is in backups/<host>.<dataset>.json."""
+
+    host: str
+    dataset: str
+    verifier: str
+    kind: str
+    at: Timestamp
+    outcome: str
+    code: str = ""
+    text: str = ""
+    snapshot_at: Timestamp | None = None
+    files: int | None = Field(None, description="restored")
+    bytes: int | None = Field(None, description="restored, or read")
+    seconds: float | None = Field(None, description="of the restore or the reading alone")
+    compared: int = Field(0, description="identical with the live file, a manifest, or what a query expects")
+    changed: int = Field(0, description="changed on the host since the snapshot: no mismatch")
+    wrong: int = Field(0, description="mismatches and what did not come back")
+    left: str = Field("", description="restored data that could not be removed")
+
+
 class Run(Model):
     """run.json: the whole run. Every report and export is a function of this document and its templates."""
 
@@ -104,6 +126,8 @@ class Run(Model):
     hosts: list[HostResult] = []
     problems: list[Problem] = []
     delta: Delta | None = None
+    backups: list[DatasetSummary] = Field([], description="every declared dataset, by host and id")
+    backup_tests: list[BackupTest] = Field([], description="what was read and restored in this run")
     plans: list[PlanSummary] = Field([], description="what would be done, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")

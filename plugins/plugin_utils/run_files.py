@@ -7,7 +7,7 @@
 Layout below the state directory (design, contracts)::
 
     <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
-                            changes/<host>.<chore>.json, manifest.json}
+                            changes/<host>.<chore>.json, backups/<host>.<dataset>.json, manifest.json}
 
 Runs on the control node.
 """
@@ -20,6 +20,7 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
@@ -125,6 +126,19 @@ class RunFiles:
     def read_plans(self, model: type[PlanT], run_id: str) -> Iterator[PlanT]:
         """Yield a chore's plans of a run, one in memory at a time, in the order of their files."""
         return self._read_all(model, run_id, "plans", f"*.{model.CHORE}.json")
+
+    def write_verification(self, document: Verification) -> Path:
+        """Write what the run saw and proved of a dataset. Raises EvidenceError when the run is sealed already."""
+        name = f"backups/{host_file_name(document.host)}.{document.dataset}.json"
+        return self.write_document(document.run_id, name, dump(document))
+
+    def read_verification(self, run_id: str, host: str, dataset: str) -> Verification | None:
+        """Return what a run saw and proved of a host's dataset, or None when it did not look."""
+        return self._read(Verification, run_id, f"backups/{host_file_name(host)}.{dataset}.json")
+
+    def read_verifications(self, run_id: str) -> Iterator[Verification]:
+        """Yield what a run saw and proved of all datasets, one in memory at a time, in the order of their files."""
+        return self._read_all(Verification, run_id, "backups")
 
     def write_document(self, run_id: str, name: str, content: bytes) -> Path:
         """Put a file into a run's folder; ``name`` is its path there. Raises EvidenceError when the run is sealed."""

@@ -13,7 +13,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, asses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, Grade, HostResult, RunCounts, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
+    Contact,
+    DatasetSummary,
+    Grade,
+    HostResult,
+    RunCounts,
+    iso,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import is_alive
@@ -85,7 +92,10 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         chain = _chain_end(store, history)
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
-        run = summarise(header, _hosts(store, header, now), previous, now, status, _altered_before(store, chain))
+        hosts, backups = _hosts(store, header, now)
+        run = summarise(header, hosts, previous, now, status, _altered_before(store, chain))
+        run.backups = backups
+        run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
         run.verdict = acted.sentence(run.changes) + run.verdict
@@ -100,8 +110,13 @@ def _chain_end(store: Store, history: History) -> list[Manifest]:
     return [manifest for run_id in history.chain_end(2) if (manifest := store.read_manifest(run_id))]
 
 
-def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
-    answered = {evidence.result.host: evidence.result for evidence in store.read_hosts(header.run_id)}
+def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult], list[DatasetSummary]]:
+    """What was judged of every host of the population, and of every dataset that these declare."""
+    answered: dict[str, HostResult] = {}
+    backups: dict[str, list[DatasetSummary]] = {}
+    for evidence in store.read_hosts(header.run_id):
+        answered[evidence.result.host] = evidence.result
+        backups[evidence.result.host] = evidence.backups
     defaults = build([])
     hosts = []
     for host in header.population:
@@ -113,7 +128,7 @@ def _hosts(store: Store, header: RunHeader, now: float) -> list[HostResult]:
             result = evidence.result
             store.write_host(evidence)
         hosts.append(result)
-    return hosts
+    return hosts, [entry for host in header.population for entry in backups.get(host, ())]
 
 
 def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:

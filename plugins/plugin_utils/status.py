@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from collections import Counter
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
@@ -51,6 +52,8 @@ def of(run: Run) -> dict[str, t.Any]:
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
+        "datasets": len(run.backups),
+        "proven_datasets": sum(entry.proven for entry in run.backups),
     }
 
 
@@ -87,6 +90,7 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
         ],
         "interrupted_runs": run.interrupted_runs,
         "work": _work(run),
+        "backups": _backups(run),
         "evidence": evidence,
     }
 
@@ -100,9 +104,10 @@ def _work(run: Run) -> dict[str, t.Any] | None:
         if record.outcome == "skipped":
             held.setdefault(record.text or record.code, []).append(record.host)
     pending = [plan for plan in run.plans if plan.moves]
+    chores = {record.chore for record in run.changes if record.chore != "release"} | set(run.header.acting)
     cleanups = [record.cleanup for record in run.changes if record.cleanup]
     return {
-        "chores": sorted({*run.header.acting, *(record.chore for record in run.changes if record.chore != "release")}),
+        "chores": sorted(chores | ({"patching"} if run.plans else set())),
         "freed_bytes": sum(entry.actual_bytes or 0 for part in cleanups for entry in part.filesystems),
         "predicted_bytes": sum(entry.predicted_bytes for part in cleanups for entry in part.filesystems),
         "outcomes": acted.outcomes(run.changes),
@@ -114,6 +119,22 @@ def _work(run: Run) -> dict[str, t.Any] | None:
         "planned": len(pending),
         "updates": sum(sum(plan.items.values()) for plan in pending),
         "not_ready": [plan.host for plan in run.plans if not plan.ready],
+    }
+
+
+def _backups(run: Run) -> dict[str, t.Any] | None:
+    """Return how many datasets are proven, and why the others are not; None where none is declared."""
+    if not run.backups:
+        return None
+    return {
+        "total": len(run.backups),
+        "proven": sum(entry.proven for entry in run.backups),
+        "tests": dict(sorted(Counter(test.outcome for test in run.backup_tests).items())),
+        "open": [
+            {"host": entry.host, "dataset": entry.dataset, "reason": entry.reason}
+            for entry in run.backups
+            if not entry.proven
+        ],
     }
 
 

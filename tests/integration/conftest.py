@@ -46,6 +46,7 @@ def ssh() -> t.Iterator[Ssh]:
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {authorized}\n"
         "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUsePAM no\nStrictModes no\nPidFile none\n"
+        "Subsystem sftp internal-sftp\n"
     )
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, identifiers, processes, runs
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import worst
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
@@ -104,6 +105,19 @@ def plan(host: str, run_id: str = "", at: float = NOW, **more: t.Any) -> Plan:
     return Plan(run_id=run_id, client="acme", host=host, made_at=iso(at), **document)
 
 
+def verification(host: str, dataset: str = "files", run_id: str = "", at: float = NOW, **more: t.Any) -> Verification:
+    """What a run saw and proved of a dataset: a repository that answered, unless told."""
+    document = {
+        "declared": {"id": dataset, "protects": "the files", "tool": "restic", "repository": "/srv/r"},
+        "repository_key": "0123456789abcdef",
+        "verifier": host,
+        "looked_at": iso(at),
+        "look": {"status": "ok"},
+        **more,
+    }
+    return Verification(run_id=run_id, client="acme", host=host, dataset=dataset, **document)
+
+
 def record(store: evidence.Store, hosts: t.Sequence[HostEvidence], at: float = NOW, **more: t.Any) -> str:
     """Begin, fill and conclude a run; return its id."""
     run_id = identifiers.new_run_id(at)
@@ -115,6 +129,8 @@ def record(store: evidence.Store, hosts: t.Sequence[HostEvidence], at: float = N
         store.write_change(entry.model_copy(update={"run_id": run_id}))
     for entry in more.pop("plans", ()):
         store.write_plan(entry.model_copy(update={"run_id": run_id}))
+    for entry in more.pop("verifications", ()):
+        store.write_verification(entry.model_copy(update={"run_id": run_id}))
     for name, content in more.pop("documents", {}).items():
         store.write_document(run_id, name, content)
     runs.conclude(store, run_id, at + 10, **more)

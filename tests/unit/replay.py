@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _machine, _registry, _runner
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import datasets, known, models
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _base
 
 CASES = Path(__file__).parent / "cases"
@@ -256,7 +257,52 @@ def view(case: dict[str, t.Any]) -> _base.View:
         clock_offset_s=case.get("clock_offset_s"),
         contact=case.get("contact") or {},
         exposure=case.get("exposure", "internet"),
+        backups=tuple(_known(entry, float(case.get("now", 1795399200.0))) for entry in case.get("backups") or []),
+        unverified=tuple(datasets.Unverified.model_validate(entry) for entry in case.get("unverified") or []),
     )
+
+
+def _known(entry: dict[str, t.Any], now: float) -> known.KnownDataset:
+    """A dataset of a case: ``dataset`` (declaration), ``look``, ``looked_ago``, ``proofs``, ``coverage``.
+
+    Times of snapshots, proofs, canaries and locks are written as hours ago (``ago``, ``end_ago``, ``since_ago``) or as
+    epoch seconds. ``repeat`` of a snapshot is how many more like it there are before it, one a day.
+    """
+    declared = {"id": "files", "protects": "the files", "tool": "restic", "repository": "/srv/r", **entry["dataset"]}
+    look = None
+    if "look" in entry:
+        shape = {"status": "ok", "missing": [], "unwanted": [], **entry["look"]}
+        shape["snapshots"] = sorted(_snapshots(shape.get("snapshots") or [], now), key=lambda found: found["time"])
+        shape["locks"] = [_timed(lock, "since_ago", "since", now) for lock in shape.get("locks") or []]
+        look = models.Look.model_validate(shape)
+    proofs = [
+        models.Proof.model_validate({"id": str(number), "outcome": "proven", **_timed(proof, "ago", "at", now)})
+        for number, proof in enumerate(entry.get("proofs") or [])
+    ]
+    coverage = entry.get("coverage") or {}
+    return known.KnownDataset(
+        datasets.Dataset.model_validate(declared),
+        look,
+        None if look is None else now - 3600.0 * entry.get("looked_ago", 1.0),
+        known.newest_first(proofs),
+        known.Coverage(coverage.get("paths", 0), coverage.get("expected") or {}),
+    )
+
+
+def _timed(entry: dict[str, t.Any], hours: str, key: str, now: float) -> dict[str, t.Any]:
+    rest = {name: value for name, value in entry.items() if name != hours}
+    return {**rest, key: now - 3600.0 * entry[hours]} if hours in entry else rest
+
+
+def _snapshots(entries: list[dict[str, t.Any]], now: float) -> t.Iterator[dict[str, t.Any]]:
+    for entry in entries:
+        shape = _timed(_timed(entry, "ago", "time", now), "end_ago", "end", now)
+        for day in range(shape.pop("repeat", 0) + 1):
+            yield {
+                **shape,
+                "time": shape["time"] - 86400.0 * day,
+                "id": shape.get("id") or f"{shape['time']:.0f}-{day}",
+            }
 
 
 def differences(expected: t.Any, actual: t.Any, where: str = "") -> list[str]:

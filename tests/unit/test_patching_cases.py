@@ -16,6 +16,7 @@ import pytest
 import replay
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _patching_policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     fingerprint,
     options,
@@ -69,13 +70,20 @@ def do_selection(case: dict[str, t.Any]) -> t.Any:
     }
 
 
+def results(case: dict[str, t.Any]) -> list[CheckResult]:
+    """What the checks said of the host before: check -> state."""
+    return [
+        CheckResult(check=check, state=state, observed="seen") for check, state in (case.get("results") or {}).items()
+    ]
+
+
 def do_preflight(case: dict[str, t.Any]) -> t.Any:
     look = {**LOOK, **(case.get("look") or {})}
     chosen = options.read(case.get("options") or {})
     facts = (
         preflight.judge_reboot(look, chosen)
         if case.get("reboot")
-        else preflight.judge(look, replay.view(case), _patching_policy.Policy(), chosen, [])
+        else preflight.judge(look, replay.view(case), _patching_policy.Policy(), chosen, results(case))
     )
     return {"failed": [fact.model_dump() for fact in facts if not fact.passed]}
 

@@ -81,7 +81,8 @@ def look(status, detail="", **found):
 
     {"status": one of STATUSES, "detail": one sentence, "tool": {"name", "version", "path"},
     "repository": {"id", "location": local|mount|ssh|sftp|object|other, "path": local folder or None, "encrypted",
-    "append_only", "object_lock": {"mode", "days"} or None, "free_bytes", "keyfile": True when a key file is needed},
+    "append_only", "object_lock": {"mode", "days"} or None, "free_bytes", "keyfile": True when a key file is needed,
+    "same_device": True when it is on the filesystem of what it protects, as the host that looks sees it},
     "locks": [{"who", "since", "exclusive", "stale"}], "writer": who writes to it now or "",
     "snapshots": [snapshot() of this dataset, oldest first], "snapshots_cut": True when there were more,
     "groups": [{"host", "paths", "latest", "count"}: all groups of the repository],

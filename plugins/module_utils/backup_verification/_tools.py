@@ -38,6 +38,7 @@ class Tools(object):
         self.machine = commands.machine
         self.scratch = scratch
         self._allowed = allowed
+        self._secrets = dict(secrets)
         self._environment = dict(
             secrets,
             HOME=scratch,
@@ -50,20 +51,35 @@ class Tools(object):
         """Path of a program, or None."""
         return self.machine.which(program)
 
-    def run(self, argv, env=None, timeout=None, cwd="/"):
-        """Run a reading command to its end and return its Output (see chores._commands.Commands.run)."""
-        return self.commands.run(self._checked(argv), self._env(env), timeout, cwd)
+    def given(self, *names):
+        """Those of the dataset's own variables that have one of these names."""
+        return dict((name, self._secrets[name]) for name in names if name in self._secrets)
 
-    def lines(self, argv, take, env=None, timeout=None, cwd="/"):
+    def run(self, argv, env=None, timeout=None, cwd="/", before=()):
+        """Run a reading command to its end and return its Output (see chores._commands.Commands.run).
+
+        ``before`` are the words of a program that runs it as another user (setpriv).
+        """
+        return self.commands.run(list(before) + self._checked(argv), self._env(env), timeout, cwd)
+
+    def lines(self, argv, take, env=None, timeout=None, cwd="/", before=()):
         """Run a reading command and give each line (bytes) that it prints to ``take``; return its Output."""
-        return self.commands.stream(self._checked(argv), take, self._env(env), timeout, cwd)
+        return self.commands.stream(list(before) + self._checked(argv), take, self._env(env), timeout, cwd)
+
+    def pipe(self, argv, consume, env=None, timeout=None, cwd="/"):
+        """Run a reading command; ``consume(stream)`` reads what it prints (bytes); return its Output."""
+        return self.commands.pipe(self._checked(argv), consume, self._env(env), timeout, cwd)
+
+    def left(self):
+        """Seconds until all work must be over; for reading that no command does."""
+        return self.commands.left()
 
     def _env(self, more):
         return dict(self._environment, **(more or {}))
 
     def _checked(self, argv):
         """The command, when it is one that only reads. Raises AgentError otherwise: that is a defect of a driver."""
-        allowed = self._allowed.get(argv[0])
+        allowed = self._allowed.get(os.path.basename(argv[0]))
         if allowed is None:
             raise AgentError("forbidden", "%s is not among the programs of this driver." % argv[0])
         if ANY not in allowed:

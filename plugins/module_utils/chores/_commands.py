@@ -35,6 +35,7 @@ class Commands(object):
         """
         self.machine = machine
         self.folder = folder
+        self.log_folder = folder
         self.said = ""
         # While packages are being installed nothing is ended: without apt, even dpkg that is let alone dies half-way.
         self.patient = False
@@ -60,6 +61,13 @@ class Commands(object):
 
         For lists that are longer than memory is large. The Output has no ``out``.
         """
+        return self.pipe(argv, lambda stream: _each_line(stream, take), env, timeout, cwd)
+
+    def pipe(self, argv, consume, env=None, timeout=None, cwd="/"):
+        """Like ``run``, but ``consume(stream)`` reads standard output (bytes) while the command runs.
+
+        A command whose output is not read to its end gets SIGPIPE, and so it does when ``consume`` raises.
+        """
         process, refused = self._start(argv, env, cwd, None)
         if refused:
             return refused
@@ -68,16 +76,18 @@ class Commands(object):
         watch = threading.Thread(target=self._wait, args=(process, end))
         watch.daemon = True
         watch.start()
-        whole = True
-        for piece in iter(lambda: process.stdout.readline(_LINE_CAP), b""):
-            if whole:
-                take(piece)
-            whole = piece.endswith(b"\n")
-        process.stdout.close()
-        watch.join()
-        self._tell(None)
+        try:
+            consume(process.stdout)
+        finally:
+            process.stdout.close()
+            watch.join()
+            self._tell(None)
         late = process.returncode < 0 and time.monotonic() > end
         return self._ended("timeout" if late else "ok", None if late else process.returncode, "")
+
+    def left(self):
+        """Seconds until all work must be over; for work that is no command."""
+        return self._end - time.monotonic()
 
     def _until(self, timeout):
         return self._end if timeout is None else min(self._end, time.monotonic() + timeout)
@@ -128,7 +138,7 @@ class Commands(object):
 
     def _write(self, text):
         """Append to the log, which keeps its beginning when it becomes too long."""
-        path = os.path.join(self.folder, "log")
+        path = os.path.join(self.log_folder, "log")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             room = _LOG_CAP - os.fstat(descriptor).st_size
@@ -140,6 +150,14 @@ class Commands(object):
                 raise
         finally:
             os.close(descriptor)
+
+
+def _each_line(stream, take):
+    whole = True
+    for piece in iter(lambda: stream.readline(_LINE_CAP), b""):
+        if whole:
+            take(piece)
+        whole = piece.endswith(b"\n")
 
 
 def _end(process):

@@ -157,13 +157,17 @@ def recorded(machine, chore, identifier, also=()):
     return {"recorded": True}
 
 
-def clean(chore, keep_days, now=None):
-    """Remove work that ended longer ago than that and is in evidence: {"removed": [id], "kept": [id]}."""
+def clean(chore, keep_days, now=None, spared=()):
+    """Remove work that ended longer ago than that and is in evidence, but none of ``spared``.
+
+    Returns {"removed": [id], "kept": [id]}.
+    """
     oldest = (time.time() if now is None else now) - keep_days * 86400.0
     answer = {"removed": [], "kept": []}
     for identifier in _folder.identifiers(chore):
         state = _folder.load(_folder.path(chore, identifier), "state.json")
-        old = state is not None and state["recorded"] and (state["ended_at"] or oldest) < oldest
+        done = state is not None and state["recorded"] and identifier not in spared
+        old = done and (state["ended_at"] or oldest) < oldest
         if old:
             _folder.remove(chore, identifier)
         answer["removed" if old else "kept"].append(identifier)

@@ -84,6 +84,9 @@ class Repository(_Seen):
     object_lock: ObjectLock | None = None
     free_bytes: int | None = None
     keyfile: bool | None = None
+    same_device: bool | None = Field(
+        None, description="on the filesystem of its source, as the verifying host sees it; tells nothing of other hosts"
+    )
 
 
 class ToolInfo(_Seen):

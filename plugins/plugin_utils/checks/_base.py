@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
+if t.TYPE_CHECKING:
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+
 State = t.Literal["ok", "watch", "act", "crit", "unknown", "accepted"]
 STATES: tuple[State, ...] = ("ok", "watch", "act", "crit", "unknown", "accepted")
 # Worst last. `unknown` outranks `watch`: what nobody could see may be worse than a yellow light.
@@ -148,6 +152,9 @@ class View:
     # What the control node saw on the way: become refused, transport used, time it took.
     contact: Mapping[str, t.Any] = field(default_factory=dict)
     exposure: t.Literal["internet", "internal", "isolated"] = "internet"
+    # What was declared to come back, with all that is known of it; and backups that are left out with a reason.
+    backups: tuple[KnownDataset, ...] = ()
+    unverified: tuple[Unverified, ...] = ()
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
         """Data of a probe that answered; the framework has already seen to it that needed probes did."""
@@ -163,7 +170,10 @@ Judge = Callable[[View, t.Any], Iterable[Verdict]]
 
 @dataclass(frozen=True)
 class Check:
-    """A judge with its description. ``needs`` are probes; if one gave no answer the result is ``unknown``."""
+    """A judge with its description. ``needs`` are probes; if one gave no answer the result is ``unknown``.
+
+    With ``from_datasets`` it is judged without them where the host has datasets: another machine may have looked.
+    """
 
     id: str
     pillar: Pillar
@@ -173,6 +183,7 @@ class Check:
     judge: Judge
     controls: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
+    from_datasets: bool = False
 
 
 REGISTRY: dict[str, Check] = {}
@@ -186,6 +197,7 @@ def check(
     needs: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
+    from_datasets: bool = False,
 ) -> Callable[[Judge], Judge]:
     """Register a judge as check ``<pillar>.<name>``.
 
@@ -197,7 +209,7 @@ def check(
         if check_id in REGISTRY:
             raise ValueError(f"check {check_id} is declared twice")
         pillar = t.cast(Pillar, check_id.split(".", 1)[0])
-        REGISTRY[check_id] = Check(check_id, pillar, title, advice, needs, judge, controls, thresholds)
+        REGISTRY[check_id] = Check(check_id, pillar, title, advice, needs, judge, controls, thresholds, from_datasets)
         return judge
 
     return register

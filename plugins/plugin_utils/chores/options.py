@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
 
@@ -42,7 +43,7 @@ class Options(Setting):
     reconnect_s: float = Field(300.0, ge=0)
 
 
-OptionsT = t.TypeVar("OptionsT", bound=Options)
+OptionsT = t.TypeVar("OptionsT", bound=Setting)
 
 
 def read(
@@ -79,7 +80,9 @@ def _sentence(prefix: str, error: Mapping[str, t.Any]) -> str:
     # pydantic puts this before the text of a validator of ours.
     text = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
-    shown = "" if isinstance(given, Mapping) else f" (given: {given!r})"
+    # What may be a secret is not repeated; a URL that holds one is shown without it.
+    hidden = isinstance(given, Mapping) or "credentials" in error["loc"]
+    shown = "" if hidden else f" (given: {redact_text(repr(given))})"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key."
     return f"{where}: {text}{shown}."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View, size_text, worst
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts, names_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Fact
@@ -242,18 +242,18 @@ def _pending_reboot(view: View) -> Fact:
     return Fact(name="pending_reboot", passed=True, observed=reasons or f"pending already: {reboot['required']}")
 
 
-def _backup(backups: Sequence[CheckResult], options: Options) -> Fact:
-    judged = [result for result in backups if result.check.startswith("backup.")]
-    state = worst(result.state for result in judged) if judged else "unknown"
-    lead = next((result for result in judged if result.state == state), None)
-    observed = f"{state}: {lead.observed}" if lead else "nothing is known of backups"
+def _backup(results: Sequence[CheckResult], options: Options) -> Fact:
+    """Whether a fresh backup with a proven restore stands behind the host; one that needs none says so itself."""
+    judged = {result.check: result for result in results}
+    lead = judged.get("backup.proof") or judged.get("backup.present")
+    state = lead.state if lead else "unknown"
     required = options.backup == "required"
     passed = not required or state in ("ok", "accepted")
     return Fact(
         name="backup",
         passed=passed,
         code="" if passed else "backup",
-        observed=observed,
-        expected="backups are well" if required else "told, not required (patching_backup)",
-        advice="" if passed else "Look at the findings on backups first.",
+        observed=f"{state}: {lead.observed}" if lead else "nothing is known of backups",
+        expected="fresh, with a proven restore" if required else "told, not required (patching_backup)",
+        advice="" if passed else "Look at the finding backup.proof: playbooks/backup_verify.yml proves what it misses.",
     )

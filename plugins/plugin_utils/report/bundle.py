@@ -20,7 +20,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import EngineerView, engineer_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import changes_csv, findings_csv, results_csv
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import (
+    backups_csv,
+    changes_csv,
+    findings_csv,
+    results_csv,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 REPORTS = ("engineer",)
@@ -54,6 +59,8 @@ def make_bundle(
         files[file_name(run, "findings", "csv")] = findings_csv(desk)
         if run.changes:
             files[file_name(run, "changes", "csv")] = changes_csv(desk)
+        if run.backups:
+            files[file_name(run, "backups", "csv")] = backups_csv(desk)
     if "json" in formats:
         # The evidence itself, not what was made presentable.
         files[file_name(run, "run", "json")] = dump(run)

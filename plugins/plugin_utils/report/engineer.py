@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import BackupsView, backups_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
     COLUMN,
     ROW,
@@ -140,6 +141,7 @@ class EngineerView:
     watch: list[ProblemView]
     changes: ChangesView | None
     work: WorkView | None
+    backups: BackupsView | None
     unknown: UnknownView
     heat: HeatMapView
     pillars: list[PillarView]
@@ -183,6 +185,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         watch=problem_views(desk, [p for p in problems if p.state == "watch"], "w"),
         changes=changes_view(desk),
         work=work_view(desk),
+        backups=backups_view(desk),
         unknown=unknown_view(desk),
         heat=_heat(desk),
         pillars=_pillars(desk),

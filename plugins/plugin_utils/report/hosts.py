@@ -97,8 +97,8 @@ def host_view(desk: Desk, host: HostResult, *, brief: bool = False) -> HostView:
     order = {check: place for place, check in enumerate(desk.checks)}
     ranked = sorted(host.results, key=lambda result: (-SEVERITY.index(result.state), order.get(result.check, 999)))
     wanted: Sequence[CheckResult] = [result for result in ranked if result.state != "ok"] if brief else ranked
-    # A silent host has nothing to say twenty times; its reason is told once.
-    told = wanted if host.contact.reached else []
+    # A silent host has nothing to say twenty times; its reason is told once. What others know of it is shown.
+    told = wanted if host.contact.reached else [result for result in wanted if result.state != "unknown"]
     results = [_result(desk, result, INDEX_FINDINGS if brief else FINDINGS_SHOWN) for result in told]
     states = [result.state for result in host.results]
     return HostView(

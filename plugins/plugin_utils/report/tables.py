@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import typing as t
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 
 # A spreadsheet runs a cell that begins so. https://owasp.org/www-community/attacks/CSV_Injection
@@ -41,6 +42,12 @@ CHANGE_COLUMNS = (
     "approver", "ticket", "packages", "advisories", "cves", "reboot_required", "reboot_done", "kernel_before",
     "kernel_after", "services", "differences", "findings_new", "half_done", "config_files", "residual", "rollback",
     "plan_hash", "transaction", "begun_by", "predicted_bytes", "freed_bytes", "cleanup_rules", "gap_reasons",
+)  # fmt: skip
+BACKUP_COLUMNS = (
+    "client", "run_id", "host", "dataset", "protects", "tool", "verifier", "repository_key", "freshness",
+    "completeness", "integrity", "restorability", "survivability", "proven", "reason", "looked_at", "data_age_s",
+    "rpo_s", "tested_kind", "tested_at", "tested_outcome", "proven_kind", "proven_at", "read_percent", "read_all_days",
+    "rto_estimate_s", "rto_target_s", "next_kind", "next_due", "restored_paths", "never_restored",
 )  # fmt: skip
 
 
@@ -161,6 +168,23 @@ def _cleaned(record: ChangeRecord) -> tuple[str, ...]:
         "; ".join(f"{name}: {told.files} files, {told.bytes} bytes" for name, told in accounts if told and told.files),
         "; ".join(f"{entry.mount}: {reason.code}" for entry in part.filesystems for reason in entry.reasons),
     )
+
+
+def backups_csv(desk: Desk) -> bytes:
+    """Return every declared dataset with its five verdicts; ``never_restored`` names the expected paths."""
+    head = desk.run.header
+    return _table(BACKUP_COLUMNS, ((head.client.id, head.run_id, *_dataset(entry)) for entry in desk.run.backups))
+
+
+def _dataset(entry: DatasetSummary) -> Iterator[t.Any]:
+    for column in BACKUP_COLUMNS[2:]:
+        if column == "never_restored":
+            yield "; ".join(path for path, at in entry.restored.items() if at is None)
+        elif column == "proven":
+            yield "yes" if entry.proven else "no"
+        else:
+            value = getattr(entry, column)
+            yield "" if value is None else value
 
 
 def cell(value: t.Any) -> str:

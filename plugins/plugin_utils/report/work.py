@@ -153,6 +153,9 @@ def work_view(desk: Desk) -> WorkView | None:
     open_plans = [plan for plan in run.plans if plan.host not in done]
     telling = [plan for plan in open_plans if plan.moves or plan.doubts or not plan.ready]
     known = {plan.host for plan in run.plans} | {record.host for record in run.changes}
+    # Other chores have no plan for every host.
+    planning = bool(run.plans) or "patching" in run.header.acting
+    unplanned = [host for host in run.header.population if host not in known] if planning else []
     return WorkView(
         acted=bool(run.header.acting or touched),
         asking=len(asking(run.changes)),
@@ -164,7 +167,7 @@ def work_view(desk: Desk) -> WorkView | None:
             PLANS_SHOWN,
         ),
         idle=len(open_plans) - len(telling),
-        unplanned=first(desk.links(host for host in run.header.population if host not in known), LINES_SHOWN),
+        unplanned=first(desk.links(unplanned), LINES_SHOWN),
     )
 
 

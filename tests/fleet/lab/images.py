@@ -72,6 +72,8 @@ class Kind:
     emulation: bool = False
 
 
+# Backup tools and databases of the release itself; the databases are enabled and run.
+_BACKUP = "restic,borgbackup,postgresql,mariadb-server,zstd"
 # real dnf and real zypper, but Debian's userland: an emulation, and always called so.
 # Two systems, because Debian's dnf-plugins-core refuses to live beside zypper.
 _DNF = System("bookworm", "dnf", "dnf,python3-dnf,dnf-plugins-core,rpm")
@@ -82,6 +84,8 @@ KINDS = {
         Kind("debian-11", System("bullseye", "bullseye"), "debian", "apt"),
         Kind("debian-12", System("bookworm", "bookworm"), "debian", "apt"),
         Kind("debian-13", System("trixie", "trixie"), "debian", "apt"),
+        Kind("debian-12-backup", System("bookworm", "bookworm-backup", _BACKUP), "debian", "apt"),
+        Kind("debian-13-backup", System("trixie", "trixie-backup", _BACKUP), "debian", "apt"),
         Kind("el9-emulation", _DNF, "el9-emulation", "rpm", emulation=True),
         Kind("suse-emulation", _ZYPPER, "suse-emulation", "rpm", emulation=True),
     )

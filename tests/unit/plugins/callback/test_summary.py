@@ -104,7 +104,16 @@ def test_a_run_without_a_grade_says_so_in_words() -> None:
 
 
 def work(**more: t.Any) -> dict[str, t.Any]:
-    return {"outcomes": {}, "bad": [], "held": [], "planned": 0, "updates": 0, "not_ready": [], **more}
+    return {
+        "chores": ["patching"],
+        "outcomes": {},
+        "bad": [],
+        "held": [],
+        "planned": 0,
+        "updates": 0,
+        "not_ready": [],
+        **more,
+    }
 
 
 def test_what_was_done_is_told_before_what_is_to_do() -> None:
@@ -136,3 +145,21 @@ def test_many_failures_leave_room_for_the_rest() -> None:
     assert len(lines) <= callback.LINES
     assert "    and 46 more in the report" in lines
     assert lines[-1].startswith("Evidence  ")
+
+
+def test_tests_of_backups_are_no_patching() -> None:
+    lines = text(work=work(chores=["backup_verification"], outcomes={"done": 2, "skipped": 1}))
+    assert lines[3] == "Tests     ✓ 2 done, ◔ 1 kept back"
+    assert text(work=work(chores=["backup_verification"]))[3] == "Tests     no host was changed"
+
+
+def test_proven_datasets_are_counted_and_the_others_named() -> None:
+    opened = [{"host": f"web{n}", "dataset": "files", "reason": "Nothing has ever come back."} for n in range(5)]
+    lines = text(backups={"total": 7, "proven": 2, "tests": {"damaged": 1, "proven": 3}, "open": opened})
+    assert lines[3:8] == [
+        "Backups   2 of 7 datasets are proven; tests of this run: 1 damaged, 3 proven",
+        "  web0 files: Nothing has ever come back.",
+        "  web1 files: Nothing has ever come back.",
+        "  web2 files: Nothing has ever come back.",
+        "    and 2 more in the report",
+    ]

@@ -84,7 +84,9 @@ def test_a_host_that_left_no_evidence_is_unknown_and_named(tmp_path: Path) -> No
     lost = next(host for host in run.hosts if host.host == "web2")
     assert not lost.contact.reached
     assert {result.state for result in lost.results} == {"unknown"}
-    assert len(lost.results) == len(CHECKS)
+    # Without datasets there is nothing that another machine could have looked at.
+    assert set(lost.not_applicable) == {check.id for check in CHECKS if check.from_datasets and not check.needs}
+    assert len(lost.results) + len(lost.not_applicable) == len(CHECKS)
     assert status.of(run)["unreached"] == ["web2"]
 
 
@@ -318,7 +320,8 @@ def test_a_host_that_was_not_reached_counts_only_what_was_asked_for(tmp_path: Pa
     part = header("01K0000000000000000000000A").model_copy(update={"subset": ["packages"]})
     runs.begin(store, part, NOW)
     run = runs.conclude(store, part.run_id, NOW)
-    asked = {check.id for check in CHECKS if set(check.needs) <= {"packages"}}
+    of_packages = {check.id for check in CHECKS if set(check.needs) <= {"packages"}}
+    asked = of_packages - set(run.hosts[0].not_applicable)
     assert {result.check for result in run.hosts[0].results} == asked
     assert len(asked) < len(CHECKS)
     assert run.counts is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
@@ -35,6 +37,20 @@ def test_every_command_its_words_and_its_end_are_in_the_log(tmp_path: Path) -> N
     assert log.endswith("one\ntwo\n# ended with 3\n")
     assert commands.said == "one\ntwo\n"
     assert [pid is None for pid in told] == [False, True]
+
+
+def test_what_a_command_prints_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    commands = Commands(Machine(), str(tmp_path), time.monotonic() + 60)
+    taken: list[int] = []
+    output = commands.pipe(["head", "-c", "3000000", "/dev/zero"], lambda stream: taken.append(len(stream.read())))
+    assert (taken, output.status, output.rc, output.out) == ([3_000_000], "ok", 0, "")
+    began = time.monotonic()
+    # Who reads no further ends it.
+    assert commands.pipe(["cat", "/dev/zero"], lambda stream: taken.append(len(stream.read(10)))).rc == -13
+    with pytest.raises(ZeroDivisionError):
+        commands.pipe(["cat", "/dev/zero"], lambda stream: 1 / 0)
+    assert time.monotonic() - began < 20
+    assert 0 < commands.left() < 60
 
 
 def test_lines_can_be_taken_one_by_one(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gettext import NullTranslations
 from html.parser import HTMLParser
 from pathlib import Path
 
+import backup_maker
 import fleet_maker
 import pytest
 import work_maker
@@ -47,6 +48,9 @@ FLEETS = {
     "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
     "300 worked": {"count": 300, "work": {}},
     "1000 failed": {"count": 1000, "work": {"bad": True}},
+    "backups": {"count": 14, "work": {}, "backups": {}},
+    "hostile backups": {"count": 14, "hostile": True, "backups": {"hostile": True}},
+    "1000 backups": {"count": 1000, "backups": {"per_host": 3}},
 }
 every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 
@@ -54,9 +58,10 @@ every_fleet = pytest.mark.parametrize("fleet", FLEETS)
 @cache
 def run_of(fleet: str) -> run_document.Run:
     arguments = dict(FLEETS[fleet])
-    work = arguments.pop("work", None)
+    work, backups = arguments.pop("work", None), arguments.pop("backups", None)
     run = fleet_maker.make_run(**arguments)
-    return run if work is None else work_maker.with_work(run, **work)
+    run = run if work is None else work_maker.with_work(run, **work)
+    return run if backups is None else backup_maker.with_backups(run, **backups)
 
 
 @cache
@@ -265,6 +270,8 @@ def test_the_copy_of_the_run_is_the_evidence_itself():
         ("worked", MIB // 4),
         ("300 worked", 2 * MIB),
         ("1000 failed", 2 * MIB),
+        ("backups", MIB // 4),
+        ("1000 backups", 2 * MIB),
     ],
 )
 def test_the_page_stays_within_its_budget(fleet, limit):
@@ -386,6 +393,21 @@ def test_a_silent_host_is_told_once_with_its_reason():
     assert "1 host gave no answer" in page
     assert page.count(silent.contact.reason) <= 6
     assert "24 findings at once" in page
+
+
+def test_what_another_machine_saw_of_a_silent_host_is_shown():
+    run = run_of("small")
+    silent = next(host for host in run.hosts if not host.contact.reached)
+    stale = "the newest snapshot of the silent host"
+    seen = models.CheckResult(check="backup.freshness", state="crit", observed=stale)
+    known = silent.model_copy(update={"state": "crit", "results": [*silent.results, seen]})
+    hosts = [known if host is silent else host for host in run.hosts]
+    files = make_bundle(run.model_copy(update={"hosts": hosts, "counts": None}), TEMPLATES, formats=["html"]).files
+    page = files["engineer.html"].decode()
+    assert stale in page
+    assert stale not in index_of("small")
+    assert "Nothing is known of it" in index_of("small")
+    assert "Nothing is known of it" not in page
 
 
 def test_checks_that_share_a_reason_are_told_together():

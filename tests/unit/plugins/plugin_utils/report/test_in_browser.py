@@ -11,6 +11,7 @@ import time
 import warnings
 from pathlib import Path
 
+import backup_maker
 import browser
 import fleet_maker
 import pytest
@@ -20,6 +21,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle impor
 
 TEMPLATES = [str(Path(__file__).parents[5] / "roles" / "health_report" / "templates")]
 pytestmark = pytest.mark.browser
+FLEETS = (
+    "1", "14", "300", "301", "hostile", "planned", "worked", "hostile work", "backups", "hostile backups",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +51,16 @@ def reports(tmp_path_factory):
         "planned": {"count": 14, "work": {"changes": False}},
         "worked": {"count": 14, "work": {}},
         "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
+        "backups": {"count": 14, "backups": {}},
+        "hostile backups": {"count": 14, "hostile": True, "backups": {"hostile": True}},
     }
     indexes = {}
     for name, fleet in fleets.items():
         root = tmp_path_factory.mktemp("report")
-        work = fleet.pop("work", None)
+        work, backups = fleet.pop("work", None), fleet.pop("backups", None)
         run = fleet_maker.make_run(**fleet)
         run = run if work is None else work_maker.with_work(run, **work)
+        run = run if backups is None else backup_maker.with_backups(run, **backups)
         for path, content in make_bundle(run, TEMPLATES).files.items():
             (root / path).parent.mkdir(exist_ok=True)
             (root / path).write_bytes(content)
@@ -62,7 +69,7 @@ def reports(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("fleet", ["1", "14", "300", "301", "hostile", "planned", "worked", "hostile work"])
+@pytest.mark.parametrize("fleet", FLEETS)
 def test_the_browser_has_nothing_to_complain_about(chromium, reports, fleet, dark):
     page = reports[fleet]
     chromium.open(page, dark=dark)
@@ -97,7 +104,7 @@ def test_the_policy_really_stops_what_it_should(chromium, reports, tmp_path):
     )
 
 
-@pytest.mark.parametrize("fleet", ["1", "14", "301", "hostile", "worked", "planned", "hostile work"])
+@pytest.mark.parametrize("fleet", [fleet for fleet in FLEETS if fleet != "300"])
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
 def test_nothing_runs_out_of_the_page(chromium, reports, fleet, width):
     chromium.open(reports[fleet], width, 844)
