@@ -21,8 +21,8 @@ from lab import hosts, needs
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
-    """All hosts, up and reachable. One session at a time: they share names and a processor or two."""
+def lab() -> t.Iterator[hosts.Lab]:
+    """The lab without hosts. One session at a time: they share names and a processor or two."""
     lacking = needs.missing()
     need(not lacking, lacking)
     needs.prepare()
@@ -36,12 +36,18 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
         lab = hosts.prepare(state, name)
         lab.sockets = sockets
         try:
-            lab.start(HOSTS)
-            with aged_hosts(lab, tmp_path_factory.mktemp("aged")):
-                yield Fleet(lab)
+            yield lab
         finally:
             lab.remove()
             shutil.rmtree(sockets)
+
+
+@pytest.fixture(scope="session")
+def fleet(lab: hosts.Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
+    """All hosts that most tests share, up and reachable."""
+    lab.start(HOSTS)
+    with aged_hosts(lab, tmp_path_factory.mktemp("aged")):
+        yield Fleet(lab)
 
 
 @pytest.fixture
