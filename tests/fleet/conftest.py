@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
+import backup_hosts
 from fleet import HOSTS, Fleet, aged_hosts
 from harness import PROJECT, Project, need
 from lab import hosts, needs
@@ -48,6 +49,16 @@ def fleet(lab: hosts.Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterato
     lab.start(HOSTS)
     with aged_hosts(lab, tmp_path_factory.mktemp("aged")):
         yield Fleet(lab)
+
+
+@pytest.fixture(scope="session")
+def vaults(lab: hosts.Lab) -> dict[str, hosts.Host]:
+    """A host of each generation of backup tools, with its backups."""
+    lab.start(backup_hosts.HOSTS)
+    found = {wanted.name: lab.hosts[wanted.name] for wanted in backup_hosts.HOSTS}
+    for name, host in found.items():
+        backup_hosts.prepare(host, everything=name == "vault")
+    return found
 
 
 @pytest.fixture

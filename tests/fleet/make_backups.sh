@@ -1,12 +1,14 @@
 # Makes live data and backups of it on a host of the lab, the same ones each time. Run as root.
 # With an argument only what the tools of files need; "all": the 200 MB and the dumps of databases as well.
 set -e
-export LC_ALL=C.UTF-8 RESTIC_PASSWORD=lab-restic-4711 BORG_PASSPHRASE=lab-borg-4711 BORG_BASE_DIR=/tmp/made/borg
+export LC_ALL=C.UTF-8 RESTIC_PASSWORD=lab-restic-4711 BORG_PASSPHRASE=lab-borg-4711 BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
 live=/srv/live store=/srv/store
 mkdir -p "$live" "$store" /tmp/made
+trap 'rm -rf /tmp/made' EXIT
 quiet() { "$@" >/tmp/made/log 2>&1 || { cat /tmp/made/log >&2; exit 1; }; }
 r() { where=$1; shift; quiet restic --no-cache --repo "$store/$where" "$@"; }
-b() { quiet borg "$@"; }
+# With folders of its own each time: borg would take a copy for an attack.
+b() { BORG_BASE_DIR=$(mktemp -d /tmp/made/XXXXXX) quiet borg "$@"; }
 copy() { cp -a "$store/$1" "$store/$2"; }
 ago() { date -u -d "$1 ago" +"$2"; }
 largest() { find "$store/$1" -type f -printf '%s %p\n' | sort -n | tail -1 | cut -d' ' -f2-; }
@@ -63,6 +65,8 @@ copy borg borg-shrunk
 b create "$store/borg::shop" "$live/shop"
 for name in flipped lacking locked; do copy borg borg-$name; done
 flip borg-flipped/data
+# The segments of an older archive, so that the list of archives is whole.
+b create "$store/borg-lacking::again" "$live/shop" "$live/old"
 rm -f "$(largest borg-lacking/data)"
 mkdir "$store/borg-locked/lock.exclusive"
 touch "$store/borg-locked/lock.exclusive/$(hostname)@123.999999-0"

@@ -9,7 +9,7 @@ import backup_hosts
 import pytest
 from backup_hosts import ACT, BORG_PASSWORD, CLIENT, LIVE, RESTIC_PASSWORD, VERDICTS, Seen, Verifying, dataset, of_files
 from harness import Project
-from lab.hosts import Host, Lab
+from lab.hosts import Host
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
@@ -18,6 +18,7 @@ NOT_RESTORED = {"restorability": "act"}
 NOT_CHECKED = {"integrity": "act"}
 UNTESTED = NOT_RESTORED | NOT_CHECKED
 BLIND = dict.fromkeys(VERDICTS, "unknown")
+GONE = BLIND | {"freshness": "crit"}
 ASKED = [{"sql": "SELECT count(*) FROM orders", "expect": "20000"}]
 FILES = {"expected_paths": [f"{LIVE}/shop/ledger"], "unwanted_paths": [f"{LIVE}/shop/cache"]}
 
@@ -91,7 +92,7 @@ CASES = [
     ),
     _case(
         dataset("pg-cut", "pg_dump", "pg-cut", queries=ASKED),
-        "structure",
+        "data",
         {"integrity": "crit", **NOT_RESTORED},
         integrity="found damage",
     ),
@@ -143,8 +144,8 @@ CASES = [
         "vault13",
         freshness="password",
     ),
-    _case(of_files("restic-gone", "restic", "nowhere"), "", BLIND, BOTH, freshness="repository"),
-    _case(of_files("borg-gone", "borg", "nowhere-borg"), "", BLIND, BOTH, freshness="repository"),
+    _case(of_files("restic-gone", "restic", "nowhere"), "", GONE, BOTH, freshness="repository"),
+    _case(of_files("borg-gone", "borg", "nowhere-borg"), "", GONE, BOTH, freshness="repository"),
     # Too old, too small, too little, too much.
     _case(
         of_files("restic-old", "restic", "restic-old", rpo_hours=26),
@@ -185,15 +186,6 @@ CASES = [
     ),
 ]
 EACH = [pytest.param(host, case, id=f"{host}-{case.declared['id']}") for case in CASES for host in case.hosts]
-
-
-@pytest.fixture(scope="module")
-def vaults(lab: Lab) -> dict[str, Host]:
-    """A host of each generation of tools, with its backups."""
-    lab.start([backup_hosts.OLDER, backup_hosts.NEWER])
-    for host in (lab.hosts["vault"], lab.hosts["vault13"]):
-        backup_hosts.prepare(host, everything=host.name == "vault")
-    return {name: lab.hosts[name] for name in ("vault", "vault13")}
 
 
 @dataclass
