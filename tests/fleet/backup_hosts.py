@@ -161,10 +161,10 @@ class Verifying:
     project: Project
     file: Path
 
-    def write(self, hosts: t.Mapping[Host, t.Sequence[Backup]], **more: t.Any) -> None:
+    def write(self, *wanted: tuple[Host, t.Sequence[Backup]], **more: t.Any) -> None:
         """Write the inventory: hosts with their backups, of which an acting run does these tests and no others."""
         variables = {}
-        for host, backups in hosts.items():
+        for host, backups in wanted:
             tests = [f"{backup.declared['id']}/{kind}" for backup in backups for kind in backup.tests]
             variables[host.name] = host.variables(
                 backup_verification_datasets=[backup.declared for backup in backups],

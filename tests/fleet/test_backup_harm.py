@@ -126,7 +126,7 @@ def restoring(host: Host, process: subprocess.Popen[bytes]) -> dict[str, t.Any]:
 def test_the_announcement_says_what_is_done_and_touches_nothing(vault: Host, verifying: Verifying) -> None:
     fast = Wanted(of_files("large", "restic", "large", f"{LIVE}/large"), ("subset", "sample"))
     pg = Wanted(dataset("pg", "pg_dump", "pg", queries=[{"sql": "SELECT 1"}]), ("database",))
-    verifying.write({vault: [fast, TAR, pg]})
+    verifying.write((vault, [fast, TAR, pg]))
     print_all = (
         f"for p in {_TOUCHABLE}; do find $p ! -path '/tmp/*' -printf '%p %y %m %s %T@ %C@\\n' 2>/dev/null; done | sort"
     )
@@ -151,7 +151,7 @@ def test_the_announcement_says_what_is_done_and_touches_nothing(vault: Host, ver
 
 
 def test_every_process_is_killed_while_restoring(vault: Host, verifying: Verifying, tmp_path: Path) -> None:
-    verifying.write({vault: [SLOW_RESTIC]})
+    verifying.write((vault, [SLOW_RESTIC]))
     with running(verifying, tmp_path / "log") as process:
         state = restoring(vault, process)
         vault.run(f"kill -9 {state['process']['pid']} -{state['command']['pid']}")
@@ -166,7 +166,7 @@ def test_every_process_is_killed_while_restoring(vault: Host, verifying: Verifyi
 
 
 def test_the_control_node_dies_while_restoring(vault: Host, verifying: Verifying, tmp_path: Path) -> None:
-    verifying.write({vault: [SLOW_RESTIC]})
+    verifying.write((vault, [SLOW_RESTIC]))
     vault.start_in_background(_SAMPLER)
     with running(verifying, tmp_path / "log") as process:
         state = restoring(vault, process)
@@ -174,7 +174,7 @@ def test_the_control_node_dies_while_restoring(vault: Host, verifying: Verifying
         os.killpg(process.pid, signal.SIGKILL)
     vault.lab.forget_connections()
     # The next run takes up what became of it, and proves it to be well.
-    verifying.write({vault: [Wanted(SLOW_RESTIC.declared, ())]})
+    verifying.write((vault, [Wanted(SLOW_RESTIC.declared, ())]))
     seen = verifying.run(*ACT)
     vault.run("rm -f /srv/sampling")
     assert seen.outcome.rc == 0, seen.outcome.output
@@ -237,7 +237,7 @@ def test_a_backup_that_starts_meanwhile_succeeds(
     # What the backup adds is taken away again, so that the next test meets the same repository.
     vault.run(f"cp -a {repository} {repository}.kept")
     try:
-        verifying.write({vault: [wanted]})
+        verifying.write((vault, [wanted]))
         with running(verifying, tmp_path / "log") as process:
             restoring(vault, process)
             vault.run(script)
@@ -261,7 +261,7 @@ def test_a_sandbox_that_will_not_do_is_refused(
     vault: Host, verifying: Verifying, sandbox: str, code: str, words: str
 ) -> None:
     vault.run("mkdir -p /srv/aim; ln -sfn /srv/aim /srv/link; head -c 3500000 /dev/zero >/srv/small/filled")
-    verifying.write({vault: [TAR]}, backup_verification_sandbox=sandbox)
+    verifying.write((vault, [TAR]), backup_verification_sandbox=sandbox)
     seen = verifying.run(*ACT)
     assert seen.outcome.rc == 2
     change = seen.change(vault.name)

@@ -202,8 +202,7 @@ def result(vaults: dict[str, Host], tmp_path_factory: pytest.TempPathFactory) ->
     """One run that looks at all of them and does the tests of each."""
     folder = tmp_path_factory.mktemp("vaults")
     verifying = Verifying(Project(folder / "state"), folder / f"{CLIENT}.yml")
-    chosen = {host: [case for case in CASES if name in case.hosts] for name, host in vaults.items()}
-    verifying.write(chosen)
+    verifying.write(*((host, [case for case in CASES if name in case.hosts]) for name, host in vaults.items()))
     before = {name: backup_hosts.tree(host) for name, host in vaults.items()}
     seen = verifying.run("-vvv", *ACT, timeout=900)
     return Result(seen, before, {name: backup_hosts.tree(host) for name, host in vaults.items()})
