@@ -61,7 +61,7 @@ def write_canary(host: Host, dataset: str, path: str, now: float) -> None:
     assert answer.get("written"), answer
 
 
-def ask(host: Host, operation: str, **request: t.Any) -> dict[str, t.Any]:
+def ask(host: Host, operation: str, /, **request: t.Any) -> dict[str, t.Any]:
     """What the host's agent answers, behind the back of SSH."""
     program = payload.agent("backup_verification", {"operation": operation, **request}).decode("ascii")
     done = podman.run("podman", "exec", "-i", host.container, "/usr/bin/python3", "-I", "-", text=program, check=False)

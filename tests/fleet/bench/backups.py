@@ -98,7 +98,8 @@ def keepwell(host: hosts.Host, tool: str, identifier: str) -> tuple[float, float
     request = asking.start(entry, DueTest(kind="full", reason=""), Options(), host.name, (), None)
     request = {**request, "id": identifier, "run_id": "bench", "client": "bench", "limits": {"nice": 0, "idle": False}}
     operation = request.pop("operation")
-    started = backup_hosts.ask(host, operation, **request, program=payload.work_program("backup_verification"))
+    request["program"] = payload.work_program("backup_verification")
+    started = backup_hosts.ask(host, operation, **request)
     if not started.get("started"):
         raise BenchError(f"{tool}: {started.get('text')}")
     state_file = f"{WORK}/{identifier}/state.json"
