@@ -83,11 +83,12 @@ mkdir -p /srv/partial
 echo readable >/srv/partial/one
 install -m 600 /dev/null /srv/partial/two
 chown -R ops "$store/restic-partial" && chown ops /srv/partial/one
+echo "RESTIC_PASSWORD=$RESTIC_PASSWORD" >/srv/partial.env
 cat >/etc/systemd/system/partial.service <<UNIT
 [Service]
 Type=oneshot
 User=ops
-Environment=RESTIC_PASSWORD=$RESTIC_PASSWORD
+EnvironmentFile=/srv/partial.env
 ExecStart=/usr/bin/restic --no-cache --repo $store/restic-partial backup --host shop /srv/partial
 UNIT
 systemctl start partial.service || [ "$(systemctl show --value --property ExecMainStatus partial.service)" = 3 ]
