@@ -191,7 +191,8 @@ class Verifying:
 
     def newest(self) -> Path:
         """Folder of the newest run."""
-        return sorted((self.project.state / CLIENT / "runs").iterdir())[-1]
+        runs: Path = self.project.state / CLIENT / "runs"
+        return sorted(runs.iterdir())[-1]
 
 
 def tree(host: Host, folder: str = STORE) -> str:
