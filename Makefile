@@ -30,7 +30,7 @@ test: dev ## Run all tests; ARGS="-k forecast" for some
 test-live: dev ## Patch a host with the real updates of today
 	.venv/bin/python -m pytest -m live -rs tests/fleet $(ARGS)
 
-test-long: dev ## Kill runs at random moments; KEEPWELL_SEED=... for the same ones again
+test-long: dev ## Whole runs of patching, and what goes wrong; KEEPWELL_SEED=, KEEPWELL_MOMENTS=
 	.venv/bin/python -m pytest -m long -rP tests/fleet $(ARGS)
 
 lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog

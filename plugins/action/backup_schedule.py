@@ -29,7 +29,10 @@ class ActionModule(ControlAction):
         store, run_id = run_of(own, task_vars)
         refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
-        here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
+        # Hosts that the plan does not cover are no part of the run.
+        here = {str(host) for host in task_vars["ansible_play_hosts_all"]} & set(
+            store.read_run(run_id).header.population
+        )
         made = schedule.schedule(options.assigned(chosen), here)
         store.write_document(run_id, schedule.FILE, made.model_dump_json().encode("utf-8"))
         for name, verifier in made.without_verifier.items():

@@ -37,11 +37,13 @@ class ActionModule(ControlAction):
         if path.parent.is_dir() and not path.exists():
             return {"changed": False, "skipped": True, "msg": NOT_COVERED}
         result = load(HostEvidence, path).result
+        wrong = _change(evidence / "changes", host)
         if not result.contact.reached:
             reason = result.contact.reason
             kind = "unreachable" if reason.startswith("not reachable") else "failed"
-            return {"changed": False, kind: True, "msg": reason}
-        wrong = _change(evidence / "changes", host)
+            # That work goes on there is more than that nobody answers.
+            lost = wrong["msg"] if wrong and "unreachable" in wrong else ""
+            return {"changed": False, kind: True, "msg": f"{lost} ({reason})" if lost else reason}
         if wrong:
             return wrong
         limit = arguments["fail_on"]

@@ -32,6 +32,7 @@ class ActionModule(PatchAction):
                 # Its end is in this record already.
                 self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)
             record.outcome, record.transaction = "running", str(found["id"])
+            record.code = record.text = ""
             record.begun_by = str(found.get("run_id") or "")
             record.plan_hash = str(found.get("plan_hash") or "")
             job.save(record)
@@ -50,6 +51,12 @@ class ActionModule(PatchAction):
                 # Refused without a trace: it says nothing of the host as it is now.
                 record.outcome, record.code, record.text = "running", "", ""
                 self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)
+            elif found.get("kind") == "rollback" and record.outcome == "running":
+                record.outcome, record.code, record.rollback = "rolled_back", "post_check", record.steps[-1].text
+                record.text = (
+                    f"Run {record.begun_by} found the host worse than before its change, began to take it back, and "
+                    f"did not see the end of it: {record.rollback}"
+                )
             job.save(record)
         if record.outcome == "running" and not record.versions:
             record.outcome, record.transaction = "planned", ""

@@ -51,8 +51,9 @@ class ActionModule(PatchAction):
 
     def _reboot(self, job: Job, record: ChangeRecord) -> bool:
         """Reboot when that is due and allowed; return whether the host was asked to."""
-        required, reasons = planning.reboot_due(self.observe(["packages", "system"], {}, job.task_vars))
-        before = self.ask({"operation": "boot"}, job.task_vars)
+        patience_s = job.options.reconnect_s
+        required, reasons = planning.reboot_due(self._observe(job))
+        before = self.ask_until({"operation": "boot"}, job.task_vars, patience_s)
         record.reboot = Reboot(
             required=required,
             reasons=reasons,
@@ -68,7 +69,7 @@ class ActionModule(PatchAction):
             return False
         since = job.now()
         started = time.monotonic()
-        self.ask({"operation": "reboot", "reason": f"patching: {'; '.join(reasons)[:200]}"}, job.task_vars)
+        self.patiently(lambda: self._go_down(job, record.reboot, reasons), patience_s)
         after = self._wait(job, record.reboot.boot_before)
         if after is None:
             record.outcome, record.code = "lost", "no_return"
@@ -81,7 +82,7 @@ class ActionModule(PatchAction):
         reboot = record.reboot
         reboot.done, reboot.boot_after, reboot.kernel_after = True, baseline.identity(after), str(after["kernel"])
         reboot.text = f"rebooted for {'; '.join(reasons)}; up again after {time.monotonic() - started:.0f} s"
-        document = self.observe(["packages", "system"], {}, job.task_vars)
+        document = self._observe(job)
         still, why = planning.reboot_due(document)
         old = planning.old_kernel(document)
         if still == "yes" or old:
@@ -91,6 +92,15 @@ class ActionModule(PatchAction):
         else:
             job.step(record, "reboot", "done", reboot.text, since)
         return True
+
+    def _observe(self, job: Job) -> dict[str, t.Any]:
+        return self.patiently(lambda: self.observe(["packages", "system"], {}, job.task_vars), job.options.reconnect_s)
+
+    def _go_down(self, job: Job, reboot: Reboot | None, reasons: list[str]) -> None:
+        """Ask for the reboot, unless one that nobody heard the answer to has happened."""
+        now = self.ask({"operation": "boot"}, job.task_vars)
+        if reboot is not None and baseline.identity(now) == reboot.boot_before:
+            self.ask({"operation": "reboot", "reason": f"patching: {'; '.join(reasons)[:200]}"}, job.task_vars)
 
     def _against(self, job: Job, reboot: Reboot) -> str:
         """Return why there is no reboot now; empty when there is one."""
@@ -102,7 +112,8 @@ class ActionModule(PatchAction):
         decision = guards.window(job, "reboot")
         if not decision.open:
             return f"a reboot is needed, and it is not the time: {decision.reason}"
-        look = self.ask({"operation": "look", "manager": "", "items": []}, job.task_vars)
+        request = {"operation": "look", "manager": "", "items": []}
+        look = self.ask_until(request, job.task_vars, job.options.reconnect_s)
         wrong = [fact for fact in preflight.judge_reboot(look, job.options) if not fact.passed]
         return "" if not wrong else f"a reboot is needed, and not done: {wrong[0].name}: {wrong[0].observed}"
 

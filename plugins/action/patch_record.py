@@ -26,6 +26,10 @@ class ActionModule(PatchAction):
         record = job.change()
         if record.outcome == "running":
             self._close(job, record)
+        elif record.outcome == "planned" and not self._task.check_mode:
+            # Whatever ended the step that was to carry it out, the host still has to get its updates.
+            record.outcome, record.code = "refused", "not_started"
+            record.text = "Nothing was begun: a step before the work ended with an error. See the run's output."
         if record.transaction and record.outcome != "lost":
             self._tell_host(job, record)
         job.save(record)

@@ -33,22 +33,31 @@ class ActionModule(PatchAction):
             job.save(record)
             return {"changed": False, "outcome": record.outcome, "msg": text}
         try:
-            document = self.observe(["packages", "services"], job.settings.probe_parameters, job.task_vars)
-            units, kept = planning.services(document, job.options)
-            request = {"operation": "restart", "units": units, "timeout_s": _TIMEOUT_S}
-            answers = self.ask(request, job.task_vars)["units"] if units else {}
+            asked: set[str] = set()
+            kept, answers = self.patiently(lambda: self._restart(job, asked), job.options.reconnect_s)
         except AnsibleConnectionFailure as exc:
             following.lose(job, record, exc, "restart services")
             job.save(record)
             raise
-        record.services = {**kept, **{unit: _words(answer) for unit, answer in answers.items()}}
+        # The connection broke while they were restarted, and they do not run on old files any more.
+        record.services = dict.fromkeys(sorted(asked - answers.keys()), "restarted: nobody heard what came of it")
+        record.services.update({**kept, **{unit: _words(answer) for unit, answer in answers.items()}})
         failed = sorted(unit for unit, answer in answers.items() if answer["result"] == "failed")
         done = sorted(unit for unit, answer in answers.items() if answer["result"] == "restarted")
         text = f"restarted {', '.join(done) or 'nothing'}" + (f"; failed: {', '.join(failed)}" if failed else "")
         # A unit that does not come back is what the verification looks for: it decides.
         job.step(record, "restart_services", "failed" if failed else "done", text, since)
         job.save(record)
-        return {"changed": bool(done), "outcome": record.outcome, "services": record.services, "msg": text}
+        changed = bool(done or asked - answers.keys())
+        return {"changed": changed, "outcome": record.outcome, "services": record.services, "msg": text}
+
+    def _restart(self, job: Job, asked: set[str]) -> tuple[dict[str, str], dict[str, t.Any]]:
+        """Restart what runs on old files now; return what is left alone, and the answers. Notes what it asks for."""
+        document = self.observe(["packages", "services"], job.settings.probe_parameters, job.task_vars)
+        units, kept = planning.services(document, job.options)
+        asked.update(units)
+        request = {"operation": "restart", "units": units, "timeout_s": _TIMEOUT_S}
+        return kept, self.ask(request, job.task_vars)["units"] if units else {}
 
 
 def _words(answer: t.Mapping[str, t.Any]) -> str:

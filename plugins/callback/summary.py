@@ -39,6 +39,7 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import LOOK
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.status import near
 
@@ -47,7 +48,7 @@ WIDTH = 118
 ORDER = ("crit", "act", "unknown", "watch", "accepted", "ok")
 GLYPHS = {"ok": "✓", "watch": "◔", "act": "▲", "crit": "✖", "unknown": "?", "accepted": "◇"}
 # How the line of a chore begins.
-TITLES = {"patching": "Patching", "backup_verification": "Tests"}
+TITLES = {"patching": "Patching", "antivirus": "Antivirus", "backup_verification": "Tests", "disk_cleanup": "Cleanup"}
 # Where the stable word of an outcome is not the one to say.
 WORDS = {"rolled_back": "rolled back", "skipped": "kept back", "running": "cut off", "nothing": "with nothing to do"}
 COLOURS = {"ok": C.COLOR_OK, "watch": C.COLOR_CHANGED, "act": C.COLOR_CHANGED, "crit": C.COLOR_ERROR}
@@ -135,6 +136,9 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
     parts = [f"{LOOK[name][1]} {outcomes[name]} {WORDS.get(name, name)}" for name in LOOK if outcomes.get(name)]
     chores = work["chores"]
     touched = set(outcomes) & {"done", *(entry["outcome"] for entry in work["bad"])}
+    if "disk_cleanup" in chores:
+        what = "became free" if touched else "could become free"
+        parts.append(f"{size_text(work['freed_bytes'] if touched else work['predicted_bytes'])} {what}")
     if "patching" in chores and not touched:
         parts.append(f"{work['updates']} updates for {work['planned']} hosts in the plan")
         if work["not_ready"]:

@@ -17,7 +17,7 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [backup_verification, patching]
+    choices: [antivirus, backup_verification, disk_cleanup, patching]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
@@ -39,6 +39,7 @@ seealso:
   - module: keepwell.fleet.patch_plan
   - module: keepwell.fleet.patch_apply
   - module: keepwell.fleet.backup_verify
+  - module: keepwell.fleet.disk_cleanup
 """
 
 EXAMPLES = r"""
@@ -58,10 +59,17 @@ answer:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _agent as antivirus
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _agent as backup_verification
+from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _agent as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
 
-CHORES = {"backup_verification": backup_verification, "patching": patching}
+CHORES = {
+    "antivirus": antivirus,
+    "backup_verification": backup_verification,
+    "disk_cleanup": disk_cleanup,
+    "patching": patching,
+}
 
 
 def main():

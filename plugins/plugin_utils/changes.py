@@ -14,6 +14,8 @@ import typing as t
 
 from pydantic import Field
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import AntivirusChange
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import Cleanup
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostDocument, Model, Timestamp
 
 # release: a person lets a client go on after a failed change.
@@ -103,3 +105,5 @@ class ChangeRecord(HostDocument):
     bounded: str = Field("", description="by what the work was limited; 'not bounded: ...' where it was not")
     log: str = Field("", description="the last lines of the package manager's own words")
     findings_new: list[str] = Field([], description="checks that found something new after the change")
+    antivirus: AntivirusChange | None = Field(None, description="what only antivirus work has")
+    cleanup: Cleanup | None = Field(None, description="what disk cleanup found, did and left")

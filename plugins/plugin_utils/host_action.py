@@ -28,10 +28,15 @@ OBSERVE_BUDGET_S = 20.0
 # Between two tries to reach a host again.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
+_Answer = t.TypeVar("_Answer")
 
 
 class HostError(Exception):
     """The host was reached and what it answered cannot be used; one sentence for a person."""
+
+
+class UnansweredError(HostError):
+    """The host was reached, and what was to answer was ended by a signal."""
 
 
 class HostAction(ActionBase):  # type: ignore[misc]
@@ -56,6 +61,8 @@ class HostAction(ActionBase):  # type: ignore[misc]
             answer = self._stream(request, task_vars) if self.streams() else self._module(request, task_vars)
         except AnsibleConnectionFailure:
             raise
+        except payload.EndedError as exc:
+            raise UnansweredError(one_line(str(exc))) from exc
         except (AnsibleError, payload.PayloadError) as exc:
             raise HostError(one_line(str(exc))) from exc
         if answer.get("error"):
@@ -106,6 +113,8 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 document = t.cast("dict[str, t.Any]", plain(result.get("observation")))
         except AnsibleConnectionFailure:
             raise
+        except payload.EndedError as exc:
+            raise UnansweredError(one_line(str(exc))) from exc
         except (AnsibleError, payload.PayloadError) as exc:
             raise HostError(one_line(str(exc))) from exc
         wrong = observation.check_shape(document)
@@ -116,13 +125,20 @@ class HostAction(ActionBase):  # type: ignore[misc]
     def ask_until(
         self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any], patience_s: float
     ) -> dict[str, t.Any]:
-        """Like ``ask``, and when the connection fails try again until it was gone for ``patience_s`` seconds."""
+        """Like ``ask``, patiently; for requests that may arrive twice."""
+        return self.patiently(lambda: self.ask(request, task_vars), patience_s)
+
+    def patiently(self, step: t.Callable[[], _Answer], patience_s: float) -> _Answer:
+        """Return what a step returns; when its connection fails try again until it was gone for ``patience_s`` seconds.
+
+        A host that goes down may end the program before the connection: that is no answer, and no last word either.
+        """
         end = time.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                return self.ask(request, task_vars)
-            except AnsibleConnectionFailure:
+                return step()
+            except (AnsibleConnectionFailure, UnansweredError):
                 if time.monotonic() + pause > end:
                     raise
                 time.sleep(pause)

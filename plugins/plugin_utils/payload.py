@@ -34,6 +34,8 @@ INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
 
 # Probes live for seconds in a dozen processes that share their memory until one of them writes to it: collecting
 # garbage would cost more than it frees. importlib.abc would bring twenty modules that nothing else needs.
+# A return code above that tells of a signal, as a shell says it.
+_SIGNALLED = 128
 _IMPORTER = """\
 import sys
 if sys.version_info < (3, 6):
@@ -94,6 +96,10 @@ _work.run(os.path.dirname(os.path.realpath(__file__)))
 
 class PayloadError(Exception):
     """The host's answer is no observation; the message says why, in words for a report."""
+
+
+class EndedError(PayloadError):
+    """The program was ended by a signal before it could answer, as when the host goes down in that moment."""
 
 
 def _packed(sources: Mapping[str, str]) -> str:
@@ -183,7 +189,8 @@ def read_answer(stdout: str, stderr: str, rc: int) -> dict[str, t.Any]:
             have = f"only Python {version[0]}" if version else "no Python"
             raise PayloadError(f"the host has {have}; Keepwell needs Python 3.6 or newer there")
         last = [line.strip() for line in (stderr or stdout).splitlines() if line.strip()]
-        raise PayloadError(f"the host gave no observation (return code {rc}){': ' + last[-1][:200] if last else ''}")
+        error = EndedError if rc > _SIGNALLED or rc < 0 else PayloadError
+        raise error(f"the host gave no observation (return code {rc}){': ' + last[-1][:200] if last else ''}")
     body = found["body"].encode("ascii")
     if hashlib.sha256(body).hexdigest() != found["sha256"]:
         raise PayloadError("the observation was damaged on its way")

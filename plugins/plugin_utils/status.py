@@ -105,8 +105,11 @@ def _work(run: Run) -> dict[str, t.Any] | None:
             held.setdefault(record.text or record.code, []).append(record.host)
     pending = [plan for plan in run.plans if plan.moves]
     chores = {record.chore for record in run.changes if record.chore != "release"} | set(run.header.acting)
+    cleanups = [record.cleanup for record in run.changes if record.cleanup]
     return {
         "chores": sorted(chores | ({"patching"} if run.plans else set())),
+        "freed_bytes": sum(entry.actual_bytes or 0 for part in cleanups for entry in part.filesystems),
+        "predicted_bytes": sum(entry.predicted_bytes for part in cleanups for entry in part.filesystems),
         "outcomes": acted.outcomes(run.changes),
         "bad": [
             {"host": record.host, "outcome": record.outcome, "text": record.text}

@@ -40,7 +40,7 @@ def client(path: Path, hosts: t.Mapping[str, t.Mapping[str, t.Any]], **more: t.A
 
 def patch(project: Project, file: Path, *arguments: str, timeout: int = 400) -> Outcome:
     """Run playbooks/patch.yml; nothing is changed unless the arguments say so."""
-    # Many hosts of the lab share a processor or two.
+    # Many hosts of the lab share a processor or two. The last of several --forks counts.
     return project.play("patch", file, "--forks", "3", *arguments, timeout=timeout)
 
 
@@ -68,9 +68,10 @@ def plans(run: Path) -> dict[str, dict[str, t.Any]]:
 
 
 def versions(host: Host) -> dict[str, str]:
-    """Every installed package with its version, by the host's own account: name:arch -> version."""
+    """Every package that is there, half-done ones too, with its version by the host's own account: name:arch -> version."""
     query = (
-        r"dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Status}\n' | sed -n 's/ installed$//p'"
+        r"dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Status}\n' "
+        r"| sed -nE 's/ (installed|unpacked|half-configured|half-installed|triggers-[a-z]+)$//p'"
         if host.kind.layer == "debian"
         else r"rpm -qa --queryformat '%{NAME}:%{ARCH} %{VERSION}-%{RELEASE}\n'"
     )

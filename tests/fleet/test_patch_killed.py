@@ -24,7 +24,7 @@ CLIENT = "killed"
 SLOW = "echo 'DPkg::Pre-Invoke { \"sleep 3\"; };' >/etc/apt/apt.conf.d/99slow"
 WANTED = {"kw-conf": FIX, "kw-linux-image": "6.1.11-1", "kw-svc": FIX, "kw-tool": FIX}
 LIMIT_S = 90.0
-MOMENTS = 10
+MOMENTS = int(os.environ.get("KEEPWELL_MOMENTS", "10"))
 STATES = "cat /var/lib/keepwell/patching/*/state.json 2>/dev/null; true"
 
 

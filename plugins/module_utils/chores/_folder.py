@@ -20,6 +20,9 @@ import time
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
 ROOT = "/var/lib/keepwell"
+# Work that has to begin on a full disk is written down in memory, and forgotten by a reboot.
+MEMORY_ROOT = "/run/keepwell"
+IN_MEMORY = ("disk_cleanup",)
 LOCK = "/run/keepwell.lock"
 _ID = re.compile(r"^[0-9A-Za-z]{8,40}$")
 # So that the end of the work can be written down on a full disk.
@@ -30,11 +33,16 @@ _LOG_TAIL = 4000
 _PATIENCE_S = 1.0
 
 
+def _home(chore):
+    """Where the folders of a chore's work are."""
+    return os.path.join(MEMORY_ROOT if chore in IN_MEMORY else ROOT, chore)
+
+
 def path(chore, identifier):
     """The folder of a piece of work. Raises AgentError when that is no id."""
     if not _ID.match(str(identifier)):
         raise AgentError("bad_request", "%r is no id of a piece of work." % (identifier,))
-    return os.path.join(ROOT, chore, identifier)
+    return os.path.join(_home(chore), identifier)
 
 
 def make(chore, identifier):
@@ -52,10 +60,11 @@ def make(chore, identifier):
 @contextlib.contextmanager
 def starting(chore):
     """Only one start at a time; whoever comes second waits for the moment that the first one needs."""
-    for place in (ROOT, os.path.join(ROOT, chore)):
+    home = _home(chore)
+    for place in (os.path.dirname(home), home):
         with contextlib.suppress(FileExistsError):
             os.mkdir(place, 0o700)
-    descriptor = os.open(os.path.join(ROOT, chore, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(os.path.join(home, ".start"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -124,7 +133,7 @@ def log_tail(folder):
 def identifiers(chore):
     """Ids of all pieces of a chore's work that the host knows, oldest first."""
     try:
-        return sorted(name for name in os.listdir(os.path.join(ROOT, chore)) if _ID.match(name))
+        return sorted(name for name in os.listdir(_home(chore)) if _ID.match(name))
     except OSError:
         return []
 

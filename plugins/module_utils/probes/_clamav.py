@@ -8,9 +8,10 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import calendar
-import hashlib
 import re
 import time
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav_detections
 
 CONFIGURATIONS = ("/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf", "/usr/local/etc/clamd.conf")
 UPDATER_CONFIGURATIONS = ("/etc/clamav/freshclam.conf", "/etc/freshclam.conf", "/usr/local/etc/freshclam.conf")
@@ -22,7 +23,6 @@ DATABASE_FORMS = ("cld", "cvd", "cud")
 DATABASES = ("daily", "main", "bytecode")
 HEADER_SIZE = 512
 LOG_SIZE = 16384
-DETECTION_CAP = 50
 COMMANDS = ("clamd", "clamscan", "clamdscan", "freshclam", "clamonacc")
 UNITS = (
     "clamav-daemon.service",
@@ -35,7 +35,6 @@ UNITS = (
     "clamonacc.service",
 )
 _VERSION = re.compile(r"^ClamAV ([\w.+~-]+)(?:/(\d+)/(.*))?$")
-_FOUND = re.compile(r"^(?:(.{24}) -> )?(.+): (\S+?)(?:\([0-9a-f]+:\d+\))? FOUND$")
 _OUTDATED = re.compile(r"Local version: (\S+) Recommended version: (\S+)")
 _REFUSED = re.compile(
     r"\b(?:HTTP|response|code:?|error|returned)\b[^\n]{0,40}\b(403|429)\b"
@@ -50,12 +49,13 @@ def observe(machine, processes, units):
     """
     if not any(machine.which(name) for name in COMMANDS) and not (processes and "clamd" in processes):
         return None
-    settings = _settings(machine, CONFIGURATIONS) or {}
+    settings = read_settings(machine, CONFIGURATIONS) or {}
     loaded = _loaded(machine, settings)
-    databases = _databases(machine, _one(settings, "DatabaseDirectory") or DATABASE_FOLDER)
+    databases = read_databases(machine, last_of(settings, "DatabaseDirectory") or DATABASE_FOLDER)
     running = True if loaded else ("clamd" in processes if processes is not None else _active(units))
     watched = settings.get("OnAccessIncludePath", []) + settings.get("OnAccessMountPath", [])
     daily = databases.get("daily")
+    ledger = _clamav_detections.read_ledger(machine)
     return {
         "product": "ClamAV",
         "kind": "av",
@@ -72,9 +72,9 @@ def observe(machine, processes, units):
         "databases": databases,
         "watched_paths": watched,
         "limits": {
-            "max_file_size": _one(settings, "MaxFileSize"),
-            "max_scan_size": _one(settings, "MaxScanSize"),
-            "alert_exceeds_max": _one(settings, "AlertExceedsMax") in ("yes", "true", "1"),
+            "max_file_size": last_of(settings, "MaxFileSize"),
+            "max_scan_size": last_of(settings, "MaxScanSize"),
+            "alert_exceeds_max": last_of(settings, "AlertExceedsMax") in ("yes", "true", "1"),
         },
         "updater": _updater(machine, processes, units),
         "units": dict((name, units[name]) for name in UNITS if name in units),
@@ -82,10 +82,10 @@ def observe(machine, processes, units):
         "tamper_protected": None,
         "onboarded": None,
         "licence_expires": None,
-        "last_quick": None,
-        "last_full": None,
+        "last_quick": ((ledger or {}).get("scans") or {}).get("quick"),
+        "last_full": ((ledger or {}).get("scans") or {}).get("full"),
         "exclusions": settings.get("ExcludePath", []) + settings.get("OnAccessExcludePath", []),
-        "detections": _detections(machine, settings),
+        "detections": _clamav_detections.detections(machine, last_of(settings, "LogFile"), ledger),
     }
 
 
@@ -117,7 +117,7 @@ def parse_configuration(text):
     return settings
 
 
-def _settings(machine, paths):
+def read_settings(machine, paths):
     """Settings of the first configuration that exists; None when there is none or it cannot be read."""
     for path in paths:
         text = machine.read(path)
@@ -130,7 +130,7 @@ def _settings(machine, paths):
     return None
 
 
-def _one(settings, name):
+def last_of(settings, name):
     return settings[name][-1] if settings.get(name) else None
 
 
@@ -147,14 +147,14 @@ def parse_version(text):
 
 def _loaded(machine, settings):
     """What clamd itself says it has loaded (command ``zVERSION`` on its socket), or None."""
-    path = _one(settings, "LocalSocket")
+    path = last_of(settings, "LocalSocket")
     reply = None
     for candidate in [path] if path else SOCKETS:
         if machine.exists(candidate):
             reply = machine.unix_exchange(candidate, b"zVERSION\0")
-    if reply is None and _one(settings, "TCPSocket"):
-        address = _one(settings, "TCPAddr") or "127.0.0.1"
-        reply = machine.tcp_exchange(address, int(_one(settings, "TCPSocket")), b"zVERSION\0")
+    if reply is None and last_of(settings, "TCPSocket"):
+        address = last_of(settings, "TCPAddr") or "127.0.0.1"
+        reply = machine.tcp_exchange(address, int(last_of(settings, "TCPSocket")), b"zVERSION\0")
     if not reply:
         return None
     try:
@@ -196,7 +196,7 @@ def parse_header(data):
     return {"version": int(fields[2]), "built_at": built_at, "signatures": int(fields[3])}
 
 
-def _databases(machine, folder):
+def read_databases(machine, folder):
     """Name -> {version, built_at, signatures, form} of the database that ClamAV would load."""
     found = {}
     for name in DATABASES:
@@ -214,8 +214,8 @@ def _databases(machine, folder):
 
 def _updater(machine, processes, units):
     """State of freshclam and the end of its log: {running, timer, last_lines, refused, recommended_version}."""
-    settings = _settings(machine, UPDATER_CONFIGURATIONS) or {}
-    log = machine.tail(_one(settings, "UpdateLogFile") or UPDATER_LOG, LOG_SIZE, source="freshclam log")
+    settings = read_settings(machine, UPDATER_CONFIGURATIONS) or {}
+    log = machine.tail(last_of(settings, "UpdateLogFile") or UPDATER_LOG, LOG_SIZE, source="freshclam log")
     timer = units.get("clamav-freshclam-once.timer", {}).get("active") == "active"
     facts = {"running": None if processes is None else "freshclam" in processes, "timer": timer}
     facts.update(parse_updater_log(log or ""))
@@ -245,38 +245,3 @@ def parse_updater_log(text):
         "refused": refused,
         "recommended_version": recommended,
     }
-
-
-def _detections(machine, settings):
-    """Detections in clamd's log; None when it cannot be read. ClamAV keeps no state of what became of a file."""
-    path = _one(settings, "LogFile")
-    text = machine.tail(path, LOG_SIZE * 4, source="clamd log") if path else None
-    return None if text is None else parse_detections(text)
-
-
-def parse_detections(text):
-    """Detections in clamd's log, newest last. The path is personal data: only its SHA-256 is kept (16 digits).
-
-    The log's own time has no zone: it is kept as the text it is.
-    """
-    found = {}
-    for line in text.splitlines():
-        match = _FOUND.match(line)
-        if not match:
-            continue
-        logged_at, path, name = match.groups()
-        path_hash = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
-        key = "%s/%s" % (name, path_hash)
-        found.pop(key, None)
-        found[key] = {
-            "id": key,
-            "name": name,
-            "severity": None,
-            "first_seen": None,
-            "last_change": None,
-            "logged_at": logged_at,
-            "action_ok": None,
-            "active": None,
-            "path_hash": path_hash,
-        }
-    return list(found.values())[-DETECTION_CAP:]

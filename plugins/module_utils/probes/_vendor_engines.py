@@ -31,6 +31,8 @@ PRODUCTS = (
     ("Symantec Endpoint Protection", "av", "/opt/Symantec", ("smcd.service", "rtvscand.service"), ("rtvscand", "smcd")),
     ("Wazuh", "hids", "/var/ossec", ("wazuh-agent.service", "wazuh-manager.service"), ("wazuh-agentd",)),
 )  # fmt: skip
+# Without these nothing can be said of Defender's health.
+HEALTH_FIELDS = ("healthy", "licensed", "org_id", "real_time_protection_enabled", "definitions_version")
 UNITS = tuple(unit for product in PRODUCTS for unit in product[3])
 _TEXT_FIELD = re.compile(r"^\s*([a-z_]+)\s*:\s?(.*)$")
 _ON = ("true", "enabled", "1")
@@ -154,10 +156,26 @@ def _defender(machine):
     if not shown.ok:
         return {}
     try:
-        return defender_facts(parse_health(shown.out), machine.now())
+        health = parse_health(shown.out)
+    except ValueError as exc:
+        machine.note("mdatp", "error", str(exc))
+        health = {}
+    try:
+        health.update(_missing_fields(machine, health))
+        return defender_facts(health, machine.now()) if health else {}
     except ValueError as exc:
         machine.note("mdatp", "error", str(exc))
         return {}
+
+
+def _missing_fields(machine, health):
+    """What the whole answer did not tell, asked for field by field: that form is the same in all versions."""
+    missing = [name for name in HEALTH_FIELDS if name not in health]
+    requests = [
+        {"argv": ["mdatp", "health", "--field", name], "source": "mdatp fields", "timeout": 4.0} for name in missing
+    ]
+    answers = zip(missing, machine.run_all(requests))  # noqa: B905 - Python 3.6 has no strict
+    return dict((name, _from_text(shown.out)) for name, shown in answers if shown.ok and shown.out.strip())
 
 
 def defender_facts(health, now):

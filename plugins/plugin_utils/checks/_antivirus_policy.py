@@ -30,6 +30,7 @@ class Policy(Section):
     quick_scan_days: float = threshold(7.0, "House", gt=0)
     full_scan_days: float = threshold(30.0, "House", gt=0)
     detection_open_hours: float = threshold(24.0, "House: an open detection is urgent after a day", gt=0)
+    exclusions_accepted: list[str] = threshold([], "House: exclusions, word for word, that somebody has looked at")
     licence_watch_days: float = threshold(60.0, "House: 60/30/7 days", gt=0)
     licence_act_days: float = threshold(30.0, "House: 60/30/7 days", gt=0)
     licence_crit_days: float = threshold(7.0, "House: 60/30/7 days", ge=0)

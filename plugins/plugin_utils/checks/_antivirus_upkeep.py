@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Antivirus, kept up: definitions, updates, versions, licences, scans, and what was found."""
+"""Antivirus, kept up: definitions, updates, versions, licences, and scans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_p
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
-    HOUR,
     State,
     Verdict,
     View,
@@ -191,6 +190,12 @@ def scan_age(engine: Facts, kind: str, now: float) -> float | None:
     return None if days is None else float(days) * DAY
 
 
+def _is_never_asked(engine: Facts) -> bool:
+    """True for ClamAV where nothing watches files as they are opened and no scan of Keepwell's is known."""
+    known = engine.get("last_quick") is not None or engine.get("last_full") is not None
+    return engine["product"] == "ClamAV" and engine["realtime"] != "on" and not known
+
+
 @check(
     "antivirus.scans",
     title="Malware scans",
@@ -199,10 +204,15 @@ def scan_age(engine: Facts, kind: str, now: float) -> float | None:
     thresholds=("quick_scan_days", "full_scan_days"),
 )
 def scans(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge the age of scans where the engine keeps a record of them; engines that do not are left out."""
+    """Judge the age of scans where a record of them is kept: by the engine, or by Keepwell's own scans for ClamAV."""
     fine: list[str] = []
     bad: list[Verdict] = []
     for engine in protectors(view):
+        if _is_never_asked(engine):
+            hidden = view.record("antivirus").denied("ledger")
+            observed = "the record may not be read by this user" if hidden else "no scan is on record"
+            summary = f"{engine['product']} keeps no record of scans, and Keepwell has made none here: {observed}."
+            bad.append(Verdict("unknown", engine["product"], observed, "scans on schedule", summary))
         for kind, days in (("quick", policy.quick_scan_days), ("full", policy.full_scan_days)):
             age = scan_age(engine, kind, view.now)
             if age is None:
@@ -216,48 +226,3 @@ def scans(view: View, policy: Policy) -> Iterator[Verdict]:
     yield from bad
     if fine and not bad:
         yield Verdict("ok", observed=", ".join(fine), expected="on schedule")
-
-
-@check(
-    "antivirus.detections",
-    title="Malware detections",
-    advice="Do not just delete it: keep the host as it is, find out how it came in, then clean up.",
-    needs=("antivirus",),
-    thresholds=("detection_open_hours",),
-    controls=("ISO A.8.7",),
-)
-def detections(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge detections that are open, or whose end no record shows (ClamAV keeps none)."""
-    looked, hidden = False, []
-    bad: list[Verdict] = []
-    for engine in protectors(view):
-        if engine["detections"] is None:
-            hidden.append(engine["product"])
-            continue
-        looked = True
-        for entry in engine["detections"]:
-            if entry["active"] is False and entry["action_ok"] is not False:
-                continue
-            since = entry["first_seen"] or view.history.first_seen("detection", entry["id"])
-            age = view.now - since if since else 0.0
-            late = age > policy.detection_open_hours * HOUR
-            ended = "; no record shows what became of the file" if entry["active"] is None else ""
-            bad.append(
-                Verdict(
-                    "crit" if late or entry["action_ok"] is False else "act",
-                    object=entry["id"],
-                    observed=f"{entry['name']}, open for {duration_text(age)}" if since else f"{entry['name']}, new",
-                    expected="none open",
-                    summary=f"{engine['product']} found {entry['name']}{ended}.",
-                    command="sudo grep FOUND /var/log/clamav/clamav.log | tail"
-                    if engine["product"] == "ClamAV"
-                    else "",
-                    since=since,
-                    age_basis="first seen by the engine" if entry["first_seen"] else "first seen by Keepwell",
-                )
-            )
-    yield from bad
-    if not bad and hidden and view.record("antivirus").denied("clamd log", "mdatp"):
-        yield Verdict("unknown", observed=f"{', '.join(hidden)}: log not readable", expected="none open")
-    elif not bad and looked:
-        yield Verdict("ok", observed="none in the engine's record", expected="none open")

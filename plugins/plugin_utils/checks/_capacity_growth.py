@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import forecast
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _capacity_growers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
     State,
@@ -74,7 +75,8 @@ def _forecast_verdict(entry: Filesystem, found: forecast.Forecast, state: State,
         object=entry["mount"],
         observed=f"{_forecast_text(found)}, {free_text(entry)}",
         expected=expected,
-        summary=f"{entry['mount']} grows by {size_text(found.slope)} a day and will be full in about {_days(median)}.",
+        summary=f"{entry['mount']} grows by {size_text(found.slope)} a day and will be full in about {_days(median)}."
+        + _capacity_growers.sentence(view, entry["mount"]),
         advice="Order or approve space now, or find what grows; both take longer than a full disk allows.",
         command=biggest_command(entry["mount"]),
         deadline=view.now + median * DAY,
@@ -85,6 +87,7 @@ def _forecast_verdict(entry: Filesystem, found: forecast.Forecast, state: State,
             "n": found.n,
             "bytes_per_day": found.slope,
             "method": "theil-sen",
+            **_capacity_growers.data(view, entry["mount"]),
         },
     )
 

@@ -217,6 +217,9 @@ def sightings(view: View) -> Iterator[tuple[str, str]]:
 
 
 # Importing a part registers its checks; here, so that reports show them behind those above.
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _antivirus_upkeep  # noqa: E402
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (  # noqa: E402
+    _antivirus_findings,
+    _antivirus_upkeep,
+)
 
-PARTS = (_antivirus_upkeep,)
+PARTS = (_antivirus_upkeep, _antivirus_findings)

@@ -8,7 +8,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _capacity_growth, _capacity_pools
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (
+    _capacity_growers,
+    _capacity_growth,
+    _capacity_pools,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     State,
     Verdict,
@@ -45,6 +49,7 @@ def series(view: View) -> Iterator[tuple[str, str, float]]:
             yield "disk.inodes_used", entry["mount"], float(entry["inodes_total"] - entry["inodes_free"])
             yield "disk.inodes_free_percent", entry["mount"], 100.0 * entry["inodes_free"] / entry["inodes_total"]
         yield "disk.avail_percent", entry["mount"], avail_percent(entry)
+    yield from _capacity_growers.series(view)
 
 
 def _level(percent: float, watch: float, crit: float) -> State:
@@ -90,12 +95,17 @@ def space(view: View, policy: Policy) -> Iterator[Verdict]:
                     object=entry["mount"],
                     observed=free_text(entry),
                     expected=f"at least {policy.avail_watch_percent:g} % free",
-                    summary=f"{entry['mount']} has only {size_text(entry['avail_bytes'])} left.",
+                    summary=f"{entry['mount']} has only {size_text(entry['avail_bytes'])} left."
+                    + _capacity_growers.sentence(view, entry["mount"]),
                     advice="Find what grew, then make room or extend the volume."
                     if entry["kind"] != "memory"
                     else "This filesystem lives in memory: find what filled it; more disk does not help.",
                     command=biggest_command(entry["mount"]),
-                    data={"avail_percent": round(avail_percent(entry), 2), "size_bytes": entry["size_bytes"]},
+                    data={
+                        "avail_percent": round(avail_percent(entry), 2),
+                        "size_bytes": entry["size_bytes"],
+                        **_capacity_growers.data(view, entry["mount"]),
+                    },
                 )
             )
     if bad:
@@ -134,7 +144,8 @@ def inodes(view: View, policy: Policy) -> Iterator[Verdict]:
                     object=entry["mount"],
                     observed=f"{entry['inodes_free']} inodes free ({percent:.1f} %)",
                     expected=f"at least {policy.inodes_watch_percent:g} % free",
-                    summary=f"{entry['mount']} is running out of inodes; soon no file can be created there.",
+                    summary=f"{entry['mount']} is running out of inodes; soon no file can be created there."
+                    + _capacity_growers.sentence(view, entry["mount"], by_files=True),
                     advice="Find the folder with very many small files (mail queue, sessions, caches) and clean it up.",
                     command=f"du -x --inodes -d3 {shlex.quote(entry['mount'])} 2>/dev/null | sort -rn | head -25",
                 )

@@ -58,6 +58,10 @@ def lose(job: Job[t.Any], record: ChangeRecord, exc: AnsibleConnectionFailure | 
     record.outcome, record.code = "lost", "connection_lost"
     record.text = (
         f"The connection was lost during '{step}' and did not come back within {job.options.reconnect_s:.0f} s. "
-        "The work on the host goes on by itself; the next run takes up what became of it."
+        + (
+            "The work on the host goes on by itself; the next run takes up what became of it."
+            if record.transaction
+            else "Nothing had been begun there."
+        )
     )
     job.step(record, step, "failed", " ".join(str(exc).split())[:300], job.now())

@@ -9,8 +9,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Collection
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import options as antivirus
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import options as backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options as patching
 
 
@@ -22,6 +24,8 @@ class Variables(t.NamedTuple):
 
 
 CHORES: dict[str, Variables] = {
+    "antivirus": Variables(antivirus.Options, antivirus.REGISTERED),
     "backup_verification": Variables(backup_verification.Options, backup_verification.REGISTERED),
+    "disk_cleanup": Variables(disk_cleanup.Options, disk_cleanup.REGISTERED),
     "patching": Variables(patching.Options, patching.REGISTERED),
 }

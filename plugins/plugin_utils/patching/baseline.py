@@ -26,15 +26,19 @@ def name(host: str) -> str:
 
 def look(action: HostAction, job: Job) -> dict[str, t.Any]:
     """Return how the host is: an observation, and what the probes that the role's variables name say."""
-    document = action.observe(fingerprint.PROBES, job.settings.probe_parameters, job.task_vars)
+    patience_s = job.options.reconnect_s
+    document = action.patiently(
+        lambda: action.observe(fingerprint.PROBES, job.settings.probe_parameters, job.task_vars), patience_s
+    )
     asked = [probe.model_dump(exclude_none=True) for probe in job.options.probes]
-    answers = action.ask({"operation": "probes", "probes": asked}, job.task_vars)["probes"] if asked else {}
+    request = {"operation": "probes", "probes": asked}
+    answers = action.ask_until(request, job.task_vars, patience_s)["probes"] if asked else {}
     return {"observation": document, "probes": answers}
 
 
 def boot(action: HostAction, job: Job) -> str:
     """Return what differs from boot to boot: the boot id and the start of process 1, a container's only sign."""
-    return identity(action.ask({"operation": "boot"}, job.task_vars))
+    return identity(action.ask_until({"operation": "boot"}, job.task_vars, job.options.reconnect_s))
 
 
 def identity(answer: t.Mapping[str, t.Any]) -> str:

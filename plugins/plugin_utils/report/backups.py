@@ -31,6 +31,7 @@ LANES_SHOWN = 100
 LEDGER_SHOWN = 60
 PATHS_SHOWN = 8
 TESTS_SHOWN = 60
+_HOURS_BELOW = 72
 # How a test ended: what it says of the backup, and its shape.
 ENDS: dict[str, tuple[State, str]] = {
     "damaged": ("crit", "✖"),
@@ -185,8 +186,8 @@ def _lane(desk: Desk, entry: DatasetSummary, number: int) -> LaneRow:
         ),
         age=gettext_("age not known")
         if entry.data_age_s is None
-        else gettext_("{age} old").format(age=duration_text(entry.data_age_s)),
-        agreed=duration_text(entry.rpo_s),
+        else gettext_("{age} old").format(age=_length(entry.data_age_s)),
+        agreed=_length(entry.rpo_s),
         late=late,
         proof=_proof(desk, entry),
         due="" if due is None else _due(desk, entry, due),
@@ -198,6 +199,12 @@ def _lane(desk: Desk, entry: DatasetSummary, number: int) -> LaneRow:
         recovery=_recovery(desk, entry),
         reason=entry.reason,
     )
+
+
+def _length(seconds: float) -> str:
+    """Return an age; below three days in hours, or what is late by an hour would look as agreed."""
+    hours = int(seconds // HOUR)
+    return f"{hours} hours" if 1 < hours < _HOURS_BELOW else duration_text(seconds)
 
 
 def _how(desk: Desk, entry: DatasetSummary) -> str:

@@ -11,6 +11,12 @@ import io
 import typing as t
 from collections.abc import Iterable, Iterator, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import AntivirusChange
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling import (
+    definitions_line,
+    detected_line,
+    scan_line,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary
@@ -41,7 +47,8 @@ CHANGE_COLUMNS = (
     "client", "run_id", "host", "chore", "ring", "outcome", "code", "text", "started_at", "ended_at", "lane", "window",
     "approver", "ticket", "packages", "advisories", "cves", "reboot_required", "reboot_done", "kernel_before",
     "kernel_after", "services", "differences", "findings_new", "half_done", "config_files", "residual", "rollback",
-    "plan_hash", "transaction", "begun_by",
+    "plan_hash", "transaction", "begun_by", "definitions", "scan", "detections", "detections_over", "repaired",
+    "restored", "predicted_bytes", "freed_bytes", "cleanup_rules", "gap_reasons",
 )  # fmt: skip
 BACKUP_COLUMNS = (
     "client", "run_id", "host", "dataset", "protects", "tool", "verifier", "repository_key", "freshness",
@@ -150,6 +157,38 @@ def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
         record.plan_hash,
         record.transaction,
         record.begun_by,
+        *_antivirus(record.antivirus),
+        *_cleaned(record),
+    )
+
+
+def _cleaned(record: ChangeRecord) -> tuple[str, ...]:
+    """What a cleanup did, or would do: empty for other chores."""
+    part = record.cleanup
+    if part is None:
+        return ("", "", "", "")
+    accounts = [(rule.id, rule.done or rule.predicted) for rule in part.rules]
+    return (
+        "; ".join(f"{entry.mount}: {entry.predicted_bytes}" for entry in part.filesystems),
+        "; ".join(
+            f"{entry.mount}: {entry.actual_bytes}" for entry in part.filesystems if entry.actual_bytes is not None
+        ),
+        "; ".join(f"{name}: {told.files} files, {told.bytes} bytes" for name, told in accounts if told and told.files),
+        "; ".join(f"{entry.mount}: {reason.code}" for entry in part.filesystems for reason in entry.reasons),
+    )
+
+
+def _antivirus(found: AntivirusChange | None) -> tuple[str, ...]:
+    """What only antivirus work has; empty cells for other chores."""
+    if found is None:
+        return ("",) * 6
+    return (
+        "; ".join(definitions_line(entry) for entry in found.definitions),
+        scan_line(found.scan) if found.scan else "",
+        "; ".join(detected_line(entry) for entry in found.detections),
+        " ".join(found.cleared),
+        "; ".join(f"{unit}: {text}" for unit, text in found.repaired.items()),
+        "; ".join(entry.path or entry.quarantine_id for entry in found.restored),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling import antivirus_facts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     ChangeRecord,
     Outcome,
@@ -21,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     Version,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlanSummary
@@ -236,9 +238,11 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),
         (gettext_("Services"), [f"{unit}: {what}" for unit, what in sorted(record.services.items())]),
         (gettext_("New findings"), record.findings_new),
+        *(antivirus_facts(gettext_, record.antivirus) if record.antivirus else []),
         (gettext_("Left half done"), record.half_done),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),
+        *cleaned(desk.texts, record.cleanup),
         (gettext_("Way back"), [record.rollback] if record.rollback else []),
         (gettext_("Limited by"), [record.bounded] if record.bounded else []),
         (gettext_("Plan"), [record.plan_hash[:HASH_SHOWN]] if record.plan_hash else []),

@@ -165,9 +165,8 @@ class Bench:
         return measured, late
 
 
-def rounds(bench: Bench, wanted: Plan) -> list[Sample]:
-    """Measure everybody in turn, again and again, so that a busier machine meets all of them."""
-    samples = []
+def rounds(bench: Bench, wanted: Plan, samples: list[Sample]) -> None:
+    """Measure everybody in turn, again and again, so that a busier machine meets all of them; add to ``samples``."""
     taking_part = [contender for contender in CONTENDERS if contender.name in wanted.only]
     for number in range(max(wanted.rounds, wanted.slow_rounds)):
         for contender in taking_part:
@@ -177,20 +176,17 @@ def rounds(bench: Bench, wanted: Plan) -> list[Sample]:
                     samples.append(bench.sample(contender, "warm", number))
                 measure.end_connections()
                 time.sleep(PAUSE_S)
-    return samples
 
 
-def memory(bench: Bench, wanted: Plan) -> list[Sample]:
-    """Run Keepwell over many hosts, once."""
+def memory(bench: Bench, wanted: Plan, samples: list[Sample]) -> None:
+    """Run Keepwell over many hosts, once; add to ``samples``."""
     names = [contender for contender in CONTENDERS if contender.name in MEASURED_FOR_MEMORY]
     if wanted.memory_hosts <= wanted.hosts:
-        return []
+        return
     bench.start(wanted.memory_hosts)
-    samples = []
     for contender in names:
         samples.append(bench.sample(contender, "cold", 0))
         measure.end_connections()
-    return samples
 
 
 def machine() -> dict[str, t.Any]:
@@ -255,6 +251,10 @@ def main(arguments: Sequence[str]) -> int:
     needs.prepare()
     labs = contenders.PROJECT / ".lab"
     state = labs / NAME
+    samples: list[Sample] = []
+    many: list[Sample] = []
+    retries = 0
+    ended = ""
     with tempfile.TemporaryDirectory(prefix="kwb-") as sockets, tempfile.TemporaryDirectory(prefix="kwb-") as scratch:
         lab = hosts.prepare(labs, NAME, {KIND})
         try:
@@ -264,15 +264,20 @@ def main(arguments: Sequence[str]) -> int:
             print(f"Starting {wanted.hosts} hosts", flush=True)
             bench.start(wanted.hosts)
             bench.prepare()
-            samples = rounds(bench, wanted)
-            many = memory(bench, wanted)
+            try:
+                rounds(bench, wanted, samples)
+                memory(bench, wanted, many)
+            finally:
+                retries = bench.retries
         except (measure.BenchError, podman.LabError) as exc:
-            print(exc, file=sys.stderr)
-            return 2
+            ended = str(exc)
+            print(ended, file=sys.stderr)
         finally:
             measure.end_connections()
             lab.remove()
-    print("\n" + report(wanted, samples, many, bench.retries, state))
+    if not samples:
+        return 2
+    print("\n" + report(wanted, samples, many, retries, state))
     late = figures.late_per_host(samples)
     if late is not None and late > LATE_LIMIT:
         print(
@@ -280,7 +285,10 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     print(f"Kept in {state / 'results.json'} and {state / 'results.md'}")
-    return 0
+    if ended:
+        # What was measured until then is worth having; the bench as a whole has failed.
+        print(f"Ended before its end: {ended.splitlines()[0]}", file=sys.stderr)
+    return 2 if ended else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from lab.hosts import Host
 @contextlib.contextmanager
 def paused(host: Host) -> t.Iterator[None]:
     """Freeze the host: TCP connects, and nobody ever says a word."""
-    podman.podman("pause", host.container)
+    for left in reversed(range(5)):
+        # runc gives up when a busy machine does not stop all processes at once.
+        if podman.run("podman", "pause", host.container, check=not left).returncode == 0:
+            break
+        time.sleep(1)
     try:
         yield
     finally:
@@ -40,6 +45,19 @@ def port_dropped(host: Host, port: int = 22) -> t.Iterator[None]:
 
 
 @contextlib.contextmanager
+def packets_lost(host: Host, percent: int) -> t.Iterator[t.Callable[[], int]]:
+    """Lose that many of the packets that come in for sshd, at random; yields what tells how many it were so far."""
+    with _filtered(host, "input", f"tcp dport 22 numgen random mod 100 < {percent} counter drop") as nft:
+        yield lambda: int(podman.run(*nft, "list table inet lab").stdout.split("counter packets ")[1].split()[0])
+
+
+def cut_connections(host: Host) -> int:
+    """End all SSH sessions at once, without a word to the other end; return how many processes that took."""
+    # By the names that the sshd of every Debian has for them.
+    return len(host.run("pkill -e -KILL -f '^sshd(-session)?: ops'; true").stdout.splitlines())
+
+
+@contextlib.contextmanager
 def repository_unreachable(host: Host) -> t.Iterator[None]:
     """Refuse what the host sends to its package repository."""
     with _filtered(host, "output", "tcp dport 80 reject"):
@@ -47,14 +65,14 @@ def repository_unreachable(host: Host) -> t.Iterator[None]:
 
 
 @contextlib.contextmanager
-def _filtered(host: Host, hook: str, rule: str) -> t.Iterator[None]:
+def _filtered(host: Host, hook: str, rule: str) -> t.Iterator[tuple[str, ...]]:
     # In the host's network, from outside: the host needs neither the tool nor the right.
     nft = ("nsenter", "--target", str(host.pid()), "--net", "nft")
     chain = f"add chain inet lab {hook} {{ type filter hook {hook} priority 0; }}"
     for command in ("add table inet lab", chain, f"add rule inet lab {hook} {rule}"):
         podman.run(*nft, command)
     try:
-        yield
+        yield nft
     finally:
         podman.run(*nft, "delete table inet lab")
 

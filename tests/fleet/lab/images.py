@@ -7,8 +7,10 @@ one of them takes seconds, not a new system.
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ PREFIX = "localhost/keepwell-lab"
 _COMMON = "systemd,systemd-sysv,openssh-server,python3,iproute2,dbus,sudo,procps"
 _LAYERS = Path(__file__).with_name("layers")
 _COMPONENTS = "main"
+_AT_ONCE = 3
+# A system needs less than a GiB while it is built.
+_MEMORY_BYTES = 2 << 30
 
 # Two users, one of them without sudo; keys and host keys come with the container.
 _HOOKS = (
@@ -39,11 +44,13 @@ class System:
     suite: str
     name: str
     packages: str = ""
+    # What is done to it at the end, besides what is done to all.
+    hooks: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         """What mmdebstrap is told, up to the mirror."""
         include = ",".join(part for part in (_COMMON, self.packages) if part)
-        hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
+        hooks = [f"--customize-hook={hook}" for hook in (*_HOOKS, *self.hooks)]
         return [
             "mmdebstrap",
             "--quiet",
@@ -78,12 +85,20 @@ _BACKUP = "restic,borgbackup,postgresql,mariadb-server,zstd"
 # Two systems, because Debian's dnf-plugins-core refuses to live beside zypper.
 _DNF = System("bookworm", "dnf", "dnf,python3-dnf,dnf-plugins-core,rpm")
 _ZYPPER = System("bookworm", "zypper", "zypper,rpm")
+# ClamAV as Debian has it, without databases; freshclam would go to the vendor's servers as soon as it can.
+_CLAMAV = System(
+    "bookworm",
+    "clamav",
+    "clamav,clamav-daemon,clamav-freshclam,clamdscan,dnsmasq-base,attr",
+    ('chroot "$1" systemctl mask clamav-freshclam.service',),
+)
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("debian-11", System("bullseye", "bullseye"), "debian", "apt"),
         Kind("debian-12", System("bookworm", "bookworm"), "debian", "apt"),
         Kind("debian-13", System("trixie", "trixie"), "debian", "apt"),
+        Kind("debian-12-clamav", _CLAMAV, "debian", "apt"),
         Kind("debian-12-backup", System("bookworm", "bookworm-backup", _BACKUP), "debian", "apt"),
         Kind("debian-13-backup", System("trixie", "trixie-backup", _BACKUP), "debian", "apt"),
         Kind("el9-emulation", _DNF, "el9-emulation", "rpm", emulation=True),
@@ -106,17 +121,40 @@ def ensure(kinds: list[Kind], repositories: Path, digest: str) -> dict[str, str]
     """Return the image of every kind, building what is missing. ``digest`` names the contents of the repositories."""
     systems = {kind.system.tag(): kind.system for kind in kinds}
     wanted = [system for tag, system in systems.items() if not podman.image_exists(tag)]
-    if wanted:
-        source = mirror()
-        with ThreadPoolExecutor(2) as pool:
+    # More at once than processors: each waits for the network and the disk as well. The largest take longest.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        if wanted:
+            source = mirror()
+            wanted.sort(key=lambda system: len(system.packages), reverse=True)
             list(pool.map(lambda system: _build_system(system, source), wanted))
-    return {kind.name: _layer(kind, repositories, digest) for kind in kinds}
+        tags = pool.map(lambda kind: _layer(kind, repositories, digest), kinds)
+        return dict(zip((kind.name for kind in kinds), tags, strict=True))
+
+
+def _available_bytes() -> int:
+    found = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _in_memory(command: list[str]) -> list[str]:
+    """Let a command have its temporary files in memory, where there is enough: dpkg waits for a disk at every file."""
+    if _available_bytes() < 2 * _AT_ONCE * _MEMORY_BYTES:
+        return command
+    # Seen by the command alone, and gone with it.
+    mount = f'mount -t tmpfs -o size={_MEMORY_BYTES} tmpfs "$TMPDIR" && exec "$@"'
+    return ["unshare", "--mount", "/bin/sh", "-c", mount, "sh", *command]
 
 
 def _build_system(system: System, source: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="keepwell-lab-") as folder:
+        Path(folder).chmod(0o755)
+        _make_system(system, source, {**podman.environment(), "TMPDIR": folder})
+
+
+def _make_system(system: System, source: str, environment: dict[str, str]) -> None:
     print(f"Building {system.tag()}, about half a minute", flush=True)
-    command = [*system.arguments(), f"deb {source} {system.suite} {_COMPONENTS}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=podman.environment()) as made:
+    command = _in_memory([*system.arguments(), f"deb {source} {system.suite} {_COMPONENTS}"])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as made:
         imported = subprocess.run(
             ["podman", "import", "--quiet", "-", system.tag()],
             stdin=made.stdout,

@@ -196,3 +196,13 @@ def test_what_is_no_number_is_not_determined() -> None:
 )
 def test_what_is_no_observation_is_refused(document: object, reason: str) -> None:
     assert reason in (observation.check_shape(json.loads(json.dumps(document))) or "")
+
+
+@pytest.mark.parametrize(
+    ("rc", "error"),
+    [(143, payload.EndedError), (137, payload.EndedError), (-15, payload.EndedError), (1, payload.PayloadError)],
+)
+def test_a_program_that_was_ended_by_a_signal_has_not_had_its_last_word(rc: int, error: type[Exception]) -> None:
+    with pytest.raises(payload.PayloadError, match=f"return code {rc}") as raised:
+        payload.read_answer("", "", rc)
+    assert raised.type is error

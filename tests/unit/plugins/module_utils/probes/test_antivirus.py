@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav, _vendor_engines
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _clamav, _clamav_detections, _vendor_engines
 
 
 @given(st.integers(0, 10**6), st.integers(0, 2**33), st.integers(0, 10**7))
@@ -53,7 +53,9 @@ def test_refusals_count_only_in_the_last_attempt() -> None:
 
 
 def test_paths_of_detections_do_not_leave_the_host() -> None:
-    found = _clamav.parse_detections("Mon Nov 23 03:01:41 2026 -> /home/anna/cv: x.exe: Win.Test-1(00ff:12) FOUND\n")
+    found = _clamav_detections.parse_detections(
+        "Mon Nov 23 03:01:41 2026 -> /home/anna/cv: x.exe: Win.Test-1(00ff:12) FOUND\n"
+    )
     assert [entry["name"] for entry in found] == ["Win.Test-1"]
     assert "anna" not in repr(found)
 

@@ -132,6 +132,8 @@ def test_a_dataset_in_short(store: evidence.Store) -> None:
         "next_kind": "full",
         "next_due": "2026-11-23T02:00:00Z",
         "never_restored": 1,
+        "restored": {"/srv/files": "2026-11-21T02:00:00Z", "/srv/mail": None},
+        "restored_paths": 1,
         "proven": False,
     }
     assert short.reason == "the data is 3 days old, 26 hours are agreed."

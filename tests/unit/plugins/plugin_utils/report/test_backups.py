@@ -98,7 +98,9 @@ def test_all_five_verdicts_have_a_word_a_shape_and_a_colour() -> None:
     view = view_of(run)
     assert all(len(row.verdicts) == len(view.labels) == 5 for row in view.lanes.items)
     table = page.split('<table class="lanes">')[1].split("</table>")[0]
-    badges = re.findall(r'<td><span class="badge (\w+)"><i aria-hidden="true">(.)</i> (\w+)</span></td>', table)
+    badges = re.findall(
+        r'<li><span>\w+</span> <span class="badge (\w+)"><i aria-hidden="true">(.)</i> (\w+)</span></li>', table
+    )
     assert len(badges) == 5 * len(run.backups)
     assert {state for state, _glyph, _word in badges} <= set(STATES)
     assert len({glyph for _state, glyph, _word in badges}) == len({state for state, _glyph, _word in badges})
@@ -111,7 +113,7 @@ def test_a_lane_says_in_words_what_it_draws() -> None:
     for chart in charts:
         assert 'role="img"' in chart
         assert re.search(
-            r"<desc[^>]*>([^<]+ old|age not known), agreed 1 day\. Proof: [^<]+\.( Next: [^<]+\.)?</desc>", chart
+            r"<desc[^>]*>([^<]+ old|age not known), agreed 26 hours\. Proof: [^<]+\.( Next: [^<]+\.)?</desc>", chart
         )
         # On paper without a style sheet it still has its colours.
         assert not re.search(r"<path(?![^>]*(fill|stroke)=)", chart)
@@ -148,6 +150,12 @@ def test_an_age_that_nobody_knows_is_a_hatch_and_no_short_bar() -> None:
     assert (made.hatched, made.paint) == (True, "url(#x-unknown)")
     assert int(t.cast("re.Match[str]", re.search(r"h(\d+)", made.bar)).group(1)) > lanes.TICK
     assert (made.proof, made.due) == ("", "")
+
+
+def test_an_hour_too_late_does_not_look_as_agreed() -> None:
+    said = {(row.age, row.agreed, row.late) for row in view_of(run_with(6)).lanes.items}
+    assert ("27 hours old", "26 hours", True) in said
+    assert ("3 days old", "26 hours", True) in said
 
 
 def test_what_never_came_back_is_named() -> None:

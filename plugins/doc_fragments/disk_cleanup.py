@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation that the steps of disk cleanup share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What every step of disk cleanup has in common."""
+
+    DOCUMENTATION = r"""
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details: Steps that act see in check mode what they would do, by the same walk.
+  diff_mode:
+    description: Will return details on what has changed when in diff_mode.
+    support: none
+  action:
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+notes:
+  - A step of the role C(keepwell.fleet.disk_cleanup); its settings are the role's variables.
+  - M(keepwell.fleet.run_begin) must have begun a run in the same play.
+  - What was done so far is in the host's change record, C(changes/<host>.disk_cleanup.json) in the folder of the run. A
+    step does nothing when that says that the change has come to its end.
+seealso:
+  - module: keepwell.fleet.run_begin
+  - module: keepwell.fleet.assess
+"""

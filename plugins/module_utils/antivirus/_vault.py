@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what is in quarantine on this host, and how it comes back.
+
+Runs on managed hosts: standard library only, Python 3.6 syntax.
+"""
+
+import base64
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _mounts
+
+HOME = os.path.join(_folder.ROOT, "quarantine")
+# At the root of another filesystem: a file can only be moved within its own.
+ELSEWHERE = ".keepwell-quarantine"
+MANIFEST_END = ".json"
+FILE_END = ".quarantined"
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_BLOCK = 1024 * 1024
+
+
+class Refused(Exception):
+    """A file that is left where it is: a stable word, and why."""
+
+    def __init__(self, code, text):
+        super(Refused, self).__init__(text)
+        self.code = code
+        self.text = text
+
+
+def _open_folder(path):
+    """Descriptor of a folder, opened component by component without following a link. Raises Refused."""
+    descriptor = os.open("/", FOLDER_FLAGS)
+    try:
+        for part in path.strip("/").split("/"):
+            if part:
+                deeper = os.open(part, FOLDER_FLAGS, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = deeper
+    except OSError as exc:
+        os.close(descriptor)
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise Refused("link", "a folder on its path is a link") from exc
+        if exc.errno == errno.ENOENT:
+            raise Refused("gone", "it is no longer there") from exc
+        raise
+    return descriptor
+
+
+@contextlib.contextmanager
+def opened(path):
+    """A folder as a descriptor, see ``_open_folder``."""
+    descriptor = _open_folder(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def digest(descriptor):
+    """SHA-256 of an open file, read from its beginning."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    total = hashlib.sha256()
+    for block in iter(lambda: os.read(descriptor, _BLOCK), b""):
+        total.update(block)
+    return total.hexdigest()
+
+
+def homes(machine):
+    """Every folder for quarantine of this host."""
+    mounts = _mounts.parse_mountinfo(machine.read("/proc/self/mountinfo") or "")
+    local = [mount["mount"] for mount in mounts if _mounts.kind_of(mount) in ("disk", "memory")]
+    places = [HOME] + sorted(set(os.path.join(mount, ELSEWHERE) for mount in local))
+    return [place for place in places if _is_ours(place)]
+
+
+def _is_ours(place):
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def entries(machine):
+    """The manifests of all that is in quarantine, oldest first."""
+    found = []
+    for place in homes(machine):
+        for name in os.listdir(place):
+            manifest = _folder.load(place, name) if name.endswith(MANIFEST_END) else None
+            if manifest:
+                found.append(dict(manifest, folder=place))
+    return sorted(found, key=lambda entry: (entry["at"], entry["id"]))
+
+
+def settle(machine):
+    """Finish what a program that was killed left half done; returns the manifests of what it had taken."""
+    taken = []
+    for manifest in entries(machine):
+        if manifest["state"] != "taking":
+            continue
+        stored = os.path.join(manifest["folder"], manifest["id"] + FILE_END)
+        if os.path.lexists(stored) and os.lstat(stored).st_ino == manifest["inode"]:
+            os.chown(stored, 0, 0, follow_symlinks=False)
+            os.chmod(stored, 0)
+            _folder.dump(manifest["folder"], manifest["id"] + MANIFEST_END, dict(manifest, state="taken"))
+            taken.append(dict(manifest, state="taken"))
+        elif not os.path.lexists(stored):
+            os.unlink(os.path.join(manifest["folder"], manifest["id"] + MANIFEST_END))
+    return taken
+
+
+def restore(machine, identifier):
+    """Put a file back to where it was, as it was: bytes, owner, mode, times, attributes. Raises AgentError.
+
+    Nothing is overwritten: when there is a file in its place, it stays in quarantine.
+    """
+    manifest = next((entry for entry in entries(machine) if entry["id"] == identifier), None)
+    if manifest is None:
+        raise AgentError("not_in_quarantine", "There is nothing in quarantine with the id %s." % identifier)
+    stored = identifier + FILE_END
+    folder, _slash, base = manifest["path"].rpartition("/")
+    try:
+        with opened(manifest["folder"]) as home, opened(folder or "/") as target:
+            descriptor = os.open(stored, FILE_FLAGS, dir_fd=home)
+            try:
+                _put_back(manifest, stored, base, home, target, descriptor)
+            finally:
+                os.close(descriptor)
+    except Refused as exc:
+        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.text)) from exc
+    except OSError as exc:
+        raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.strerror)) from exc
+    return manifest
+
+
+def _put_back(manifest, stored, base, home, target, descriptor):
+    if digest(descriptor) != manifest["sha256"]:
+        raise Refused("changed", "what is in quarantine is not what was put there")
+    if os.fstat(descriptor).st_dev != os.fstat(target).st_dev:
+        raise Refused("no_quarantine", "its folder is on another filesystem by now")
+    try:
+        # A link does not replace what is there, a rename would.
+        os.link(stored, base, src_dir_fd=home, dst_dir_fd=target, follow_symlinks=False)
+    except FileExistsError:
+        raise Refused("in_the_way", "there is a file in its place") from None
+    try:
+        os.fchown(descriptor, manifest["uid"], manifest["gid"])
+        for name, value in sorted(manifest["xattrs"].items()):
+            os.setxattr(descriptor, name, base64.b64decode(value))
+        os.fchmod(descriptor, int(manifest["mode"], 8))
+        os.utime(descriptor, ns=(manifest["atime_ns"], manifest["mtime_ns"]))
+    except OSError:
+        # Half put back is not put back.
+        os.unlink(base, dir_fd=target)
+        os.fchown(descriptor, 0, 0)
+        os.fchmod(descriptor, 0)
+        raise
+    os.unlink(stored, dir_fd=home)
+    os.unlink(manifest["id"] + MANIFEST_END, dir_fd=home)

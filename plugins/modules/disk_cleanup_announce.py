@@ -1,0 +1,35 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: disk_cleanup_announce
+short_description: Print what would become free on all hosts
+description:
+  - Prints one text for all hosts and keeps it as C(announcement.txt) in the run's folder.
+version_added: 0.1.0
+author: The Keepwell authors (@keepwell)
+extends_documentation_fragment:
+  - keepwell.fleet.disk_cleanup
+"""
+
+EXAMPLES = r"""
+- name: Announce
+  keepwell.fleet.disk_cleanup_announce:
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: Where the text is.
+  returned: success
+  type: str
+msg:
+  description: One sentence for a person.
+  returned: always
+  type: str
+  sample: "1 of 12 hosts ask for room"
+"""

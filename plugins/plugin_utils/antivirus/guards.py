@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what has to be true before antivirus work does more than look, step by step.
+
+Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import CHORE, Job
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision as windows
+
+
+class Decision(t.NamedTuple):
+    """Which steps are done; ``held`` are those that are not, with the reason; ``stop`` when none is left."""
+
+    steps: list[str]
+    held: dict[str, Stop]
+    stop: Stop | None
+    window: windows.Decision | None = None
+
+
+def decide(job: Job, plan: Plan | None) -> Decision:
+    """Return what may be done of a plan now."""
+    stop = bought(job)
+    if plan is None:
+        stop = Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
+    elif not plan.steps:
+        stop = Stop("nothing", "", "No step was asked for.")
+    if stop is not None or plan is None:
+        return Decision([], {}, stop)
+    window = guards.window(job, CHORE, job.options.reserve_minutes * 60.0)
+    steps: list[str] = []
+    held: dict[str, Stop] = {}
+    for step in plan.steps:
+        needs_window = step.name in job.options.window_for
+        if not step.ready:
+            held[step.name] = Stop("refused", step.code, f"{step.text}.")
+        elif needs_window and not window.open:
+            held[step.name] = Stop("skipped", "window_closed", window.reason)
+        elif step.name == "rescan" and not {"scan", "quarantine"} & set(steps):
+            held[step.name] = Stop("skipped", "window_closed", "Nothing is scanned or moved now.")
+        else:
+            steps.append(step.name)
+    if steps:
+        used = window if window.open and set(steps) & set(job.options.window_for) else None
+        return Decision(steps, held, None, used)
+    worst = next((stop for stop in held.values() if stop.outcome == "refused"), next(iter(held.values())))
+    return Decision([], held, worst)
+
+
+def has_changed(record: ChangeRecord) -> bool:
+    """True when something on the host is other than before."""
+    found = record.antivirus
+    if found is None:
+        return False
+    return bool(
+        any(entry.result == "updated" for entry in found.definitions)
+        or any(entry.outcome == "quarantined" for entry in found.detections)
+        or any(text.startswith("started") for text in found.repaired.values())
+        or found.restored
+    )

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where no program can be streamed, what nobody may write down goes by an option that Ansible does not log."""
+
+from __future__ import annotations
+
+import ast
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
+
+SECRET = "hunter2-canary"
+MODULE = Path(__file__).parents[4] / "plugins" / "modules" / "agent.py"
+
+
+class Asking(HostAction):
+    """An action without a connection that notes what it would send."""
+
+    CHORE = "backup_verification"
+
+    def __init__(self) -> None:
+        self.sent: dict[str, t.Any] = {}
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        raise NotImplementedError
+
+    def _execute_module(self, **arguments: t.Any) -> dict[str, t.Any]:
+        self.sent = arguments["module_args"]
+        return {"answer": {}}
+
+
+def test_secrets_are_no_part_of_the_question() -> None:
+    action = Asking()
+    request = {"operation": "look", "datasets": [], "secrets": {"web1/files": {"RESTIC_PASSWORD": SECRET}}}
+    action._module(request, {})
+    assert action.sent["secrets"] == request["secrets"]
+    assert SECRET not in json.dumps({name: value for name, value in action.sent.items() if name != "secrets"})
+
+
+def test_the_module_lets_ansible_log_no_secret() -> None:
+    tree = ast.parse(MODULE.read_text(encoding="utf-8"))
+    [spec] = [
+        keyword.value for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords
+        if keyword.arg == "argument_spec"
+    ]  # fmt: skip
+    assert ast.literal_eval(ast.Dict(spec.keys[-1:], spec.values[-1:])) == {  # type: ignore[attr-defined]
+        "secrets": {"type": "dict", "default": {}, "no_log": True}
+    }
