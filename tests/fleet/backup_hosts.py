@@ -8,18 +8,14 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backup_agent import STORE, ask, dataset
 from harness import Outcome, Project, inventory
-from lab import podman
 from lab.hosts import Host, Wanted
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
-
 CLIENT = "shop"
-RESTIC_PASSWORD = "lab-restic-4711"
-BORG_PASSWORD = "lab-borg-4711"
 # In every file that a restore brings back.
 CONTENT = "kw-content-9182"
-LIVE, STORE = "/srv/live", "/srv/store"
+LIVE = "/srv/live"
 # Whatever a restore or a secret could be left in.
 PLACES = ("/var", "/tmp", "/root", "/run", "/dev/shm", "/home", "/opt", "/etc")
 ACT = ("-e", '{"backup_verification_act": true}')
@@ -61,33 +57,6 @@ def write_canary(host: Host, dataset: str, path: str, now: float) -> None:
     wanted = [{"id": dataset, "path": f"{LIVE}/{path}", "every_hours": 168}]
     answer = ask(host, "canary", canaries=wanted, now=now)["canaries"][dataset]
     assert answer.get("written"), answer
-
-
-def ask(host: Host, operation: str, /, **request: t.Any) -> dict[str, t.Any]:
-    """What the host's agent answers, behind the back of SSH."""
-    program = payload.agent("backup_verification", {"operation": operation, **request}).decode("ascii")
-    done = podman.run("podman", "exec", "-i", host.container, "/usr/bin/python3", "-I", "-", text=program, check=False)
-    return payload.read_answer(done.stdout, done.stderr, done.returncode)
-
-
-def dataset(name: str, tool: str, repository: str, **more: t.Any) -> dict[str, t.Any]:
-    """The declaration of one backup on the host that it protects."""
-    passwords = {"restic": {"RESTIC_PASSWORD": RESTIC_PASSWORD}, "borg": {"BORG_PASSPHRASE": BORG_PASSWORD}}
-    declared = {
-        "id": name,
-        "protects": f"What {name} stands for",
-        "tool": tool,
-        "repository": f"{STORE}/{repository}",
-        "copies": [
-            {"location": f"{STORE}/{repository}", "media": "disk"},
-            {"location": "a vault in another town", "media": "object", "offsite": True, "immutable": True},
-        ],
-        "key_escrow": {"place": "a safe", "tested": time.strftime("%Y-%m-%d", time.gmtime())},
-        **more,
-    }
-    if tool in passwords and "credentials" not in more:
-        declared["credentials"] = {"environment": passwords[tool]}
-    return declared
 
 
 def of_files(name: str, tool: str, repository: str, folder: str = f"{LIVE}/shop", **more: t.Any) -> dict[str, t.Any]:

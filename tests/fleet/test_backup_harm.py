@@ -14,7 +14,8 @@ from pathlib import Path
 
 import backup_hosts
 import pytest
-from backup_hosts import ACT, BORG_PASSWORD, CLIENT, CONTENT, LIVE, RESTIC_PASSWORD, STORE, Verifying, dataset, of_files
+from backup_agent import BORG_PASSWORD, RESTIC_PASSWORD, STORE, dataset
+from backup_hosts import ACT, CLIENT, CONTENT, LIVE, Verifying, of_files
 from harness import PROJECT, Project
 from lab.hosts import Host
 

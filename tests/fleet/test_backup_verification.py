@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import backup_hosts
 import pytest
-from backup_hosts import ACT, BORG_PASSWORD, CLIENT, LIVE, RESTIC_PASSWORD, VERDICTS, Seen, Verifying, dataset, of_files
+from backup_agent import BORG_PASSWORD, RESTIC_PASSWORD, dataset
+from backup_hosts import ACT, CLIENT, LIVE, VERDICTS, Seen, Verifying, of_files
 from harness import Project
 from lab.hosts import Host
 

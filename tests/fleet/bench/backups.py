@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import backup_hosts
+import backup_agent
 from lab import hosts, needs, podman
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
@@ -31,7 +31,7 @@ PROJECT = Path(__file__).parents[3]
 NAME = "bench-backups"
 LIMIT = 1.15
 WORK = "/var/lib/keepwell/backup_verification"
-_SECRETS = f"RESTIC_PASSWORD={backup_hosts.RESTIC_PASSWORD} BORG_PASSPHRASE={backup_hosts.BORG_PASSWORD}"
+_SECRETS = f"RESTIC_PASSWORD={backup_agent.RESTIC_PASSWORD} BORG_PASSPHRASE={backup_agent.BORG_PASSWORD}"
 _MAKE = f"""
 set -e
 export {_SECRETS}
@@ -93,13 +93,13 @@ def bare(host: hosts.Host, tool: str) -> tuple[float, float]:
 
 def keepwell(host: hosts.Host, tool: str, identifier: str) -> tuple[float, float, float]:
     """Seconds of the restore in a test, of the test, and of all of its work."""
-    declared = backup_hosts.dataset("live", tool, tool, sources=["/srv/live"])
+    declared = backup_agent.dataset("live", tool, tool, sources=["/srv/live"])
     entry = Assigned(host.name, Dataset.model_validate(declared))
     request = asking.start(entry, DueTest(kind="full", reason=""), Options(), host.name, (), None)
     request = {**request, "id": identifier, "run_id": "bench", "client": "bench", "limits": {"nice": 0, "idle": False}}
     operation = request.pop("operation")
     request["program"] = payload.work_program("backup_verification")
-    started = backup_hosts.ask(host, operation, **request)
+    started = backup_agent.ask(host, operation, **request)
     if not started.get("started"):
         raise BenchError(f"{tool}: {started.get('text')}")
     state_file = f"{WORK}/{identifier}/state.json"
@@ -109,7 +109,7 @@ def keepwell(host: hosts.Host, tool: str, identifier: str) -> tuple[float, float
     proof = state["proof"]
     if (proof["outcome"], proof["identical"]) != ("proven", 400):
         raise BenchError(f"{tool}: {proof['outcome']}: {proof['text']}")
-    backup_hosts.ask(host, "recorded", id=identifier)
+    backup_agent.ask(host, "recorded", id=identifier)
     return proof["seconds"], proof["total_seconds"], state["ended_at"] - state["started_at"]
 
 
