@@ -61,12 +61,12 @@ r restic-shared backup --host other "$live/shop"
 
 # -- borg, likewise
 b init --encryption repokey-blake2 "$store/borg"
+# Several segments, so that the one that is taken away has nothing but content of files.
+b config "$store/borg" max_segment_size 300000
 copy borg borg-shrunk
 b create "$store/borg::shop" "$live/shop"
 for name in flipped lacking locked; do copy borg borg-$name; done
 flip borg-flipped/data
-# The segments of an older archive, so that the list of archives is whole.
-b create "$store/borg-lacking::again" "$live/shop" "$live/old"
 rm -f "$(largest borg-lacking/data)"
 mkdir "$store/borg-locked/lock.exclusive"
 touch "$store/borg-locked/lock.exclusive/$(hostname)@123.999999-0"
