@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import hosts, needs, podman
 
-from bench import contenders, environments, figures, measure
+from bench import backups, contenders, environments, figures, measure
 from bench.contenders import CONTENDERS, TITLES, Contender, Facts, Setting
 from bench.figures import Kind, Sample
 
@@ -57,6 +57,7 @@ class Plan:
 def plan(arguments: Sequence[str]) -> Plan:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=")
+    parser.add_argument("--backups", action="store_true", help="measure the verification of backups instead")
     parser.add_argument("--hosts", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--memory-hosts", type=int, default=100, help="to compare memory with; 0: do not (default 100)")
     parser.add_argument("--rounds", type=int, default=5, help="of the contenders that take seconds (default 5)")
@@ -240,6 +241,8 @@ def report(wanted: Plan, samples: list[Sample], many: list[Sample], retries: int
 
 def main(arguments: Sequence[str]) -> int:
     """Run the bench; return the exit code."""
+    if "--backups" in arguments:
+        return backups.main([word for word in arguments if word != "--backups"])
     wanted = plan(arguments)
     lacking = needs.missing()
     if lacking:
