@@ -70,7 +70,12 @@ def measure(who: str, root: Path, files: int) -> Run:
     argv = (
         [word.format(root=root) for word in _FIND]
         if who == "find"
-        else ["/usr/bin/python3", "-I", "-c", _OURS.format(path=str(PROJECT / "collections"), root=str(root), files=files)]
+        else [
+            "/usr/bin/python3",
+            "-I",
+            "-c",
+            _OURS.format(path=str(PROJECT / "collections"), root=str(root), files=files),
+        ]
     )
     began = time.monotonic()
     process = subprocess.Popen(argv)
