@@ -126,8 +126,12 @@ class Server(object):
         return ""
 
     def environment(self):
-        """What is different for the server's user, who cannot enter the scratch folder."""
-        return {"HOME": self.folder, "TMPDIR": self.folder}
+        """What is different for the server's user, who cannot enter the scratch folder.
+
+        What opens the backup is nothing for a server that runs what a dump says; and a client that finds a password
+        would use it.
+        """
+        return dict(self.tools.without_secrets(), HOME=self.folder, TMPDIR=self.folder)
 
     @contextlib.contextmanager
     def running(self):
