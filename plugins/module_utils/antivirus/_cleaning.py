@@ -113,7 +113,7 @@ class Cleaning(object):
             "found": len(scan.found),
             "errors": scan.errors + len(walk.unreadable),
             "unanswered": scan.unanswered,
-            "skipped": dict(walk.skipped, **({"gone": walk.skipped.get("gone", 0) + scan.gone} if scan.gone else {})),
+            "skipped": _passed_by(walk, scan),
             "left_out": dict((path, _places.REASONS[code]) for path, code in sorted(walk.left_out.items())),
             "unreadable": (walk.unreadable + scan.unreadable)[:20],
             "large": walk.large,
@@ -215,6 +215,15 @@ class Cleaning(object):
     def _mark_log(self):
         """Note up to where clamd's log is accounted for: an entry after it is a new one."""
         self._ledger["log_marks"] = dict((entry["id"], entry["logged_at"]) for entry in self._logged())
+
+
+def _passed_by(walk, scan):
+    """How many files nobody looked into, by reason: those of the walk, and those of the scanner."""
+    counts = dict(walk.skipped)
+    for reason, count in (("gone", scan.gone), ("scanner", scan.passed_by)):
+        if count:
+            counts[reason] = counts.get(reason, 0) + count
+    return counts
 
 
 def _files_of(folder):

@@ -144,6 +144,15 @@ def test_return_code_0_makes_nobody_clean(tmp_path: Path) -> None:
     assert "out of memory" in made.unreadable[0]
 
 
+def test_what_the_scanner_passes_by_is_not_clean(tmp_path: Path) -> None:
+    lines = (b"/t/a: Excluded\n", b"/t/b: Symbolic link\n", b"/t/c: OK\n", b"/t/d: Empty file\n")
+    made = _scanner.Scan(Answers(tmp_path, *lines), CLAMD, LIMITS, lambda scan: None)
+    made.asked = frozenset((b"/t/a", b"/t/b", b"/t/c", b"/t/d"))
+    assert made.batches([(path, 10) for path in sorted(made.asked)], lambda: 60.0)
+    assert made.clean == {b"/t/c", b"/t/d"}
+    assert (made.scanned, made.passed_by, made.unanswered) == (2, 2, 0)
+
+
 def test_a_name_that_looks_like_an_answer_is_told_apart(tmp_path: Path) -> None:
     answers = Answers(tmp_path, b"/t/evil: OK: Bad(d41d8cd98f00b204e9800998ecf8427e:3) FOUND\n", b"/t/evil: OK\n")
     _whole, made = scan(answers, b"/t/evil", b"/t/evil: OK")
