@@ -89,6 +89,32 @@ def test_a_walk_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
         assert walk(tmp_path, resume=path)[0] == whole[number + 1 :]
 
 
+def test_a_walk_through_several_folders_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
+    fill(tmp_path, "data/www/1", "data/www/2", "data-old/1", "data-old/2/x")
+    folders = [tmp_path / "data/www", tmp_path / "data-old", tmp_path / "data-old/2"]
+    whole, _made = walk(*folders)
+    assert len(whole) == 4
+    for number, path in enumerate(whole):
+        assert walk(*folders, resume=path)[0] == whole[number + 1 :]
+
+
+def test_a_walk_over_many_files_by_name_does_not_compare_each_with_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    fsdecode = os.fsdecode
+    monkeypatch.setattr(os, "fsdecode", lambda path: decoded.append(path) or fsdecode(path))
+    fill(tmp_path, *(str(number) for number in range(300)))
+    assert len(walk(*tmp_path.iterdir())[0]) == 300
+    assert len(decoded) < 3000
+
+
+def test_a_walk_through_everything_goes_on_where_an_earlier_one_stopped() -> None:
+    made = _places.Walk(Machine(), ["/"], resume="/etc/hostname")
+    path, _size = next(made.files())
+    assert path > b"/etc/hostname"
+
+
 def test_names_that_are_no_text_are_walked(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")).write_text("x")
     files, _made = walk(tmp_path)
