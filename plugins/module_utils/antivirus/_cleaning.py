@@ -52,7 +52,8 @@ class Cleaning(object):
         asked = self._request["scan"]
         kinds = ["full", "quick"] if "/" in asked["paths"] else ["quick"]
         began = self._machine.now()
-        walk = self._new_walk(asked["paths"], _ledger.resume_of(self._ledger, kinds))
+        resume = _ledger.resume_of(self._ledger, kinds, asked["paths"])
+        walk = self._new_walk(asked["paths"], resume)
         scan = _scanner.Scan(self._commands, self._engine, self._limits, self._tell)
         scan.asked = frozenset(os.fsencode(path) for path in _ledger.open_paths(self._ledger))
         end = time.monotonic() + min(asked["seconds"], self._care.left())
@@ -60,12 +61,11 @@ class Cleaning(object):
         self._take_in(scan)
         # A path of an old detection that this scan went by and found clean is looked at, too.
         _ledger.looked(self._ledger, _texts(scan.clean), set(), self._machine.now())
-        resumed = _ledger.resume_of(self._ledger, kinds) is not None
         reached = os.fsdecode(scan.last) if not whole and scan.last else None
         nothing_lost = whole and not scan.unanswered
-        _ledger.scanned(self._ledger, kinds, nothing_lost, began, reached)
+        _ledger.scanned(self._ledger, kinds, nothing_lost, began, reached, asked["paths"])
         answer = self._counts(scan, walk, whole, reached)
-        answer["resumed"] = resumed
+        answer["resumed"] = resume is not None
         if whole and scan.unanswered:
             return dict(
                 answer, result="failed", code="scan_unanswered",

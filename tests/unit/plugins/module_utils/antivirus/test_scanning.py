@@ -267,11 +267,19 @@ def test_what_comes_back_is_a_new_detection() -> None:
 
 def test_a_scan_in_parts_counts_from_its_first_part() -> None:
     ledger = _ledger.empty()
-    _ledger.scanned(ledger, ["quick"], False, 100.0, "/t/m")
-    assert _ledger.resume_of(ledger, ["quick"]) == "/t/m" and ledger["scans"] == {}
-    assert _ledger.resume_of(ledger, ["full", "quick"]) is None
-    _ledger.scanned(ledger, ["quick"], True, 900.0, None)
+    _ledger.scanned(ledger, ["quick"], False, 100.0, "/t/m", ["/t"])
+    assert _ledger.resume_of(ledger, ["quick"], ["/t"]) == "/t/m" and ledger["scans"] == {}
+    assert _ledger.resume_of(ledger, ["full", "quick"], ["/t"]) is None
+    _ledger.scanned(ledger, ["quick"], True, 900.0, None, ["/t"])
     assert ledger["scans"] == {"quick": 100.0} and ledger["resume"] is None
+
+
+def test_a_scan_of_other_folders_begins_anew() -> None:
+    ledger = _ledger.empty()
+    _ledger.scanned(ledger, ["quick"], False, 100.0, "/srv/m", ["/srv"])
+    assert _ledger.resume_of(ledger, ["quick"], ["/srv", "/home"]) is None
+    _ledger.scanned(ledger, ["quick"], True, 900.0, None, ["/srv", "/home"])
+    assert ledger["scans"] == {"quick": 900.0}
 
 
 def test_repairs_are_counted_by_the_day() -> None:
