@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _a
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import Output
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes other people's files")
 
@@ -324,6 +325,30 @@ def test_a_file_of_a_package_is_told(place: Place) -> None:
         pytest.skip("needs dpkg")
     assert "the package" in _owners.package(Machine(), "/bin/dash") + _owners.package(Machine(), "/usr/bin/dash")
     assert _owners.package(Machine(), str(place.file("a[b]*?"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("answers", "stays"),
+    [
+        (
+            {"dpkg-query": (1, "", "no path found"), "rpm": (0, "web-server\n", "")},
+            "it belongs to the package web-server",
+        ),
+        ({"rpm": (1, "file /srv/x is not owned by any package\n", "")}, ""),
+        (
+            {"rpm": (1, "file /srv/x is not owned by any package\n", "error: cannot open Packages database")},
+            "the package manager could not say whether it belongs to a package",
+        ),
+        ({}, ""),
+    ],
+)
+def test_every_package_manager_is_asked_and_believed_only_when_it_can_tell(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str, str]], stays: str
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr(machine, "which", lambda name: name if name in answers else None)
+    monkeypatch.setattr(machine, "run", lambda argv, **_more: Output("ok", *answers[argv[0]]))
+    assert _owners.package(machine, "/srv/x") == stays
 
 
 def test_a_killed_program_leaves_nothing_half_done(place: Place) -> None:
