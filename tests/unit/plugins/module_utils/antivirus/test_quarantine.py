@@ -192,6 +192,25 @@ def test_a_file_replaced_while_the_scanner_looks_goes_back(place: Place) -> None
     assert not list(place.home.glob(f"{ID}*"))
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_folder_that_comes_instead_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+    path = place.file()
+    rename = os.rename
+
+    def swap(*names: t.Any, **folders: t.Any) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        path.unlink()
+        (path / "books").mkdir(parents=True)
+        rename(*names, **folders)
+        if taken:
+            path.write_bytes(b"new")
+
+    monkeypatch.setattr(_quarantine._folder, "dump", lambda *_file: monkeypatch.setattr(os, "rename", swap))
+    assert place.refused(path) == "swapped"
+    assert (place.open / (f"bad.{ID}" if taken else "bad") / "books").is_dir()
+    assert not list(place.home.glob(f"{ID}*"))
+
+
 def test_a_hard_link_planted_while_the_scanner_looks_goes_back(place: Place) -> None:
     path = place.file()
 
