@@ -84,6 +84,14 @@ def acted(entry, what, identifier, now):
     entry.update(state="acted", acted={"what": what, "id": identifier, "at": now}, left=None, why="")
 
 
+def settled(ledger, manifests):
+    """Take in what a program that was killed had moved into quarantine."""
+    for manifest in manifests:
+        entry = ledger["detections"].get(key(manifest["signature"], manifest["path"]))
+        if entry and entry["state"] == "open":
+            acted(entry, "quarantined", manifest["id"], manifest["at"])
+
+
 def left(entry, code, why):
     """Nothing was done about a detection, for this reason."""
     entry.update(left={"code": code, "why": why}, why=why)

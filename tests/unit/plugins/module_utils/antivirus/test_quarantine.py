@@ -18,7 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed, _owners, _quarantine, _vault
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import (
+    _allowed,
+    _control,
+    _ledger,
+    _owners,
+    _quarantine,
+    _vault,
+)
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
@@ -380,6 +387,32 @@ def test_a_killed_program_leaves_nothing_half_done(place: Place) -> None:
     assert [entry["id"] for entry in _vault.settle(Machine())] == [ID]
     assert [(entry["id"], entry["state"]) for entry in _vault.entries(Machine())] == [(ID, "taken")]
     assert stays.exists()
+
+
+def test_what_a_killed_program_had_moved_is_known_as_quarantined(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ledger, "FOLDER", str(place.root))
+    monkeypatch.setattr(_ledger, "PATH", str(place.root / "ledger.json"))
+    moved = place.file()
+    ledger = _ledger.empty()
+    _ledger.found(ledger, "Bad", str(moved), 1.0)
+    _ledger.save(ledger)
+    manifest = place.take(moved)
+    (place.home / f"{ID}.json").write_text(json.dumps({**manifest, "state": "taking"}))
+    state = {"phase": "quarantining", "steps": ["quarantine"], "results": {}, "progress": {}}
+    assert "moved at the last moment" in _control._cut_off(Machine(), state, False, "It was ended")["text"]
+    (entry,) = _ledger.load()["detections"].values()
+    assert (entry["state"], entry["acted"]["id"]) == ("acted", ID)
+
+
+def test_a_link_with_the_number_of_what_was_moved_is_not_followed(place: Place) -> None:
+    manifest = place.take(place.file())
+    stored = place.home / f"{ID}.quarantined"
+    stored.unlink()
+    stored.symlink_to(place.secret)
+    half = {**manifest, "state": "taking", "inode": stored.lstat().st_ino}
+    (place.home / f"{ID}.json").write_text(json.dumps(half))
+    assert _vault.settle(Machine()) == []
+    assert place.secret.stat().st_mode == place.before.st_mode
 
 
 def test_racing_for_seconds_never_moves_the_wrong_file(place: Place) -> None:
