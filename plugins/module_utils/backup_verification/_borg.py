@@ -96,7 +96,8 @@ class Borg(_driver.Driver):
         found.update(snapshots_cut=cut or len(everything) >= int(_ARCHIVES), groups=_repository.groups(everything))
         found["writer"] = next((lock["who"] for lock in locks if lock["exclusive"] and not lock["stale"]), "")
         if snapshots:
-            found.update(self._content(snapshots))
+            if not self.brief:
+                found.update(self._content(snapshots))
             _repository.mark_incomplete(self.machine, self.dataset, snapshots, _INCOMPLETE)
         return _driver.look("ok", **found)
 
@@ -175,8 +176,14 @@ class Borg(_driver.Driver):
         bypass = ["--bypass-lock"] if self._shadow is None else []
         argv = [self._program] + verb + ["--log-json"] + bypass + ["--", place] + words
         if take is not None:
-            return self.tools.lines(argv, take, self._env(), timeout, cwd)
-        return self.tools.run(argv, self._env(), timeout, cwd)
+            return self._said(self.tools.lines(argv, take, self._env(), timeout, cwd))
+        return self._said(self.tools.run(argv, self._env(), timeout, cwd))
+
+    def _said(self, output):
+        """The output with the repository's own path: whoever reads it knows nothing of a shadow."""
+        if self._shadow is not None:
+            output.err = output.err.replace(self._shadow.folder, self._place["path"])
+        return output
 
     def _build(self, part, parts):
         """None, or the Output of a repository that cannot be read."""
@@ -207,7 +214,7 @@ class Borg(_driver.Driver):
             return _borg_text.check(failed)
         lacking = self._shadow.lacking()
         argv = [self._program, "check", "--log-json"] + words[method] + ["--", self._shadow.folder]
-        outcome, errors, broken, rotten = _borg_text.check(self.tools.run(argv, self._env()))
+        outcome, errors, broken, rotten = _borg_text.check(self._said(self.tools.run(argv, self._env())))
         if lacking and outcome in ("ok", "damaged", "error"):
             return "damaged", lacking + errors, sorted(set(broken + [text.split(":")[0] for text in lacking])), rotten
         return outcome, errors, broken, rotten

@@ -30,6 +30,8 @@ class Driver(object):
     PARTS = False
     # True when restoring means loading into a throw-away server.
     DATABASE = False
+    # True where list() is asked only whether, and what, can be tested: what is in the snapshots costs time.
+    brief = False
 
     def __init__(self, tools, dataset):
         """``tools`` is a _tools.Tools, ``dataset`` the mapping of the request (see the control node's Dataset):

@@ -77,7 +77,7 @@ class Kopia(_driver.Driver):
         own, cut = _repository.chosen(everything, self.dataset)
         found = {"tool": tool, "repository": repository, "snapshots": own, "snapshots_cut": cut}
         found["groups"] = _repository.groups(everything)
-        if own:
+        if own and not self.brief:
             found.update(self._content(own[-1]))
         return _driver.look("ok", **found)
 

@@ -98,6 +98,7 @@ class Verification(Work):
         lock.take("%s of %s" % (self.request["id"], dataset["id"]), self._wait_until)
         self.save(phase="looking")
         driver = self._opened(self._memory)
+        driver.brief = True
         kind = _selection.kind_of(driver, self.request)
         self.proof["kind"] = kind
         found = self._looked(driver)
