@@ -66,7 +66,7 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     for problem, whose in by_problem.items():
         place = places.tell(problem)
         found.mistakes.append(f"{place + ': ' if place else ''}{problem} [{some(whose)}]")
-    found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts)]
+    found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts), *_for_ever(found.told, places)]
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
@@ -121,6 +121,17 @@ def _torn(host: str, groups: Sequence[str], places: Places) -> list[str]:
         return []
     told = ", ".join(f"{group} says {ring}" for group, ring in sorted(rings.items()))
     return [f"patching_ring: groups of this host disagree: {told}. Set it for the host itself, or in one of them."]
+
+
+def _for_ever(told: Mapping[str, Settings], places: Places) -> list[str]:
+    """An emergency that a file declares would open every window in every run."""
+    if not any(entry.calendar.emergency_by for entry in told.values()):
+        return []
+    name = "keepwell_emergency_approver"
+    return [
+        f"{places.tell(name)}: {name}: an emergency is for one run: give it on the command line (-e), not in a file."
+        for _place in places.of(name)[:1]
+    ]
 
 
 def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:

@@ -74,6 +74,7 @@ BROKEN = [
     ({"keepwell_blackouts": [{"holidays": {"country": "XX"}}]}, "country XX is unknown"),
     ({"keepwell_emergency": {"allow": "patsch"}}, "keepwell_emergency.allow.0"),
     ({"keepwell_emergency_approver": "J. Smit"}, "allows nothing outside of windows"),
+    ({"keepwell_emergency": {"allow": "patch"}, "keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "always"}, "an emergency is for one run"),
     ({"keepwell_exceptions": [{**WAIVER, "check": "antivirus.presnt"}]}, "unknown check 'antivirus.presnt'. Did you mean 'antivirus.present'?"),
     ({"keepwell_exceptions": [{**WAIVER, "expires": "2099-01-01"}]}, "is more than"),
     ({"keepwell_exceptions": [{key: value for key, value in WAIVER.items() if key != "expires"}]}, "keepwell_exceptions[0].expires: Field required"),
