@@ -46,7 +46,7 @@ def _case(
 
 
 BOTH = "vault vault13"
-WRONG = {"restic": {"RESTIC_PASSWORD": "wrong"}, "borg": {"BORG_PASSPHRASE": "wrong"}}
+WRONG = {"restic": {"RESTIC_PASSWORD": "not-this-one"}, "borg": {"BORG_PASSPHRASE": "not-this-one"}}
 CASES = [
     # Healthy.
     _case(of_files("large", "restic", "large", f"{LIVE}/large", rto_hours=1), "subset full"),
