@@ -106,7 +106,7 @@ def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
 
 def _connection(variables: t.Any, name: str) -> str:
     """Return how a host is reached, "" when that is not said."""
-    return str(named(name, lambda name: variables.get(name)) or "")
+    return str(named(name, variables.get) or "")
 
 
 def _torn(host: str, groups: Sequence[str], places: Places) -> list[str]:

@@ -123,11 +123,9 @@ class Walk(object):
                 self._unreadable(path, exc)
                 continue
             if stat.S_ISDIR(entry.st_mode):
-                for found in self._folder(path):
-                    yield found
+                yield from self._folder(path)
             else:
-                for found in self._file(path, entry):
-                    yield found
+                yield from self._file(path, entry)
 
     def _folder(self, top):
         """Yield the files below a folder. A stack of our own: depth is up to whoever makes the folders."""
@@ -137,8 +135,7 @@ class Walk(object):
             try:
                 entry = os.lstat(path)
                 if not stat.S_ISDIR(entry.st_mode):
-                    for found in self._file(path, entry):
-                        yield found
+                    yield from self._file(path, entry)
                     continue
                 if (entry.st_dev, entry.st_ino) in self._seen or self._is_behind(path, True):
                     continue

@@ -159,7 +159,10 @@ def files(machine):
 
 def specifiers(machine):
     """What the specifiers stand for that paths of temporary files use."""
-    first_line = lambda path: (machine.read(path) or "").strip().split("\n")[0]  # noqa: E731
+
+    def first_line(path):
+        return (machine.read(path) or "").strip().split("\n")[0]
+
     return {
         "b": first_line("/proc/sys/kernel/random/boot_id").replace("-", ""),
         "m": first_line("/etc/machine-id"),
