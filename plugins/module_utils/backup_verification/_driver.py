@@ -74,6 +74,10 @@ class Driver(object):
         """Only where DATABASE: open what was restored and query it: see DatabaseProof in _database.py."""
         raise NotImplementedError
 
+    def live(self, path):
+        """Where a file that pick() tells of is on the protected host."""
+        return "/" + path.lstrip("/")
+
     def clean(self, target):
         """End whatever restore() left running (a throw-away server); files below target are removed by the caller."""
 
