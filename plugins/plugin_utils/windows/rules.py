@@ -16,7 +16,7 @@ import functools
 import typing as t
 from collections.abc import Mapping
 
-from dateutil.rrule import rrule, rrulestr
+from dateutil.rrule import rrulestr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -126,7 +126,7 @@ def _days_of(text: str, since: datetime.date, year: int) -> frozenset[datetime.d
     first, last = datetime.datetime(year, 1, 1), datetime.datetime(year, 12, 31)  # noqa: DTZ001 - days, not moments
     if "COUNT=" not in text.upper():
         # A rule that never holds would be looked through to the year 9999.
-        rule = t.cast("rrule", rule).replace(until=last)
+        rule = t.cast(t.Any, rule).replace(until=last)
     return frozenset(moment.date() for moment in rule.between(first, last, inc=True))
 
 
