@@ -23,7 +23,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contrac
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 
-_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": ""}
+# How a machine is reached. Who looks as another user looks at something else: what is seen differs.
+_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22", "ansible_user": ""}
 
 
 @dataclass
@@ -88,18 +89,20 @@ def _clients(told: Mapping[str, Settings]) -> list[str]:
 
 def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
     """Two names for one machine: it would be counted, and worked on, twice."""
-    machines: dict[tuple[str, str], list[str]] = {}
+    machines: dict[tuple[str, str, str], list[str]] = {}
     for host in hosts:
         variables = task_vars["hostvars"][host]
         try:
-            kind, address, port = (_connection(variables, name) or default for name, default in _CONNECTION.items())
+            kind, address, port, user = (
+                _connection(variables, name) or default for name, default in _CONNECTION.items()
+            )
         except SettingsError:
             continue
         if kind != "local":
-            machines.setdefault((address or host, port), []).append(host)
+            machines.setdefault((address or host, port, user), []).append(host)
     return [
-        f"{' and '.join(names)} are the same machine ({address}{':' + port if port else ''}): give it one name."
-        for (address, port), names in machines.items()
+        f"{' and '.join(names)} are the same machine ({address}, port {port}): give it one name."
+        for (address, port, _user), names in machines.items()
         if len(names) > 1
     ]
 
