@@ -23,8 +23,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contrac
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 
-# How a machine is reached. Who looks as another user looks at something else: what is seen differs.
-_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22", "ansible_user": ""}
+_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22"}
+# Behind an address of the control node itself is a tunnel, or a lab: it says nothing of the machine.
+_OWN = ("127.", "localhost", "::1")
 
 
 @dataclass
@@ -89,7 +90,7 @@ def _clients(told: Mapping[str, Settings]) -> list[str]:
 
 def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
     """Two names for one machine: it would be counted, and worked on, twice."""
-    machines: dict[tuple[str, str, str], list[str]] = {}
+    machines: dict[tuple[str, str], list[str]] = {}
     for host in hosts:
         variables = task_vars["hostvars"][host]
         try:
@@ -98,11 +99,11 @@ def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
             )
         except SettingsError:
             continue
-        if kind != "local":
-            machines.setdefault((address or host, port, user), []).append(host)
+        if kind != "local" and not address.startswith(_OWN):
+            machines.setdefault((address or host, port), []).append(host)
     return [
         f"{' and '.join(names)} are the same machine ({address}, port {port}): give it one name."
-        for (address, port, _user), names in machines.items()
+        for (address, port), names in machines.items()
         if len(names) > 1
     ]
 
