@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.engine import Connection
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import shared_key
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import (
     FREE_SERIES,
     INTEGRITY,
@@ -64,7 +65,7 @@ def _add_proof(connection: Connection, document: Verification, proof: Proof) -> 
     connection.execute(
         insert(PROOFS).values(
             **key,
-            repository=document.repository_key,
+            repository=_shared_key(document),
             whole=int(proof.kind in INTEGRITY and proof.snapshot is None),
             outcome=proof.outcome,
             at=proof.at,
@@ -73,6 +74,12 @@ def _add_proof(connection: Connection, document: Verification, proof: Proof) -> 
     )
     if came_back(proof):
         _add_coverage(connection, document, proof)
+
+
+def _shared_key(document: Verification) -> str:
+    """For whom a check of the whole repository counts."""
+    tool, repository = str(document.declared.get("tool", "")), str(document.declared.get("repository", ""))
+    return shared_key(document.repository_key, tool, repository, document.verifier)
 
 
 def _add_coverage(connection: Connection, document: Verification, proof: Proof) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 3
+SCHEMA = 4
 METADATA = MetaData()
 
 RUNS = Table(

@@ -102,7 +102,7 @@ class HostHistory:
             found = {}
             for dataset in wanted:
                 shared = connection.execute(
-                    queries.PROOFS_OF_REPOSITORY, {**recent, "repository": dataset.repository_key}
+                    queries.PROOFS_OF_REPOSITORY, {**recent, "repository": dataset.shared_key(self._host)}
                 )
                 look = looks.get(dataset.id)
                 bare = KnownDataset(dataset)

@@ -15,14 +15,15 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
+import backup_hosts
 from fleet import HOSTS, Fleet, aged_hosts
 from harness import PROJECT, Project, need
 from lab import hosts, needs
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
-    """All hosts, up and reachable. One session at a time: they share names and a processor or two."""
+def lab() -> t.Iterator[hosts.Lab]:
+    """The lab without hosts. One session at a time: they share names and a processor or two."""
     lacking = needs.missing()
     need(not lacking, lacking)
     needs.prepare()
@@ -36,12 +37,28 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
         lab = hosts.prepare(state, name)
         lab.sockets = sockets
         try:
-            lab.start(HOSTS)
-            with aged_hosts(lab, tmp_path_factory.mktemp("aged")):
-                yield Fleet(lab)
+            yield lab
         finally:
             lab.remove()
             shutil.rmtree(sockets)
+
+
+@pytest.fixture(scope="session")
+def fleet(lab: hosts.Lab, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Fleet]:
+    """All hosts that most tests share, up and reachable."""
+    lab.start(HOSTS)
+    with aged_hosts(lab, tmp_path_factory.mktemp("aged")):
+        yield Fleet(lab)
+
+
+@pytest.fixture(scope="session")
+def vaults(lab: hosts.Lab) -> dict[str, hosts.Host]:
+    """A host of each generation of backup tools, with its backups."""
+    lab.start(backup_hosts.HOSTS)
+    found = {wanted.name: lab.hosts[wanted.name] for wanted in backup_hosts.HOSTS}
+    for name, host in found.items():
+        backup_hosts.prepare(host, everything=name == "vault")
+    return found
 
 
 @pytest.fixture

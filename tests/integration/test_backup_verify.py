@@ -242,11 +242,12 @@ def test_a_finding_fails_the_run_where_somebody_wants_that(shop: Shop) -> None:
     assert shop.document().get("proofs", []) == []
 
 
-@pytest.mark.parametrize("pipelining", ["true", "false"])
-def test_a_wrong_password_is_told_and_not_written_down(shop: Shop, pipelining: str) -> None:
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_wrong_password_is_told_and_not_written_down(shop: Shop, pipelining: bool) -> None:
     """Also where no program can be streamed, and the question goes to the host as a module."""
     shop.write(credentials={"environment": {"RESTIC_PASSWORD": SECRET + "-wrong"}})
-    outcome = shop.play("--check", "-e", f"ansible_pipelining={pipelining}")
+    way = {"ansible_pipelining": pipelining, "ansible_python_interpreter": "/usr/bin/python3"}
+    outcome = shop.play("--check", "-e", json.dumps(way))
     assert outcome.rc == 0, outcome.output
     assert shop.document()["look"]["status"] == "bad_password"
     assert shop.summary()["freshness"] == "unknown"

@@ -107,7 +107,7 @@ class Archive(_dated_files.DatedFiles):
         try:
             self._each_file(entry["path"], give, link=lambda parts, to: self._link(target, parts, to, files, wanted))
         except _streams.Damaged as exc:
-            return _driver.restored("damaged", [exc], files)
+            return self.damaged(entry, exc, files)
         except _streams.Unable as exc:
             return _driver.restored("error", [exc])
         except _files.TimeUp:

@@ -96,12 +96,13 @@ class Borg(_driver.Driver):
         found.update(snapshots_cut=cut or len(everything) >= int(_ARCHIVES), groups=_repository.groups(everything))
         found["writer"] = next((lock["who"] for lock in locks if lock["exclusive"] and not lock["stale"]), "")
         if snapshots:
-            found.update(self._content(snapshots))
+            if not self.brief:
+                found.update(self._content(snapshots))
             _repository.mark_incomplete(self.machine, self.dataset, snapshots, _INCOMPLETE)
         return _driver.look("ok", **found)
 
     def live(self, path):
-        """Where a file of an archive is on the protected host."""
+        """See Driver.live. Paths that begin nowhere begin at the root that an option names."""
         root = self.options.get("root")
         return os.path.join(root, path) if root else "/" + path.lstrip("/")
 
@@ -124,7 +125,7 @@ class Borg(_driver.Driver):
         errors = []
         for _attempt in (1, 2):
             outcome, errors, broken, rotten = self._check_shadow(method, part, parts)
-            if outcome == "damaged" and not rotten and (self._shadow.gone() or self._writes()):
+            if outcome == "damaged" and not rotten and self._was_compacted():
                 continue
             subset = (part, parts) if method == "subset" else (1, 1)
             read = self._shadow.size(*subset) if method != "structure" and outcome in ("ok", "damaged") else None
@@ -143,6 +144,8 @@ class Borg(_driver.Driver):
             errors += more
             if outcome != "ok":
                 break
+        if outcome == "damaged" and not _borg_text.is_rotten(errors) and self._was_compacted():
+            outcome, errors = "error", ["The repository was compacted while it was read."] + errors
         return _driver.restored(outcome, errors, _repository.found_files(target, paths, "?"))
 
     # -- borg ---------------------------------------------------------------------------------------------------
@@ -175,13 +178,21 @@ class Borg(_driver.Driver):
         bypass = ["--bypass-lock"] if self._shadow is None else []
         argv = [self._program] + verb + ["--log-json"] + bypass + ["--", place] + words
         if take is not None:
-            return self.tools.lines(argv, take, self._env(), timeout, cwd)
-        return self.tools.run(argv, self._env(), timeout, cwd)
+            return self._said(self.tools.lines(argv, take, self._env(), timeout, cwd))
+        return self._said(self.tools.run(argv, self._env(), timeout, cwd))
+
+    def _said(self, output):
+        """The output with the repository's own path: whoever reads it knows nothing of a shadow."""
+        if self._shadow is not None:
+            output.err = output.err.replace(self._shadow.folder, self._place["path"])
+        return output
 
     def _build(self, part, parts):
         """None, or the Output of a repository that cannot be read."""
         try:
             self._shadow.build(part, parts)
+        except _borg_shadow.TooLarge as exc:
+            return Output("error", err=str(exc))
         except PermissionError as exc:
             return Output("denied", err="%s: %s" % (exc.filename, exc.strerror))
         except OSError as exc:
@@ -207,7 +218,7 @@ class Borg(_driver.Driver):
             return _borg_text.check(failed)
         lacking = self._shadow.lacking()
         argv = [self._program, "check", "--log-json"] + words[method] + ["--", self._shadow.folder]
-        outcome, errors, broken, rotten = _borg_text.check(self.tools.run(argv, self._env()))
+        outcome, errors, broken, rotten = _borg_text.check(self._said(self.tools.run(argv, self._env())))
         if lacking and outcome in ("ok", "damaged", "error"):
             return "damaged", lacking + errors, sorted(set(broken + [text.split(":")[0] for text in lacking])), rotten
         return outcome, errors, broken, rotten
@@ -269,6 +280,10 @@ class Borg(_driver.Driver):
     def _lock(self, host, pid, since, exclusive):
         stale = _repository.is_dead(self.machine, host, pid)
         return {"who": "process %d on %s" % (pid, host), "since": since, "exclusive": exclusive, "stale": stale}
+
+    def _was_compacted(self):
+        """True when segments that are not there may have been removed meanwhile; behind ssh nobody can tell."""
+        return self._shadow is not None and (self._shadow.gone() or self._writes())
 
     def _writes(self):
         return any(lock["exclusive"] and not lock["stale"] for lock in self._locks())

@@ -27,6 +27,12 @@ _MAGIC = b"BORG_IDX"
 _NO_SEGMENT = 0xFFFFFFFE
 _BLOCK = _BUCKET.size * 16384
 _ATTEMPTS = 3
+# No more of the free room is taken for copies: while somebody only looks it is that of /run, which the host needs.
+_ROOM_SHARE = 0.5
+
+
+class TooLarge(Exception):
+    """The small files are too large for the scratch folder, in words."""
 
 
 class Shadow(object):
@@ -48,7 +54,7 @@ class Shadow(object):
         """Make it anew, with the segments of part n of t and the one that ends the last transaction.
 
         Each segment is in one part, by its number, so that t parts together are all of them. Raises OSError when the
-        repository cannot be read.
+        repository cannot be read, and TooLarge before anything is copied.
         """
         self._parts = None
         for attempt in range(_ATTEMPTS):
@@ -68,10 +74,23 @@ class Shadow(object):
         names = os.listdir(self.path)
         ended = [int(name[6:]) for name in names if name.startswith("index.") and name[6:].isdigit()]
         self.transaction = max(ended) if ended else None
-        for name in names:
-            kind, _dot, number = name.partition(".")
-            if name in _SMALL or (kind in _GENERATED and number == str(self.transaction)):
-                shutil.copyfile(os.path.join(self.path, name), os.path.join(self.folder, name))
+        wanted = [
+            name
+            for name in names
+            if name in _SMALL or name in ["%s.%s" % (kind, self.transaction) for kind in _GENERATED]
+        ]
+        self._fits(sum(os.stat(os.path.join(self.path, name)).st_size for name in wanted))
+        for name in wanted:
+            shutil.copyfile(os.path.join(self.path, name), os.path.join(self.folder, name))
+
+    def _fits(self, needed):
+        room = os.statvfs(self.folder)
+        free = room.f_bavail * room.f_frsize
+        if needed > free * _ROOM_SHARE:
+            text = "its index needs %.1f MiB in %s, and of the %.1f MiB that are free there only half may be taken. "
+            text += "Verify the repository on a host with more memory"
+            values = (needed / 1048576.0, self.folder, free / 1048576.0)
+            raise TooLarge(text % values)
 
     def _link(self, part, parts):
         self.linked = {}

@@ -174,10 +174,14 @@ def extract(output):
     if _NO_SPACE.search(output.err):
         return "error", errors or [output.err]
     if went_well(output):
-        rotten = any(_ROTTEN.search(text) for text in errors)
-        return ("damaged" if rotten else "ok"), errors
+        return ("damaged" if is_rotten(errors) else "ok"), errors
     status, words = trouble(output)
     return (status if status in ("damaged", "locked") else "error"), [words]
+
+
+def is_rotten(errors):
+    """True when the content itself is wrong, which nobody's work on the repository explains."""
+    return any(_ROTTEN.search(text) for text in errors)
 
 
 def lock(name):

@@ -31,15 +31,17 @@ _SUMS_CAP = 512 * 1024 * 1024
 class Comparison(object):
     """Compares files below ``target`` one by one and counts."""
 
-    def __init__(self, target, live, started_at, sums=None, metadata=False):
+    def __init__(self, target, live, started_at, sums=None, metadata=False, told=None):
         """``live(path)`` is the live file of a path in the snapshot, None: this host has none; ``started_at`` when
-        the snapshot began; ``sums`` {path as plain() has it: SHA-256}; ``metadata``: mode and owner count, too."""
+        the snapshot began; ``sums`` {path as plain() has it: SHA-256}; ``metadata``: mode and owner count, too;
+        ``told(path)`` is how the ledger knows a path (None: as the snapshot says)."""
         self._target = target
         self._root = os.open(target, _paths.FOLDER)
         self._live = live
         self._started_at = started_at
         self._sums = sums or {}
         self._metadata = metadata
+        self._told = told or (lambda path: path)
         self._buffers = (bytearray(_BLOCK), bytearray(_BLOCK))
         self._lost = {"mismatches": 0, "missing": 0}
         self.found = dict.fromkeys(("files", "bytes", "identical", "unreferenced", "changed"), 0)
@@ -68,9 +70,9 @@ class Comparison(object):
             self.found["files"] += 1
             self.found["bytes"] += info.st_size
             if len(self.found["paths"]) < PATH_CAP:
-                self.found["paths"].append(_paths.shown(path))
+                self.found["paths"].append(_paths.shown(self._told(path)))
             if len(self.found["digests"]) < DIGEST_CAP:
-                self.found["digests"].append(digest(path))
+                self.found["digests"].append(digest(self._told(path)))
             # Some tools give a further name of a file no size of its own.
             if size and size != info.st_size:
                 self._wrong(path, "%d bytes came back, the snapshot says %d" % (info.st_size, size))

@@ -129,7 +129,7 @@ class Database(_dated_files.DatedFiles):
             with server.running():
                 self.load(server, entry["path"])
         except (_streams.Damaged, _files.Unreadable) as exc:
-            return _driver.restored("damaged", str(exc).splitlines())
+            return self.damaged(entry, exc)
         except _streams.Unable as exc:
             return _driver.restored("error", [exc])
         except _files.TimeUp:

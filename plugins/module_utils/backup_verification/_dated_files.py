@@ -122,6 +122,12 @@ class DatedFiles(_driver.Driver):
                 found.append({"id": name, "path": path, "time": moment, "end": mtime, "bytes": size})
         return sorted(found, key=lambda entry: (entry["time"], entry["id"]))
 
+    def damaged(self, entry, exc, files=None):
+        """The answer of a restore from a backup that cannot be read: one that is being written is not damaged."""
+        if self._measured(entry["path"]) != (entry["bytes"], entry["end"]):
+            return _driver.restored("error", ["%s is being written." % entry["path"], exc], files)
+        return _driver.restored("damaged", str(exc).splitlines(), files)
+
     def entry(self, identifier):
         """A backup by its id; None is the newest. None when there is none."""
         found = [entry for entry in self.entries() if identifier in (None, entry["id"])]

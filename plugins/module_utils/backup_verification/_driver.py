@@ -30,6 +30,8 @@ class Driver(object):
     PARTS = False
     # True when restoring means loading into a throw-away server.
     DATABASE = False
+    # True where list() is asked only whether, and what, can be tested: what is in the snapshots costs time.
+    brief = False
 
     def __init__(self, tools, dataset):
         """``tools`` is a _tools.Tools, ``dataset`` the mapping of the request (see the control node's Dataset):
@@ -71,6 +73,10 @@ class Driver(object):
     def compare(self, snapshot, target):
         """Only where DATABASE: open what was restored and query it: see DatabaseProof in _database.py."""
         raise NotImplementedError
+
+    def live(self, path):
+        """Where a file that pick() tells of is on the protected host."""
+        return "/" + path.lstrip("/")
 
     def clean(self, target):
         """End whatever restore() left running (a throw-away server); files below target are removed by the caller."""

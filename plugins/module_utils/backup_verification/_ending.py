@@ -9,7 +9,10 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import contextlib
 import signal
+import time
 
+# How often it is looked whether the work may go on.
+_WATCH_S = 2.0
 _ENDS = (
     (signal.SIGTERM, "interrupted", "The test was ended from outside (SIGTERM)."),
     (signal.SIGALRM, "timeout", "The test did not end in its time. Allow more, or test a smaller part."),
@@ -28,17 +31,19 @@ class Ended(BaseException):
 class Ending(object):
     """While it is entered signals raise Ended, once, and only where that is possible; cleaning up is never ended."""
 
-    def __init__(self, seconds, first):
-        """``seconds`` until the time is over; ``first()`` is called before Ended is raised."""
-        self._seconds = max(1.0, seconds)
+    def __init__(self, seconds, first, against=None):
+        """``seconds`` until the time is over; ``first()`` is called before Ended is raised. ``against()`` is asked all
+        the while whether something stands against going on: (code, text), or None."""
+        self._end = time.monotonic() + max(1.0, seconds)
         self._first = first
+        self._against = against or (lambda: None)
         self._possible = False
         self._before = []
 
     def __enter__(self):
         for number, code, text in _ENDS:
             self._before.append((number, signal.signal(number, self._handler(code, text))))
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, _WATCH_S, _WATCH_S)
         return self
 
     def __exit__(self, *_problem):
@@ -56,10 +61,13 @@ class Ending(object):
             self._possible = False
 
     def _handler(self, code, text):
-        def end(_number, _frame):
-            if self._possible:
+        def end(number, _frame):
+            why = (code, text)
+            if number == signal.SIGALRM and time.monotonic() < self._end:
+                why = self._against() if self._possible else None
+            if why and self._possible:
                 self._possible = False
                 self._first()
-                raise Ended(code, text)
+                raise Ended(*why)
 
         return end

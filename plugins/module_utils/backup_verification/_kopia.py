@@ -35,6 +35,8 @@ _FULL = re.compile(r"no space left|disk quota exceeded|read-only file system", r
 _LINE = re.compile(
     r"^(\S{10,11}) +(\d+) (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC (\S+) +(.*?)(?: \(\d+ errors\))?$", re.S
 )
+# Of modes as Go writes them: folders, links, devices, pipes and sockets; setuid and the like are files.
+_NO_FILE = re.compile(r"[dLDpSc?]")
 _STRUCTURE_NOTE = "Lists and indexes were read, no content: a damaged blob that is there is not seen by this."
 
 
@@ -49,6 +51,8 @@ class Kopia(_driver.Driver):
     def __init__(self, tools, dataset):
         super(Kopia, self).__init__(tools, dataset)
         self._program = self.options.get("program") or "kopia"
+        # Of which folder a snapshot is, and the one that was picked from.
+        self._roots, self._root = {}, None
         self._config = os.path.join(tools.scratch, "kopia", "repository.config")
 
     def list(self):
@@ -74,16 +78,23 @@ class Kopia(_driver.Driver):
         except (ValueError, KeyError, TypeError) as exc:
             text = "kopia's list cannot be understood: %s." % exc
             return _driver.look("error", text, tool=tool, repository=repository)
+        self._roots = dict((entry["id"], entry["paths"][0]) for entry in everything)
         own, cut = _repository.chosen(everything, self.dataset)
         found = {"tool": tool, "repository": repository, "snapshots": own, "snapshots_cut": cut}
         found["groups"] = _repository.groups(everything)
-        if own:
+        if own and not self.brief:
             found.update(self._content(own[-1]))
         return _driver.look("ok", **found)
 
     def pick(self, snapshot, take):
         """See Driver.pick."""
-        return self._entries(snapshot, lambda path, size, mtime, folder: folder or take(path, size, mtime))
+        self._root = self._roots.get(snapshot)
+
+        def entry(path, size, mtime, is_file):
+            if is_file:
+                take(path, size, mtime)
+
+        return self._entries(snapshot, entry)
 
     def check(self, method, part, parts, snapshot):
         """See Driver.check. A structure check reads no content, everything else reads all of it."""
@@ -113,9 +124,9 @@ class Kopia(_driver.Driver):
         return _driver.restored(outcome, errors)
 
     def live(self, path):
-        """Where a file of a snapshot is on the protected host: paths begin at the folder that was saved."""
+        """See Driver.live. Paths begin at the folder that was saved: list() and pick() told which."""
         sources = self.dataset.get("sources") or ["/"]
-        return os.path.join(sources[0], path)
+        return os.path.join(self._root or sources[0], path)
 
     # -- kopia --------------------------------------------------------------------------------------------------
     def _connect(self):
@@ -166,7 +177,7 @@ class Kopia(_driver.Driver):
             match = _LINE.match(text.decode("utf-8", "replace").rstrip("\n"))
             if match:
                 mtime = _repository.epoch("%sT%s" % match.group(3, 4))
-                take(match.group(6).rstrip("/"), int(match.group(2)), mtime, match.group(6).endswith("/"))
+                take(match.group(6).rstrip("/"), int(match.group(2)), mtime, not _NO_FILE.search(match.group(1)[:-9]))
 
         argv = [self._program, "list", "--long", "--recursive", snapshot]
         return self.tools.lines(argv, line, self._env(), None)
@@ -177,7 +188,7 @@ class Kopia(_driver.Driver):
             return {"missing": [], "unwanted": []}
         root = newest["paths"][0]
         paths.see(root)
-        output = self._entries(newest["id"], lambda path, _size, _mtime, _folder: paths.see(os.path.join(root, path)))
+        output = self._entries(newest["id"], lambda path, _size, _mtime, _file: paths.see(os.path.join(root, path)))
         return paths.told() if output.status == "ok" and output.rc == 0 else {}
 
 

@@ -16,6 +16,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _jobs
 
 CHORE = "backup_verification"
+# The list of a snapshot's files, while a full restore lasts.
+SPOOL = "files"
 _GRACE_S = 10.0
 
 
@@ -58,6 +60,9 @@ def _entries(place):
 
 def clear(machine, folder):
     """End and remove what the work in ``folder`` made; see _sandbox.remove."""
+    # Names of everything that the snapshot holds (see Verification._restore).
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(folder, SPOOL))
     return _sandbox.remove(machine, folder, _drivers.end_servers)
 
 

@@ -29,6 +29,7 @@ _BUDGET_S = 60.0
 _LEAST_S = 5.0
 # A command that has to be ended is given time to end by itself.
 _GRACE_S = 25.0
+_NICE = 10
 _COMMAND = "command.json"
 
 
@@ -84,6 +85,8 @@ def _asked(folder, limit, asked, ask):
         _folder.dump(folder, _COMMAND, pid and {"pid": pid, "started": _folder.started(pid)})
 
     try:
+        # It is no hurry, and the host has its own work to do.
+        os.nice(_NICE)
         machine = Machine(end)
         environment, _source, scrubber = _credentials.resolve(machine, asked["dataset"], asked["secrets"])
         scratch = os.path.join(folder, "scratch")

@@ -137,11 +137,6 @@ def below(path, folder):
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def live(path):
-    """Where a file that a driver's pick() tells of is on the protected host."""
-    return "/" + path.lstrip("/")
-
-
 def spells(real, told):
     """True when ``told`` is how a tool tells the path ``real``."""
     return any(_BAD_BYTE.sub(sign, real).strip("/") == told.strip("/") for sign in _STAND_INS)

@@ -53,7 +53,10 @@ class Clone(_postgresql.Postgresql):
         self.words = {}
 
     def environment(self):
-        return dict(super(Clone, self).environment(), **self.words)
+        # It reads its log from the repository itself.
+        return dict(
+            super(Clone, self).environment(), **dict(self.tools.given(*self.tools.without_secrets()), **self.words)
+        )
 
     def install(self):
         """Its data come from the repository; its configuration (which may be elsewhere on the host) is our own."""

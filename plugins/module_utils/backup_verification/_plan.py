@@ -21,6 +21,7 @@ def plan(driver, request):
     ""), "steps": [sentences]}
     """
     kind = _selection.kind_of(driver, request)
+    driver.brief = True
     found = driver.list()
     answer = {"kind": kind, "part": None, "parts": None, "snapshot": None, "snapshot_time": None, "files": []}
     answer.update({"files_count": None, "bytes": None, "total_files": None, "total_bytes": None, "target": ""})

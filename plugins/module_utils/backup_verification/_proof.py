@@ -23,6 +23,7 @@ _OUTCOMES = {
     "no_snapshot": "error",
     "no_listing": "error",
     "nothing_fits": "inconclusive",
+    "sandbox_full": "error",
     "forbidden": "error",
     "interrupted": "error",
     "rebooted": "error",

@@ -161,7 +161,9 @@ class Paths(object):
 def is_dead(machine, host, pid):
     """True when a process of this very host has ended; False when it lives or nobody here can tell."""
     here = (machine.read("/proc/sys/kernel/hostname") or "").strip()
-    if not here or host.split(".")[0] != here.split(".")[0]:
+    # Of two full names all counts: web.one.example is not web.two.example.
+    names = (host, here) if "." in host and "." in here else (host.split(".")[0], here.split(".")[0])
+    if not here or names[0] != names[1]:
         return False
     return not machine.exists("/proc/%d" % pid)
 

@@ -72,8 +72,9 @@ class Restic(_driver.Driver):
         found["groups"] = _repository.groups(everything)
         found["writer"] = next((lock["who"] for lock in locks if not lock["stale"]), "")
         if snapshots:
-            found.update(self._content(snapshots[-1]["id"]))
-            self._measure(snapshots)
+            if not self.brief:
+                found.update(self._content(snapshots[-1]["id"]))
+                self._measure(snapshots)
             _repository.mark_incomplete(self.machine, self.dataset, snapshots, _INCOMPLETE)
         unreadable = self._unreadable(everything)
         if unreadable:

@@ -31,14 +31,16 @@ def digest(path):
 class Sample(object):
     """Takes the files of a snapshot one by one, and in the end has chosen some."""
 
-    def __init__(self, files, size_bytes, seed, known=(), critical=(), is_canary=None):
+    def __init__(self, files, size_bytes, seed, known=(), critical=(), is_canary=None, live=None):
         """At most so many files and bytes; ``known`` are digests of paths that came back before, ``critical`` paths
-        of which the largest file is wanted (empty: all), ``is_canary(path)`` tells the file that is always wanted."""
+        of which the largest file is wanted (empty: all), ``is_canary(path)`` tells the file that is always wanted,
+        ``live(path)`` where a file is on the protected host (None: as the snapshot says)."""
         self._files = files
         self._bytes = size_bytes
         self._seed = seed
         self._known = frozenset(known)
         self._critical = [path.strip("/") for path in critical]
+        self._live = live or (lambda path: path)
         self._is_canary = is_canary or (lambda path: False)
         self._drawn = []
         self._largest = None
@@ -61,7 +63,7 @@ class Sample(object):
             self._smallest = min(self._smallest or entry, entry, key=lambda known: (known[1], known[0]))
         if size > self._bytes * _LARGEST:
             return
-        if self._matters(path.strip("/")):
+        if self._matters(self._live(path).strip("/")):
             self._largest = max(self._largest or entry, entry, key=lambda known: (known[1], known[0]))
         if mtime and size:
             self._oldest = min(self._oldest or entry, entry, key=lambda known: (known[2], known[0]))
@@ -79,7 +81,7 @@ class Sample(object):
         """Sampling with weights (Efraimidis and Spirakis): the smallest numbers win."""
         text = ("%s\0%s" % (self._seed, path)).encode("utf-8", "surrogateescape")
         drawn = (int(hashlib.sha256(text).hexdigest()[:13], 16) + 1) / float(1 << 52)
-        weight = _WEIGHT_KNOWN if self._known and digest(path) in self._known else 1.0
+        weight = _WEIGHT_KNOWN if self._known and digest(self._live(path)) in self._known else 1.0
         return -math.log(drawn) / (weight if size else weight * _WEIGHT_EMPTY)
 
     def chosen(self):

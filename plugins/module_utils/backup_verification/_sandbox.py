@@ -243,6 +243,13 @@ def _unmount(machine, path):
         machine.run(["umount", "--", mount], timeout=20.0, accepted=None)
 
 
+def is_short(path, asked):
+    """True when more room was taken than the guard expected, so that what must stay free is half gone."""
+    room = os.statvfs(path)
+    share = asked.get("free_percent", _FREE_PERCENT) / 200.0
+    return room.f_bavail < room.f_blocks * share or bool(room.f_files and room.f_favail < room.f_files * share)
+
+
 def is_full(path):
     """True when there is hardly any room left in the sandbox."""
     room = os.statvfs(path)

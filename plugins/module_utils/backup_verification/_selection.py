@@ -7,7 +7,6 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _paths
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._sample import Sample
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
@@ -54,7 +53,8 @@ class Selection(object):
         canary = (dataset.get("canary") or {}).get("path")
         self.kind = kind
         self.snapshot = snapshot
-        self._driver = driver
+        # Where a file is on the protected host, by the driver that was asked for the list.
+        self.live = driver.live
         self._spool = spool
         self._sample = Sample(
             wanted.get("files", _SAMPLE_FILES) if kind == "sample" else 0,
@@ -62,7 +62,8 @@ class Selection(object):
             request.get("seed") or "",
             request.get("known") or (),
             dataset.get("expected_paths") or (),
-            (lambda path: _paths.live(path) == canary) if canary else None,
+            (lambda path: driver.live(path) == canary) if canary else None,
+            driver.live,
         )
         self.output = driver.pick(snapshot["id"], self._take)
         self.canary = self._sample.canary

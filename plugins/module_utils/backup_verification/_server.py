@@ -4,10 +4,10 @@
 
 """Private to keepwell.fleet: a database server for one test, thrown away afterwards.
 
-It has its data, its socket and its log below the target of the restore, listens on no network, has no network of its
-own where the host allows that, and runs as a user who owns nothing: not as root, whom a dump could make do anything,
-and not as the user of the real server, whose files a dump could then reach. So every folder above the target has to let
-other users through (not: let them see what is in it).
+It has its data, its socket and its log below the target of the restore, listens on no network, has no network where the
+host allows that (nor have its clients: psql runs commands that a dump holds), and runs as a user who owns nothing: not
+as root, whom a dump could make do anything, and not as the user of the real server, whose files a dump could then
+reach. So every folder above the target has to let other users through (not: let them see what is in it).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -42,7 +42,7 @@ class Server(object):
 
     SOCKET = ""
     STOP = signal.SIGTERM
-    # Without a network of its own, where the host allows that.
+    # Without a network, where the host allows that.
     ISOLATED = True
     START_S = 120.0
 
@@ -54,6 +54,7 @@ class Server(object):
         self.folder = os.path.join(target, "server")
         self.data = os.path.join(self.folder, "data")
         self.user = options.get("user", USER)
+        self._isolated = None
 
     def install(self):
         """Make an empty data directory."""
@@ -89,12 +90,15 @@ class Server(object):
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def as_user(self):
-        """The words before a command that give it to the server's user, for good."""
+        """The words before a command that give it to the server's user, for good, and take the network from it."""
         if not self.root:
             return []
+        if self._isolated is None:
+            self._isolated = self.ISOLATED and self.tools.run(["unshare", "--net", "true"]).rc == 0
         account = self._account()
         identity = ["--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups"]
-        return ["setpriv"] + identity + ["--no-new-privs"]
+        alone = ["unshare", "--net"] if self._isolated else []
+        return alone + ["setpriv"] + identity + ["--no-new-privs"]
 
     def run(self, argv, **more):
         """Run a program of the database as the server's user."""
@@ -122,8 +126,12 @@ class Server(object):
         return ""
 
     def environment(self):
-        """What is different for the server's user, who cannot enter the scratch folder."""
-        return {"HOME": self.folder, "TMPDIR": self.folder}
+        """What is different for the server's user, who cannot enter the scratch folder.
+
+        What opens the backup is nothing for a server that runs what a dump says; and a client that finds a password
+        would use it.
+        """
+        return dict(self.tools.without_secrets(), HOME=self.folder, TMPDIR=self.folder)
 
     @contextlib.contextmanager
     def running(self):
@@ -138,8 +146,7 @@ class Server(object):
     def _start(self):
         # The log is root's, in a folder of root's: its user could make another file of one in its own folder.
         log = os.path.join(self.target, "server.log")
-        isolated = self.ISOLATED and self.root and self.tools.run(["unshare", "--net", "true"]).rc == 0
-        argv = (["unshare", "--net"] if isolated else []) + self.as_user() + self.argv()
+        argv = self.as_user() + self.argv()
         script = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &'
         self.tools.run(["sh", "-c", script, "sh", log] + argv, env=self.environment())
         begun = time.monotonic()

@@ -55,6 +55,10 @@ class Tools(object):
         """Those of the dataset's own variables that have one of these names."""
         return dict((name, self._secrets[name]) for name in names if name in self._secrets)
 
+    def without_secrets(self):
+        """What to add to an environment so that the dataset's own variables are empty in it."""
+        return dict.fromkeys(self._secrets, "")
+
     def run(self, argv, env=None, timeout=None, cwd="/", before=()):
         """Run a reading command to its end and return its Output (see chores._commands.Commands.run).
 

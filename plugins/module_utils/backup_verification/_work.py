@@ -72,7 +72,9 @@ class Verification(Work):
         with contextlib.ExitStack() as stack:
             seconds = self.end + _GRACE_S - time.monotonic()
             # Nobody could wait for a command without end.
-            ending = stack.enter_context(Ending(seconds, lambda: _leftovers.ask_to_end(self.state["command"])))
+            ending = stack.enter_context(
+                Ending(seconds, lambda: _leftovers.ask_to_end(self.state["command"]), self._against)
+            )
             lock = _locks.RepositoryLock(self.request["repository_key"])
             stack.callback(lock.release)
             self._memory = stack.enter_context(_memory.scratch(self.machine))
@@ -89,6 +91,13 @@ class Verification(Work):
         outcome = _proof.work_outcome(self.proof)
         self.close(outcome, self.proof["code"], self.proof["text"], proof=self.proof)
 
+    def _against(self):
+        """Why the restore is broken off: it takes more room than anybody could know, and others need it."""
+        if self._sandbox is None or not _sandbox.is_short(self._sandbox.path, self.request.get("sandbox") or {}):
+            return None
+        text = "The restore takes more room than expected and was ended before the filesystem of %s is full. Make room"
+        return "sandbox_full", text % self._sandbox.path + ", choose another sandbox or a smaller sample."
+
     def _test(self, lock):
         given = _memory.take_secrets(self.machine, self.request["id"]) or {}
         dataset = self.request["dataset"]
@@ -98,6 +107,7 @@ class Verification(Work):
         lock.take("%s of %s" % (self.request["id"], dataset["id"]), self._wait_until)
         self.save(phase="looking")
         driver = self._opened(self._memory)
+        driver.brief = True
         kind = _selection.kind_of(driver, self.request)
         self.proof["kind"] = kind
         found = self._looked(driver)
@@ -159,7 +169,7 @@ class Verification(Work):
 
     def _restore(self, kind, found, snapshot, looking):
         """Restore files or a database, and compare."""
-        spool_path = os.path.join(self.folder, "files")
+        spool_path = os.path.join(self.folder, _leftovers.SPOOL)
         with open(spool_path, "w+b") as spool:
             chosen = _selection.Selection(looking, self.request, kind, snapshot, spool if kind == "full" else None)
             self.proof["dataset_bytes"] = chosen.total_bytes or snapshot.get("bytes")
@@ -208,10 +218,11 @@ class Verification(Work):
         wanted = None if chosen.entries is None else set(_compare.plain(entry[0]) for entry in chosen.entries)
         comparison = _compare.Comparison(
             self._sandbox.data,
-            _paths.live if self.request.get("local") else None,
+            chosen.live if self.request.get("local") else None,
             chosen.snapshot["time"],
             _compare.read_sums(sums, wanted) if sums else None,
             bool(self._driver.options.get("compare_metadata")),
+            chosen.live,
         )
         files = restored["files"] or {}
         try:
@@ -268,5 +279,3 @@ class Verification(Work):
         removed = _leftovers.clear(self.machine, self.folder)
         if removed is not None:
             self.proof["left"] = removed["left"]
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.folder, "files"))

@@ -53,6 +53,7 @@ class Job(ChoreJob[options.Options]):
             "seconds": limits.minutes * 60.0,
             "max_file_bytes": limits.max_file_mb << 20,
             "max_scan_bytes": limits.max_scan_mb << 20,
+            "cpu_percent": limits.cpu_percent,
         }
 
     def splay_s(self) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import typing as t
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -21,6 +22,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options impo
 Tool = t.Literal[
     "restic", "borg", "kopia", "rsnapshot", "tree", "archive", "pg_dump", "mysql_dump", "pgbackrest", "sftp"
 ]
+# How a repository begins that is on the verifying host itself.
+_ON_THE_HOST = ("/", "local:", "file:", "rclone:")
+_LOOPBACK = re.compile(r"(?:^|[/@:])(?:localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)", re.IGNORECASE)
 AbsolutePath = t.Annotated[str, Field(pattern=r"^/")]
 
 
@@ -144,12 +148,26 @@ class Dataset(Setting):
         """Stable name of the repository for locks and lanes: the same text is the same repository."""
         return hashlib.sha256(f"{self.tool}\0{self.repository.rstrip('/')}".encode()).hexdigest()[:16]
 
+    def shared_key(self, host: str) -> str:
+        """Stable name of the repository for what is proven of it as a whole, for a dataset of ``host``."""
+        return shared_key(self.repository_key, self.tool, self.repository, self.verifier or host)
+
     def public(self) -> dict[str, t.Any]:
         """The declaration for evidence: without the credentials' values."""
         document = self.model_dump(mode="json", exclude={"credentials"}, exclude_defaults=True)
         names = sorted(self.credentials.environment)
         given = self.credentials.model_dump(mode="json", exclude={"environment"}, exclude_defaults=True)
         return {**document, "credentials": {**given, **({"environment": names} if names else {})}}
+
+
+def shared_key(repository_key: str, tool: str, repository: str, verifier: str) -> str:
+    """Return the name under which proofs of a whole repository are shared.
+
+    A folder, a name in a configuration of the host (borgmatic, kopia) and a server on the loopback are another
+    repository on every host that verifies them, however alike they are declared.
+    """
+    remote = ":" in repository and not repository.startswith(_ON_THE_HOST) and not _LOOPBACK.search(repository)
+    return repository_key if remote and tool != "kopia" else f"{repository_key}@{verifier}"
 
 
 class Unverified(Setting):

@@ -24,6 +24,8 @@ BY_BYTES = "restic"
 # Loading a dump reads all of it.
 _WHOLE = ("data", "database")
 _READING = ("subset", *_WHOLE)
+# Restores of everything.
+_TELLING = ("full", "database")
 PARTS_LIMIT = 256
 _BYTES = range(PARTS_LIMIT)
 # Restores that tell how fast it goes, the most telling first.
@@ -61,6 +63,9 @@ class Ledger:
     good: Mapping[str, Proof]
     recovery: Recovery | None
     never_restored: tuple[str, ...]
+    # What found the backup itself wrong, and what nothing that tells as much has disproved since.
+    damage: Proof | None = None
+    wrong: Proof | None = None
 
     def attempt(self, kinds: Iterable[str]) -> Proof | None:
         """The newest test of these kinds, however it ended."""
@@ -90,7 +95,39 @@ def of(known: KnownDataset, now: float) -> Ledger:
         never_restored=tuple(
             path for path in known.wanted_paths() if path not in known.coverage.expected and "full" not in good
         ),
+        damage=next((proof for proof in proofs if _is_open_damage(known, proof, proofs, now)), None),
+        wrong=next((proof for proof in proofs if _is_open_failure(known, proof, proofs, now)), None),
     )
+
+
+def _is_open_damage(known: KnownDataset, proof: Proof, proofs: Sequence[Proof], now: float) -> bool:
+    """True for a check that found damage and that no later one has read over well."""
+    if proof.kind not in INTEGRITY or proof.outcome != "damaged":
+        return False
+    later = [entry for entry in proofs if entry.at > proof.at and entry.outcome == "proven"]
+    if proof.kind == "structure":
+        return not any(entry.kind in INTEGRITY for entry in later)
+    if any((entry.kind, entry.part, entry.parts) == (proof.kind, proof.part, proof.parts) for entry in later):
+        return False
+    return read_share(later, proof.at, now, by_bytes=known.dataset.tool == BY_BYTES) < 1.0
+
+
+def _is_open_failure(known: KnownDataset, proof: Proof, proofs: Sequence[Proof], now: float) -> bool:
+    """True for a restore that brought back damage, or something else than was saved, and that none has outdone since.
+
+    The next sample draws other files: that they are right says nothing of those that were wrong.
+    """
+    damaged = proof.outcome == "damaged"
+    if proof.kind not in RESTORES or not (
+        damaged or (proof.outcome == "failed" and (proof.mismatches or proof.missing))
+    ):
+        return False
+    later = [entry for entry in proofs if entry.at > proof.at and entry.outcome == "proven"]
+    # Of the same snapshot the same files are drawn.
+    same = (proof.kind, proof.snapshot)
+    if any(entry.kind in _TELLING or (proof.snapshot and (entry.kind, entry.snapshot) == same) for entry in later):
+        return False
+    return not damaged or read_share(later, proof.at, now, by_bytes=known.dataset.tool == BY_BYTES) < 1.0
 
 
 def _newest(proofs: Iterable[Proof]) -> dict[str, Proof]:

@@ -100,11 +100,15 @@ def _restore(known: KnownDataset, max_days: float, now: float) -> tuple[str, boo
     if good is None:
         return "no restore was ever done and compared.", False
     ago = f"{duration_text(now - good.at)} ago"
-    for proof in book.last.values():
-        if proof.outcome in _AGAINST and proof.at > good.at:
+    for proof in (book.wrong, book.damage, *book.last.values()):
+        if proof is None or proof.outcome not in _AGAINST:
+            continue
+        still = proof in (book.wrong, book.damage)
+        if still or proof.at > good.at:
             what = "check" if proof.kind in INTEGRITY else "restore"
             when = f"{duration_text(now - proof.at)} ago"
-            return f"the {proof.kind} {what} {when} ended with '{proof.outcome}', after the last good restore.", False
+            then = "after the last good restore" if proof.at > good.at else "and nothing has disproved that since"
+            return f"the {proof.kind} {what} {when} ended with '{proof.outcome}', {then}.", False
     if now - good.at > max_days * DAY:
         return f"the last proven restore ({good.kind}) was {ago}, {max_days:g} days are agreed.", False
     return f"fresh, and proven by a {good.kind} restore {ago}.", True

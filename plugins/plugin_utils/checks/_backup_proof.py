@@ -77,7 +77,7 @@ def _sound(known: KnownDataset, now: float, policy: Policy) -> Verdict:
         notes.add("unknown", "cannot be read", text, advice="Restore from this copy by hand, and note it.")
         return notes.verdict("")
     book = ledger.of(known, now)
-    broken = _damage(known, now)
+    broken = book.damage
     last = book.attempt(INTEGRITY)
     if broken is not None:
         names = names_text([*broken.errors, *broken.broken], 2) or broken.text
@@ -116,24 +116,6 @@ def _sound(known: KnownDataset, now: float, policy: Policy) -> Verdict:
     return notes.verdict(f"checked {_ago(book.integrity, now)}; {read}", read_percent=book.read_percent)
 
 
-def _damage(known: KnownDataset, now: float) -> Proof | None:
-    """The newest check that found damage and that no later one has read over well."""
-    for proof in known.proofs:
-        if proof.kind not in INTEGRITY or proof.outcome != "damaged" or proof.at > now + HOUR:
-            continue
-        later = [entry for entry in known.proofs if entry.at > proof.at and entry.outcome == "proven"]
-        by_bytes = known.dataset.tool == ledger.BY_BYTES
-        healed = (
-            any(entry.kind in INTEGRITY for entry in later)
-            if proof.kind == "structure"
-            else ledger.read_share(later, proof.at, now, by_bytes=by_bytes) >= 1.0
-            or any((entry.kind, entry.part, entry.parts) == (proof.kind, proof.part, proof.parts) for entry in later)
-        )
-        if not healed:
-            return proof
-    return None
-
-
 def _stale_locks(notes: Notes, known: KnownDataset, now: float) -> None:
     for lock in known.look.locks if known.look else []:
         if lock.stale:
@@ -167,8 +149,10 @@ def _restorable(known: KnownDataset, now: float, policy: Policy) -> Verdict:
     notes = Notes(known, f"a restore, done and compared, every {limit:g} days")
     book = ledger.of(known, now)
     for proof in book.last.values():
-        if proof.is_restore and not _is_past(proof, book):
+        if proof.is_restore and proof is not book.wrong and not _is_past(proof, book):
             _note_restore(notes, proof, book, now)
+    if book.wrong is not None:
+        _note_restore(notes, book.wrong, book, now)
     left = [proof for proof in book.last.values() if proof.left]
     for proof in left[:1]:
         text = f"Restored data could not be removed and is still at {proof.left} on {proof.host or 'the verifier'}."
@@ -209,7 +193,8 @@ def _note_restore(notes: Notes, proof: Proof, book: Ledger, now: float) -> None:
         first = proof.mismatches[0]
         text = f"{when}: {count_text(len(proof.mismatches), 'file')} came back wrong, first {first.path} ({first.why})."
         advice = (
-            "Restore it once more from an older snapshot and compare; the backup holds something else than it should."
+            "Restore it once more from an older snapshot and compare; the backup holds something else than it should. "
+            "A proven full restore closes this, another sample does not."
         )
         notes.add("crit", f"{count_text(len(proof.mismatches), 'file')} wrong", text, advice=advice, since=proof.at)
     if proof.missing:

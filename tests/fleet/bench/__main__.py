@@ -11,14 +11,14 @@ import sys
 import tempfile
 import time
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab import hosts, needs, podman
 
-from bench import contenders, environments, figures, measure
+from bench import backups, cleanup, contenders, environments, figures, measure
 from bench.contenders import CONTENDERS, TITLES, Contender, Facts, Setting
 from bench.figures import Kind, Sample
 
@@ -31,6 +31,8 @@ PAUSE_S = 1.0
 # Probes a host that may run out of time, because all hosts share the processors of this machine.
 LATE_LIMIT = 0.5
 MEASURED_FOR_MEMORY = ("sweep", "whole")
+# Benches of their own, with their own arguments.
+OTHERS: Mapping[str, Callable[[Sequence[str]], int]] = {"--backups": backups.main, "--cleanup": cleanup.main}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Plan:
 def plan(arguments: Sequence[str]) -> Plan:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=")
+    parser.add_argument("--backups", action="store_true", help="measure the verification of backups instead")
+    parser.add_argument("--cleanup", action="store_true", help="measure disk cleanup instead")
     parser.add_argument("--hosts", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--memory-hosts", type=int, default=100, help="to compare memory with; 0: do not (default 100)")
     parser.add_argument("--rounds", type=int, default=5, help="of the contenders that take seconds (default 5)")
@@ -240,6 +244,9 @@ def report(wanted: Plan, samples: list[Sample], many: list[Sample], retries: int
 
 def main(arguments: Sequence[str]) -> int:
     """Run the bench; return the exit code."""
+    for name, measured in OTHERS.items():
+        if name in arguments:
+            return measured([word for word in arguments if word != name])
     wanted = plan(arguments)
     lacking = needs.missing()
     if lacking:

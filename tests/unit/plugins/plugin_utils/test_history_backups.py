@@ -13,9 +13,11 @@ from fleet_runs import NOW, finding, host_evidence, record, verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, history, identifiers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Dataset
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_backups import path_digest
 
 DAY = 86400.0
+REMOTE = "sftp:backup@vault:/srv/r"
 
 
 @pytest.fixture
@@ -30,6 +32,12 @@ def dataset(name: str = "files", **more: t.Any) -> Dataset:
 
 def proof(kind: str, at: float, **more: t.Any) -> dict[str, t.Any]:
     return {"id": f"{kind}{at:.0f}", "kind": kind, "at": at, "outcome": "proven", **more}
+
+
+def checked(host: str, declared: Dataset, proofs: list[dict[str, t.Any]]) -> Verification:
+    """What a run proved of a declared dataset, by the host itself."""
+    key = declared.repository_key
+    return verification(host, declared.id, proofs=proofs, repository_key=key, declared=declared.public())
 
 
 def of(store: evidence.Store, *datasets: Dataset, host: str = "web1", now: float = NOW) -> dict[str, KnownDataset]:
@@ -116,15 +124,40 @@ def test_old_proofs_come_back_only_as_the_newest_of_their_kind(store: evidence.S
 
 
 def test_a_check_of_a_shared_repository_holds_for_all_its_datasets(store: evidence.Store) -> None:
-    shared, alone = dataset(), dataset("mail", repository="/srv/other")
+    shared, alone = dataset(repository=REMOTE), dataset("mail", repository="sftp:vault:other")
     proofs = [proof("subset", NOW, part=1, parts=9), proof("data", NOW, snapshot="a"), proof("sample", NOW)]
-    made = verification("web2", proofs=proofs, repository_key=shared.repository_key)
+    made = checked("web2", shared, proofs)
     record(store, [host_evidence("web1", {})], verifications=[made])
     found = of(store, shared, alone)
     assert [entry.kind for entry in found["files"].proofs] == ["subset"]
     assert found["mail"].proofs == ()
-    [kind] = {entry.kind for entry in of(store, dataset("second"), host="web2")["second"].proofs}
+    [kind] = {entry.kind for entry in of(store, dataset("second", repository=REMOTE), host="web2")["second"].proofs}
     assert kind == "subset", "also of the same host"
+
+
+@pytest.mark.parametrize(
+    ("tool", "repository"),
+    [
+        ("restic", "/srv/r"),
+        ("restic", "local:/srv/r"),
+        ("restic", "rest:http://localhost:8000/r"),
+        ("restic", "sftp:backup@127.0.0.1:/r"),
+        ("restic", "rclone:nas:r"),
+        ("borg", "borgmatic"),
+        ("kopia", "s3:vault"),
+    ],
+)
+def test_a_repository_on_the_host_is_another_one_on_every_host(
+    store: evidence.Store, tool: str, repository: str
+) -> None:
+    mine = dataset(tool=tool, repository=repository)
+    made = checked("web2", mine, [proof("data", NOW)])
+    record(store, [host_evidence("web1", {})], verifications=[made])
+    assert of(store, mine)["files"].proofs == (), "nobody has read this one"
+    second = dataset("second", tool=tool, repository=repository)
+    assert len(of(store, second, host="web2")["second"].proofs) == 1, "on one host it is the same"
+    away = dataset("away", tool=tool, repository=repository, verifier="web2")
+    assert len(of(store, away)["away"].proofs) == 1, "that host verifies it for others as well"
 
 
 def test_a_host_without_datasets_asks_nothing(store: evidence.Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,6 +168,23 @@ def test_a_scan_that_ran_out_of_time_is_not_whole(tmp_path: Path) -> None:
     assert not whole and made.last == b"/t/a" and made.unanswered == 0
 
 
+def test_a_daemon_outside_of_all_limits_is_given_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, slept = [0.0], []
+    monkeypatch.setattr(_scanner.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_scanner.time, "sleep", slept.append)
+
+    class Slow(Answers):
+        def stream(self, argv: list[str], take: t.Callable[[bytes], None], timeout: float) -> Output:
+            clock[0] += 3.0
+            return super().stream(argv, take, timeout)
+
+    for engine, expected in ((CLAMD, [9.0]), (CLAMSCAN, [])):
+        slept.clear()
+        made = _scanner.Scan(Slow(tmp_path, b"/t/a: OK\n"), engine, {**LIMITS, "cpu_percent": 25}, lambda scan: None)
+        assert made.batches([(b"/t/a", 10)], lambda: 60.0)
+        assert slept == expected
+
+
 @pytest.mark.parametrize(
     ("answer", "found"),
     [

@@ -43,7 +43,12 @@ def make(place: Path) -> t.Callable[..., Driver]:
             {name: [] for name in ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries")}
         )
         commands = Commands(Machine(), str(place / "words"), time.monotonic() + limit)
-        tools = Tools(commands, kind.ALLOWED, {"BACKUP_PASSWORD": "Kanarienvogel"}, str(place / "scratch"))
+        tools = Tools(
+            commands,
+            kind.ALLOWED,
+            {"BACKUP_PASSWORD": "Kanarienvogel", "MYSQL_PWD": "Kanarienvogel"},
+            str(place / "scratch"),
+        )
         return kind(tools, {**dataset, **more})
 
     return made

@@ -275,6 +275,28 @@ def test_an_archive_that_is_being_written_is_no_damage(
     assert driver.check("structure", None, None, None)["outcome"] == "inconclusive"
 
 
+def test_a_restore_of_an_archive_that_is_being_written_shows_no_damage(
+    make: Make, content: Path, repository: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(content, repository / "a.tar.gz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    driver = make(Archive, repository)
+    assert driver.restore(None, None, str(target))["outcome"] == "damaged"
+    each = driver._each_file
+
+    def slow(*words: t.Any, **more: t.Any) -> None:
+        try:
+            each(*words, **more)
+        finally:
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(driver, "_each_file", slow)
+    restored = driver.restore(None, None, str(target))
+    assert restored["outcome"] == "error"
+    assert "is being written" in restored["errors"][0]
+
+
 def test_the_time_limit_ends_the_reading(make: Make, content: Path, repository: Path, target: Path) -> None:
     pack(content, repository / "a.tar.gz")
     driver = make(Archive, repository, limit=-1.0, expected_paths=["/books"])

@@ -340,11 +340,28 @@ def test_an_index_that_a_crash_left_behind_is_made_anew_in_the_shadow_alone(plac
     assert tree(place.repository) == before
 
 
+def test_an_index_that_would_fill_the_scratch_is_not_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = next(place.repository.glob("index.*")).stat().st_size
+    free = os.statvfs_result((1, 1, index, index, index, 9, 9, 9, 0, 255))
+    monkeypatch.setattr(_borg_shadow.os, "statvfs", lambda _path: free)
+    driver = place.driver()
+    look = driver.list()
+    assert (look["status"], look["snapshots"]) == ("error", [])
+    assert "only half may be taken" in look["detail"]
+    assert driver.check("data", 1, 1, None)["outcome"] == "error"
+    assert list((place.folder / "work").rglob("index.*")) == []
+
+
 def test_what_a_compaction_explains_is_no_damage(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     largest(place.repository / "data").unlink()
     driver = place.driver()
+    target = place.folder / "target"
+    target.mkdir()
+    assert driver.restore("web1-first", None, str(target))["outcome"] == "damaged"
     monkeypatch.setattr(driver, "_writes", lambda: True)
     assert driver.check("structure", 1, 1, None)["outcome"] == "inconclusive"
+    restored = driver.restore("web1-first", None, str(target))
+    assert (restored["outcome"], restored["errors"][0]) == ("error", "The repository was compacted while it was read.")
 
 
 def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None:

@@ -50,6 +50,7 @@ STATUS = {
 LIST = b"""drwxr-xr-x         1500 2026-11-27 01:00:00 UTC k2a                                sub dir/ (4 errors)
 -rw-r--r--         1024 2026-11-27 01:02:03 UTC 1f2e                               sub dir/a  b.txt
 Lrwxrwxrwx            4 2026-11-27 01:02:03 UTC 1f2f                               link
+urwxr-xr-x            9 2026-11-27 01:02:03 UTC 1f30                               tool
 """
 
 
@@ -138,7 +139,7 @@ def test_files_are_picked_and_restored_one_by_one(place: Place) -> None:
     driver = place.driver(sources=["/srv"])
     driver.list()
     driver.pick("f1", lambda path, size, mtime: files.append((path, size, mtime)))
-    assert ("sub dir/a  b.txt", 1024, 1795741323.0) in files
+    assert files == [("sub dir/a  b.txt", 1024, 1795741323.0), ("tool", 9, 1795741323.0)], "no folder, no link"
     assert driver.live("sub dir/a  b.txt") == "/srv/sub dir/a  b.txt"
     target = place.folder / "target"
     target.mkdir()
@@ -151,6 +152,13 @@ def test_files_are_picked_and_restored_one_by_one(place: Place) -> None:
     )
     place.answer("restore", err="error: unable to open object: content not found\n", rc=1)
     assert driver.restore("f1", None, str(target))["outcome"] == "damaged"
+
+
+def test_a_file_is_looked_for_below_the_folder_that_was_saved(place: Place) -> None:
+    driver = place.driver(hosts=["web2"], sources=["/home/anna"])
+    driver.list()
+    driver.pick("a123456789abcdef0123456789abcdef", lambda *_entry: None)
+    assert driver.live("anna/a.txt") == "/home/anna/a.txt"
 
 
 def test_only_all_of_it_counts_as_read(place: Place) -> None:

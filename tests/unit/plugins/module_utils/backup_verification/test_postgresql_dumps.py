@@ -306,7 +306,12 @@ def test_commands_in_a_dump_are_not_roots(
 ) -> None:
     need(os.geteuid() == 0, "root")
     path = put("plain.sql")
-    evil = f"\\! id -u > {place}/evil\nCOPY (SELECT 1) TO PROGRAM 'id -u > {place}/worse';\n"
+    open_to_all = place / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    evil = f"\\! readlink /proc/self/ns/net > {open_to_all}/network\n"
+    evil += f"\\! id -u > {place}/evil\nCOPY (SELECT 1) TO PROGRAM 'id -u > {place}/worse';\n"
+    need(subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0, "a network of its own")
     text = "\n".join(
         line for line in path.read_text().splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
     )
@@ -314,6 +319,7 @@ def test_commands_in_a_dump_are_not_roots(
     make(PgDump, repository).restore(None, None, str(target))
     assert not (place / "evil").exists()
     assert not (place / "worse").exists()
+    assert (open_to_all / "network").read_text().strip() != os.readlink("/proc/self/ns/net"), "it reaches nobody"
 
 
 def test_the_server_of_a_crash_is_found_by_its_data_and_ended(

@@ -95,6 +95,29 @@ def test_only_a_process_of_this_very_host_can_be_seen_dead() -> None:
     assert _repository.is_dead(machine, "elsewhere", ended.pid) is False
 
 
+@pytest.mark.parametrize(
+    ("told", "here", "dead"),
+    [
+        ("web", "web", True),
+        ("web.one.example", "web", True),
+        ("web", "web.one.example", True),
+        ("web.one.example", "web.one.example", True),
+        ("web.two.example", "web.one.example", False),
+        ("web2", "web", False),
+        ("web", "", False),
+    ],
+)
+def test_a_host_is_told_by_all_of_its_name(told: str, here: str, dead: bool) -> None:
+    class Named(Machine):
+        def read(self, path: str, *_words: t.Any, **_more: t.Any) -> str:
+            return here + "\n"
+
+        def exists(self, path: str) -> bool:
+            return False
+
+    assert _repository.is_dead(Named(), told, 7) is dead
+
+
 def test_long_lists_of_paths_are_divided() -> None:
     paths = [f"/{'x' * 1000}{number}" for number in range(200)]
     portions = _repository.portions(paths)
