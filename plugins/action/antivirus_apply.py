@@ -46,7 +46,8 @@ class ActionModule(AntivirusAction):
                 return _result(record, record.text, failed=record.outcome == "refused")
             if decision.window is not None:
                 chore_guards.enter(record, decision.window)
-            self._carry_out(job, record, decision.steps)
+            closes_at = decision.window.closes_at if decision.window is not None else None
+            self._carry_out(job, record, decision.steps, closes_at)
         except AnsibleConnectionFailure as exc:
             following.lose(job, record, exc, "apply")
             job.save(record)
@@ -71,7 +72,7 @@ class ActionModule(AntivirusAction):
             self._follow(job, record)
         return bool(left)
 
-    def _carry_out(self, job: Job, record: ChangeRecord, steps: list[str]) -> None:
+    def _carry_out(self, job: Job, record: ChangeRecord, steps: list[str], closes_at: float | None) -> None:
         options = job.options
         record.outcome, record.transaction = "running", new_run_id(job.now())
         # Before the host is asked: what is begun must be known, whatever happens then.
@@ -84,7 +85,7 @@ class ActionModule(AntivirusAction):
             "host": job.host,
             "steps": steps,
             "splay_s": job.splay_s() if "update" in steps else 0.0,
-            "scan": job.scan_request(),
+            "scan": job.scan_request(closes_at),
             "quarantine": {"folders": list(options.quarantine_folders), "archives": options.archives},
             "repair": {"attempts": options.repair_attempts, "per_day": options.repairs_per_day},
             "restore": options.restore or "none",

@@ -27,7 +27,7 @@ RETURN = r"""
 path:
   description: Where the text is.
   returned: success
-  type: path
+  type: str
 msg:
   description: One sentence for a person.
   returned: always

@@ -23,7 +23,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contrac
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 
-_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": ""}
+# How a machine is reached. Who looks as another user looks at something else: what is seen differs.
+_CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22", "ansible_user": ""}
 
 
 @dataclass
@@ -66,7 +67,7 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     for problem, whose in by_problem.items():
         place = places.tell(problem)
         found.mistakes.append(f"{place + ': ' if place else ''}{problem} [{some(whose)}]")
-    found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts)]
+    found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts), *_for_ever(found.told, places)]
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
@@ -88,25 +89,27 @@ def _clients(told: Mapping[str, Settings]) -> list[str]:
 
 def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
     """Two names for one machine: it would be counted, and worked on, twice."""
-    machines: dict[tuple[str, str], list[str]] = {}
+    machines: dict[tuple[str, str, str], list[str]] = {}
     for host in hosts:
         variables = task_vars["hostvars"][host]
         try:
-            kind, address, port = (_connection(variables, name) or default for name, default in _CONNECTION.items())
+            kind, address, port, user = (
+                _connection(variables, name) or default for name, default in _CONNECTION.items()
+            )
         except SettingsError:
             continue
         if kind != "local":
-            machines.setdefault((address or host, port), []).append(host)
+            machines.setdefault((address or host, port, user), []).append(host)
     return [
-        f"{' and '.join(names)} are the same machine ({address}{':' + port if port else ''}): give it one name."
-        for (address, port), names in machines.items()
+        f"{' and '.join(names)} are the same machine ({address}, port {port}): give it one name."
+        for (address, port, _user), names in machines.items()
         if len(names) > 1
     ]
 
 
 def _connection(variables: t.Any, name: str) -> str:
     """Return how a host is reached, "" when that is not said."""
-    return str(named(name, lambda name: variables.get(name)) or "")
+    return str(named(name, variables.get) or "")
 
 
 def _torn(host: str, groups: Sequence[str], places: Places) -> list[str]:
@@ -121,6 +124,17 @@ def _torn(host: str, groups: Sequence[str], places: Places) -> list[str]:
         return []
     told = ", ".join(f"{group} says {ring}" for group, ring in sorted(rings.items()))
     return [f"patching_ring: groups of this host disagree: {told}. Set it for the host itself, or in one of them."]
+
+
+def _for_ever(told: Mapping[str, Settings], places: Places) -> list[str]:
+    """An emergency that a file declares would open every window in every run."""
+    if not any(entry.calendar.emergency_by for entry in told.values()):
+        return []
+    name = "keepwell_emergency_approver"
+    return [
+        f"{places.tell(name)}: {name}: an emergency is for one run: give it on the command line (-e), not in a file."
+        for _place in places.of(name)[:1]
+    ]
 
 
 def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:

@@ -20,6 +20,8 @@ NOT_CHECKED = {"integrity": "act"}
 UNTESTED = NOT_RESTORED | NOT_CHECKED
 BLIND = dict.fromkeys(VERDICTS, "unknown")
 GONE = BLIND | {"freshness": "crit"}
+# Without its password nothing comes back.
+CLOSED = BLIND | {"restorability": "act"}
 ASKED = [{"sql": "SELECT count(*) FROM orders", "expect": "20000"}]
 FILES = {"expected_paths": [f"{LIVE}/shop/ledger"], "unwanted_paths": [f"{LIVE}/shop/cache"]}
 
@@ -46,7 +48,7 @@ def _case(
 
 
 BOTH = "vault vault13"
-WRONG = {"restic": {"RESTIC_PASSWORD": "wrong"}, "borg": {"BORG_PASSPHRASE": "wrong"}}
+WRONG = {"restic": {"RESTIC_PASSWORD": "not-this-one"}, "borg": {"BORG_PASSPHRASE": "not-this-one"}}
 CASES = [
     # Healthy.
     _case(of_files("large", "restic", "large", f"{LIVE}/large", rto_hours=1), "subset full"),
@@ -134,16 +136,16 @@ CASES = [
     _case(
         of_files("restic-closed", "restic", "restic-old", credentials={"environment": WRONG["restic"]}),
         "",
-        BLIND,
+        CLOSED,
         "vault13",
-        freshness="password",
+        restorability="password",
     ),
     _case(
         of_files("borg-closed", "borg", "borg-shrunk", credentials={"environment": WRONG["borg"]}),
         "",
-        BLIND,
+        CLOSED,
         "vault13",
-        freshness="password",
+        restorability="password",
     ),
     _case(of_files("restic-gone", "restic", "nowhere"), "", GONE, BOTH, freshness="repository"),
     _case(of_files("borg-gone", "borg", "nowhere-borg"), "", GONE, BOTH, freshness="repository"),

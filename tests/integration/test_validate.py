@@ -74,6 +74,7 @@ BROKEN = [
     ({"keepwell_blackouts": [{"holidays": {"country": "XX"}}]}, "country XX is unknown"),
     ({"keepwell_emergency": {"allow": "patsch"}}, "keepwell_emergency.allow.0"),
     ({"keepwell_emergency_approver": "J. Smit"}, "allows nothing outside of windows"),
+    ({"keepwell_emergency": {"allow": "patch"}, "keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "always"}, "an emergency is for one run"),
     ({"keepwell_exceptions": [{**WAIVER, "check": "antivirus.presnt"}]}, "unknown check 'antivirus.presnt'. Did you mean 'antivirus.present'?"),
     ({"keepwell_exceptions": [{**WAIVER, "expires": "2099-01-01"}]}, "is more than"),
     ({"keepwell_exceptions": [{key: value for key, value in WAIVER.items() if key != "expires"}]}, "keepwell_exceptions[0].expires: Field required"),
@@ -150,7 +151,7 @@ def test_groups_that_disagree_on_a_ring_are_a_mistake(project: Project, tmp_path
 def test_two_names_for_one_machine_are_a_mistake(project: Project, tmp_path: Path) -> None:
     outcome = project.play("validate", write(tmp_path, {}, {"web1": HOSTS["web1"], "www": HOSTS["web1"]}))
     assert outcome.rc == 2
-    assert "web1 and www are the same machine (192.0.2.11): give it one name." in told(outcome)
+    assert "web1 and www are the same machine (192.0.2.11, port 22): give it one name." in told(outcome)
 
 
 def test_what_is_no_mistake_is_a_warning(project: Project, tmp_path: Path) -> None:

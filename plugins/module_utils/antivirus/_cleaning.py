@@ -52,7 +52,8 @@ class Cleaning(object):
         asked = self._request["scan"]
         kinds = ["full", "quick"] if "/" in asked["paths"] else ["quick"]
         began = self._machine.now()
-        walk = self._new_walk(asked["paths"], _ledger.resume_of(self._ledger, kinds))
+        resume = _ledger.resume_of(self._ledger, kinds, asked["paths"])
+        walk = self._new_walk(asked["paths"], resume)
         scan = _scanner.Scan(self._commands, self._engine, self._limits, self._tell)
         scan.asked = frozenset(os.fsencode(path) for path in _ledger.open_paths(self._ledger))
         end = time.monotonic() + min(asked["seconds"], self._care.left())
@@ -60,12 +61,11 @@ class Cleaning(object):
         self._take_in(scan)
         # A path of an old detection that this scan went by and found clean is looked at, too.
         _ledger.looked(self._ledger, _texts(scan.clean), set(), self._machine.now())
-        resumed = _ledger.resume_of(self._ledger, kinds) is not None
         reached = os.fsdecode(scan.last) if not whole and scan.last else None
         nothing_lost = whole and not scan.unanswered
-        _ledger.scanned(self._ledger, kinds, nothing_lost, began, reached)
+        _ledger.scanned(self._ledger, kinds, nothing_lost, began, reached, asked["paths"])
         answer = self._counts(scan, walk, whole, reached)
-        answer["resumed"] = resumed
+        answer["resumed"] = resume is not None
         if whole and scan.unanswered:
             return dict(
                 answer, result="failed", code="scan_unanswered",
@@ -113,7 +113,7 @@ class Cleaning(object):
             "found": len(scan.found),
             "errors": scan.errors + len(walk.unreadable),
             "unanswered": scan.unanswered,
-            "skipped": dict(walk.skipped, **({"gone": walk.skipped.get("gone", 0) + scan.gone} if scan.gone else {})),
+            "skipped": _passed_by(walk, scan),
             "left_out": dict((path, _places.REASONS[code]) for path, code in sorted(walk.left_out.items())),
             "unreadable": (walk.unreadable + scan.unreadable)[:20],
             "large": walk.large,
@@ -215,6 +215,15 @@ class Cleaning(object):
     def _mark_log(self):
         """Note up to where clamd's log is accounted for: an entry after it is a new one."""
         self._ledger["log_marks"] = dict((entry["id"], entry["logged_at"]) for entry in self._logged())
+
+
+def _passed_by(walk, scan):
+    """How many files nobody looked into, by reason: those of the walk, and those of the scanner."""
+    counts = dict(walk.skipped)
+    for reason, count in (("gone", scan.gone), ("scanner", scan.passed_by)):
+        if count:
+            counts[reason] = counts.get(reason, 0) + count
+    return counts
 
 
 def _files_of(folder):

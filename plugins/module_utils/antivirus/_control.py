@@ -7,7 +7,9 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _places, _vault
+import contextlib
+
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _ledger, _places, _vault
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _jobs
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
@@ -45,6 +47,12 @@ def _cut_off(machine, state, rebooted, how):
     """The end of work whose program did not live to write it down."""
     touched = state["phase"] in _TOUCHING or bool(state["results"])
     taken = _vault.settle(machine) if "quarantine" in state["steps"] else []
+    if taken:
+        # Whoever comes next finds the files settled: what they were is noted here or nowhere.
+        with contextlib.suppress(ValueError):
+            ledger = _ledger.load()
+            _ledger.settled(ledger, taken)
+            _ledger.save(ledger)
     progress = state["progress"]
     so_far = "; it had scanned %d files, up to %s" % (progress["files"], progress["at"]) if "files" in progress else ""
     moved = ", ".join(_places.printable(entry["path"]) for entry in taken)

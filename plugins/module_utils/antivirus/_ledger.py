@@ -84,6 +84,14 @@ def acted(entry, what, identifier, now):
     entry.update(state="acted", acted={"what": what, "id": identifier, "at": now}, left=None, why="")
 
 
+def settled(ledger, manifests):
+    """Take in what a program that was killed had moved into quarantine."""
+    for manifest in manifests:
+        entry = ledger["detections"].get(key(manifest["signature"], manifest["path"]))
+        if entry and entry["state"] == "open":
+            acted(entry, "quarantined", manifest["id"], manifest["at"])
+
+
 def left(entry, code, why):
     """Nothing was done about a detection, for this reason."""
     entry.update(left={"code": code, "why": why}, why=why)
@@ -113,21 +121,23 @@ def restored(ledger, path, now):
             entry.update(state="cleared", cleared_at=now, why="put back from quarantine by a person")
 
 
-def scanned(ledger, kinds, complete, began, resume):
-    """Note a scan: when one of these kinds last went over everything, or how far this one came."""
+def scanned(ledger, kinds, complete, began, resume, paths):
+    """Note a scan of these paths: when one of these kinds last went over everything, or how far this one came."""
+    goes_on = resume_of(ledger, kinds, paths) is not None
+    since = ledger["resume"]["began"] if goes_on else began
     if complete:
-        since = (ledger["resume"] or {}).get("began", began)
         for kind in kinds:
             ledger["scans"][kind] = since
         ledger["resume"] = None
     elif resume is not None:
-        ledger["resume"] = {"path": resume, "began": (ledger["resume"] or {}).get("began", began), "kinds": kinds}
+        ledger["resume"] = {"path": resume, "began": since, "kinds": kinds, "paths": sorted(paths)}
 
 
-def resume_of(ledger, kinds):
-    """The path after which the next scan of these kinds goes on; None when it begins anew."""
+def resume_of(ledger, kinds, paths):
+    """The path after which the next scan of these kinds and paths goes on; None when it begins anew."""
     known = ledger["resume"]
-    return known["path"] if known and known["kinds"] == kinds else None
+    same = known and known["kinds"] == kinds and known.get("paths") == sorted(paths)
+    return known["path"] if same else None
 
 
 def open_paths(ledger):

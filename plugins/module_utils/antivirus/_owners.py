@@ -16,26 +16,29 @@ _UNIT = re.compile(r"([^/]+\.(?:service|scope))")
 _TIMEOUT_S = 20.0
 
 
+# Both may be installed, and only one of them rules the host: each is asked. rpm answers 1 to "of no package" as well as
+# to a database that it cannot read; then it says "error:".
+_MANAGERS = (
+    (
+        "dpkg-query",
+        lambda path: ["dpkg-query", "--search", _GLOB.sub(r"\\\1", path)],
+        lambda out: out.partition(": ")[0],
+    ),
+    ("rpm", lambda path: ["rpm", "--query", "--queryformat", "%{NAME}\\n", "--file", path], lambda out: out.strip()),
+)
+
+
 def package(machine, path):
     """Why a file must stay: it belongs to a package of the system."""
-    if machine.which("dpkg-query"):
-        shown = machine.run(
-            ["dpkg-query", "--search", _GLOB.sub(r"\\\1", path)], timeout=_TIMEOUT_S, accepted=(0, 1), source="packages"
-        )
-        found = shown.rc == 0 and shown.out.partition(": ")[0]
-    elif machine.which("rpm"):
-        shown = machine.run(
-            ["rpm", "--query", "--queryformat", "%{NAME}\\n", "--file", path],
-            timeout=_TIMEOUT_S,
-            accepted=(0, 1),
-            source="packages",
-        )
-        found = shown.rc == 0 and shown.out.strip()
-    else:
-        return ""
-    if not shown.ok:
-        return "the package manager could not say whether it belongs to a package"
-    return "it belongs to the package %s" % " ".join(found.split())[:80] if found else ""
+    for program, argv, name in _MANAGERS:
+        if not machine.which(program):
+            continue
+        shown = machine.run(argv(path), timeout=_TIMEOUT_S, accepted=(0, 1), source="packages")
+        if not shown.ok or (shown.rc == 1 and "error:" in shown.err):
+            return "the package manager could not say whether it belongs to a package"
+        if shown.rc == 0 and name(shown.out):
+            return "it belongs to the package %s" % " ".join(name(shown.out).split())[:80]
+    return ""
 
 
 def process(status):

@@ -10,7 +10,6 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import os
 import stat
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _mounts
 
 # Reading them changes nothing, scanning them finds nothing, and some of them never end.
@@ -84,7 +83,8 @@ class Walk(object):
         self.unreadable = []
         self.largest = largest
         self._machine = machine
-        self._paths = sorted(set(os.fsencode(os.path.normpath(path)) for path in paths))
+        # Part by part, as the walk itself and ``resume`` go: byte by byte /a-b would come before /a/c.
+        self._paths = sorted(set(os.fsencode(os.path.normpath(path)) for path in paths), key=_parts)
         self._closed = self._known(machine, excluded, backups)
         self._resume = _parts(os.fsencode(resume)) if resume else None
         self._seen = set()
@@ -107,9 +107,12 @@ class Walk(object):
 
     def files(self):
         """Yield (path, size) of every file to be scanned."""
+        last = None
         for path in self._paths:
-            if any(_allowed.within(os.fsdecode(path), os.fsdecode(other)) for other in self._paths if other != path):
+            # In this order whatever lies below a path comes right after it.
+            if last is not None and _below(path, last):
                 continue
+            last = path
             code = next((code for folder, code in self._closed.items() if _below(path, folder)), None)
             if code:
                 self._leave(path, code)
@@ -120,11 +123,9 @@ class Walk(object):
                 self._unreadable(path, exc)
                 continue
             if stat.S_ISDIR(entry.st_mode):
-                for found in self._folder(path):
-                    yield found
+                yield from self._folder(path)
             else:
-                for found in self._file(path, entry):
-                    yield found
+                yield from self._file(path, entry)
 
     def _folder(self, top):
         """Yield the files below a folder. A stack of our own: depth is up to whoever makes the folders."""
@@ -134,8 +135,7 @@ class Walk(object):
             try:
                 entry = os.lstat(path)
                 if not stat.S_ISDIR(entry.st_mode):
-                    for found in self._file(path, entry):
-                        yield found
+                    yield from self._file(path, entry)
                     continue
                 if (entry.st_dev, entry.st_ino) in self._seen or self._is_behind(path, True):
                     continue
@@ -195,11 +195,11 @@ class Walk(object):
 
 
 def _below(path, folder):
-    return path == folder or path.startswith(folder + b"/")
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
 def _parts(path):
-    return path.split(b"/")
+    return path.rstrip(b"/").split(b"/")
 
 
 def shown(path):

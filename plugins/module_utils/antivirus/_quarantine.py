@@ -194,10 +194,15 @@ class Quarantine(object):
 
 def _put_away(home, stored, source, base, identifier):
     """Put back what came instead, beside its place when that is taken by now; return the name it has."""
+    folder = stat.S_ISDIR(os.stat(stored, dir_fd=home, follow_symlinks=False).st_mode)
     for name in (base, "%s.%s" % (base[:200], identifier)):
-        with contextlib.suppress(FileExistsError):
-            os.link(stored, name, src_dir_fd=home, dst_dir_fd=source, follow_symlinks=False)
-            os.unlink(stored, dir_fd=home)
+        with contextlib.suppress(OSError if folder else FileExistsError):
+            if folder:
+                # A folder has no second name, and takes no other's place unless that is an empty one.
+                os.rename(stored, name, src_dir_fd=home, dst_dir_fd=source)
+            else:
+                os.link(stored, name, src_dir_fd=home, dst_dir_fd=source, follow_symlinks=False)
+                os.unlink(stored, dir_fd=home)
             return name
     raise Refused("swapped", "another file was put in its place at the last moment, and is %s in quarantine" % stored)
 

@@ -17,6 +17,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _e
 # What may stand behind a path in an answer.
 _RESULT = re.compile(rb"^(?:OK|Empty file|Excluded|Symbolic link|Not supported file type|.* FOUND|.* ERROR)$")
 _FOUND = re.compile(rb"^(.*?)(?:\([0-9a-f]{32}:\d+\))? FOUND$")
+# Answers that come without a look into the file: the scanner's own settings leave it out, or it is a link by now.
+_PASSED_BY = frozenset((b"Excluded", b"Symbolic link", b"Not supported file type"))
 # A file that was removed between the walk and the scan is no error.
 _GONE = re.compile(rb"No such file or directory|Not a directory", re.IGNORECASE)
 # The daemon has its signatures in memory; without it every start loads them anew.
@@ -35,7 +37,7 @@ class Scan(object):
         self._engine = engine
         self._limits = limits
         self._progress = progress
-        self.scanned = self.bytes = self.errors = self.gone = self.unanswered = 0
+        self.scanned = self.bytes = self.errors = self.gone = self.unanswered = self.passed_by = 0
         self.found = []
         # Paths of which the caller wants to know whether they are clean, and those that are.
         self.asked = frozenset()
@@ -106,10 +108,12 @@ class Scan(object):
         output = self._commands.run(argv, timeout=seconds)
         if output.status == "timeout":
             return False
-        if output.rc == 0:
+        words = output.out.strip().rpartition(": ")[2].encode("utf-8", "replace")
+        if output.rc == 0 and words in _PASSED_BY:
+            self._pass_by(path)
+        elif output.rc == 0:
             self._clean(path, length)
         elif output.rc == 1:
-            words = output.out.strip().rpartition(": ")[2].encode("utf-8", "replace")
             match = _FOUND.match(words.splitlines()[-1] if words else b"")
             self._find(path, length, (match.group(1) if match else b"unnamed").decode("utf-8", "replace"))
         elif not os.path.lexists(path):
@@ -127,6 +131,8 @@ class Scan(object):
         length = self._handed.pop(path)
         if result.endswith(b" FOUND"):
             self._find(path, length, _FOUND.match(result).group(1).decode("utf-8", "replace"))
+        elif result in _PASSED_BY:
+            self._pass_by(path)
         elif not result.endswith(b" ERROR"):
             self._clean(path, length)
         elif _GONE.search(result):
@@ -151,6 +157,11 @@ class Scan(object):
         self.last = path
         if path in self.asked:
             self.clean.add(path)
+
+    def _pass_by(self, path):
+        """Nobody looked into it, so it is neither scanned nor clean."""
+        self.passed_by += 1
+        self.last = path
 
     def _find(self, path, length, name):
         self.scanned += 1

@@ -109,12 +109,14 @@ def settle(machine):
         if manifest["state"] != "taking":
             continue
         stored = os.path.join(manifest["folder"], manifest["id"] + FILE_END)
-        if os.path.lexists(stored) and os.lstat(stored).st_ino == manifest["inode"]:
+        status = os.lstat(stored) if os.path.lexists(stored) else None
+        # The number of a file that is gone may be a link's by now, and chmod follows links.
+        if status is not None and stat.S_ISREG(status.st_mode) and status.st_ino == manifest["inode"]:
             os.chown(stored, 0, 0, follow_symlinks=False)
             os.chmod(stored, 0)
             _folder.dump(manifest["folder"], manifest["id"] + MANIFEST_END, dict(manifest, state="taken"))
             taken.append(dict(manifest, state="taken"))
-        elif not os.path.lexists(stored):
+        elif status is None:
             os.unlink(os.path.join(manifest["folder"], manifest["id"] + MANIFEST_END))
     return taken
 

@@ -60,7 +60,7 @@ class Care(Work):
             self.ledger = _ledger.load()
         except ValueError as exc:
             raise AgentError("bad_ledger", "%s cannot be used: %s." % (_ledger.PATH, exc)) from exc
-        self._settle()
+        _ledger.settled(self.ledger, _vault.settle(self.machine))
         failed = []
         for name in self.request["steps"]:
             self.save(phase=PHASES[name])
@@ -82,13 +82,6 @@ class Care(Work):
             self.close("failed", failed[0][1].get("code") or failed[0][0] + "_failed", text)
         else:
             self.close("done", "", "")
-
-    def _settle(self):
-        """Take in what an earlier program that was killed had moved."""
-        for manifest in _vault.settle(self.machine):
-            entry = self.ledger["detections"].get(_ledger.key(manifest["signature"], manifest["path"]))
-            if entry and entry["state"] == "open":
-                _ledger.acted(entry, "quarantined", manifest["id"], manifest["at"])
 
     def _update(self):
         self._wait_for_turn()

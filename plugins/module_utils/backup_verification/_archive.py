@@ -214,7 +214,6 @@ def _below(path, top):
 def _stored(content, left):
     """Pieces of a member; what is wrong with the archive is told from what is wrong with the target."""
     try:
-        for chunk in _files.chunks(content, left):
-            yield chunk
+        yield from _files.chunks(content, left)
     except (zipfile.BadZipFile, EOFError, zlib.error) as exc:
         raise _streams.Damaged(str(exc)) from exc

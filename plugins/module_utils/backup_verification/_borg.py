@@ -17,6 +17,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import fnmatch
+import functools
 import json
 import os
 import time
@@ -288,6 +289,18 @@ class Borg(_driver.Driver):
     def _writes(self):
         return any(lock["exclusive"] and not lock["stale"] for lock in self._locks())
 
+    def _count(self, found, paths, text):
+        """Take one line of an archive's list into account; ``paths`` is None where only sizes are wanted."""
+        item = _borg_text.item(text)
+        if item is None:
+            return
+        if paths is not None:
+            paths.see(self.live(item["path"]))
+        if item["type"] == "-":
+            found["bytes"] += item.get("size") or 0
+            found["files"] += 1
+            found["errors"] += not item.get("healthy", True)
+
     def _content(self, snapshots):
         """Go through the newest archives: sizes, files that a repair left with holes, expected and unwanted paths."""
         paths = _repository.Paths(self.dataset)
@@ -297,19 +310,8 @@ class Borg(_driver.Driver):
                 break
             newest = entry is snapshots[-1]
             found = {"bytes": 0, "files": 0, "errors": 0}
-
-            def line(text, newest=newest, found=found):
-                item = _borg_text.item(text)
-                if item is None:
-                    return
-                if newest:
-                    paths.see(self.live(item["path"]))
-                if item["type"] == "-":
-                    found["bytes"] += item.get("size") or 0
-                    found["files"] += 1
-                    found["errors"] += not item.get("healthy", True)
-
-            output = self._items(entry["id"], line)
+            take = functools.partial(self._count, found, paths if newest else None)
+            output = self._items(entry["id"], take)
             if _borg_text.went_well(output):
                 entry.update(found)
                 if found["errors"]:

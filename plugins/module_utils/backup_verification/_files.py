@@ -101,8 +101,7 @@ def chunks(stream, left):
 def pieces(stream, left):
     """Like chunks(), for a source that is copied: what is wrong with it raises Unreadable, not OSError."""
     try:
-        for chunk in chunks(stream, left):
-            yield chunk
+        yield from chunks(stream, left)
     except OSError as exc:
         raise Unreadable(why(exc)) from exc
 

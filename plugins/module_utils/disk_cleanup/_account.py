@@ -31,15 +31,17 @@ class Budget(object):
         self.size = size
         self.end = None if seconds is None else time.monotonic() + seconds
 
+    def late(self):
+        """True when the time is over."""
+        return self.end is not None and time.monotonic() >= self.end
+
     def spent(self):
         """Which limit is reached: files, bytes or seconds; "" while none is."""
         if self.files is not None and self.files <= 0:
             return "files"
         if self.size is not None and self.size <= 0:
             return "bytes"
-        if self.end is not None and time.monotonic() >= self.end:
-            return "seconds"
-        return ""
+        return "seconds" if self.late() else ""
 
     def take(self, size):
         """Count a file."""

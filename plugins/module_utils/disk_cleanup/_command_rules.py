@@ -67,7 +67,7 @@ def _containers(machine, rule, act, targets, commands, account):
         target = targets.get(os.stat(entry["root"]).st_dev)
         if target is None:
             continue
-        sizes = {target: entry["bytes"]}
+        sizes, count = {target: entry["bytes"]}, entry["count"]
         if not _wanted(sizes, account):
             continue
         if act:
@@ -78,8 +78,11 @@ def _containers(machine, rule, act, targets, commands, account):
                 account.stopped = "command_failed"
                 continue
             # What the program announces is the most it may be: what came of it is measured.
-            sizes = {target: max(0, _space.measure(target.mount)["free_bytes"] - before)}
-        _count(account, entry["count"], sizes)
+            count = max(0, count - _container_rule.unused(machine, entry, rule.id))
+            # Without one that went, what became free meanwhile is somebody else's.
+            freed = max(0, _space.measure(target.mount)["free_bytes"] - before) if count else 0
+            sizes = {target: freed}
+        _count(account, count, sizes)
 
 
 def _wanted(sizes, account):

@@ -19,6 +19,7 @@ _LEAST = {"docker": (20, 10), "podman": (4, 0)}
 _KUBERNETES = ("/etc/kubernetes/kubelet.conf", "/var/lib/kubelet", "/run/k3s", "/run/flannel")
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"^\s*([\d.]+)\s*([kKMGT]?B)")
+_KINDS = {"container_images": "Images", "container_build_cache": "Build Cache"}
 _IMAGES = ("image", "prune", "--all", "--force", "--filter", "until=%dh" % AGE_HOURS)
 _CACHE = ("builder", "prune", "--force", "--filter", "until=%dh" % AGE_HOURS)
 
@@ -48,7 +49,7 @@ def _judged(machine, program, rule, entry):
     root = _root(machine, program)
     if not root:
         return dict(entry, note="%s does not say where its images are" % program)
-    size, count = _reclaimable(machine, program, "Images" if rule == "container_images" else "Build Cache")
+    size, count = _reclaimable(machine, program, _KINDS[rule])
     argv = [program] + list(_IMAGES if rule == "container_images" else _CACHE)
     note = "%s: %d bytes is the most, by %s itself; images younger than %d hours stay" % (
         program, size, program, AGE_HOURS,
@@ -62,6 +63,11 @@ def prune(commands, entry):
     if done.rc == 0:
         return ""
     return "%s ended with %s: %s" % (" ".join(entry["argv"][:3]), done.rc, " ".join(done.err.split())[-200:])
+
+
+def unused(machine, entry, rule):
+    """How many images or caches nothing uses now."""
+    return _reclaimable(machine, entry["program"], _KINDS[rule])[1]
 
 
 def _version(machine, program):

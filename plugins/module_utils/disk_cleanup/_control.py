@@ -40,12 +40,19 @@ def _interrupted(_folder, state, rebooted, how):
     text = "%s in the middle of the work (phase %s). %s" % (
         how,
         state["phase"],
-        "At least %d files had gone; nothing is half done, the next run goes on." % gone
-        if touched
-        else "Nothing was changed yet.",
+        _came_of_it(state["phase"], gone) if touched else "Nothing was changed yet.",
     )
     code = "rebooted" if rebooted else "interrupted"
     return {"outcome": "failed" if touched else "refused", "code": code, "text": text}
+
+
+def _came_of_it(phase, gone):
+    if phase == "growing":
+        return "A volume or a partition may be larger already and its filesystem not: look at it by hand."
+    return (
+        "At least %d files had gone. No file is half done; a package manager that removed kernels may be in the "
+        "middle of it." % gone
+    )
 
 
 def unfinished(machine):

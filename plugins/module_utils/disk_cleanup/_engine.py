@@ -83,6 +83,9 @@ class Walk(object):
         folders = []
         stay = 0
         for name in sorted(os.listdir(folder)):
+            # Also where nothing goes: a tree of millions of young files takes time as well.
+            if self.budget.late():
+                raise Stopped("budget_seconds")
             info = _look(name, folder)
             if info is None:
                 continue

@@ -132,10 +132,12 @@ def _temporary_files(machine, _terms, now):
     ]
     notes = ["tmpfiles.d, what it names stays: " + problem for problem in problems[:5]]
     for folder in folders:
+        # Never in a file called tmp.conf: it would switch off the system's own, which protects the private folders of
+        # services.
         if folder not in [path for path, _selector in walks]:
             notes.append(
                 "tmpfiles.d gives %s no age, so nothing goes there; a line like 'q %s 1777 root root 30d' in "
-                "/etc/tmpfiles.d/tmp.conf does." % (folder, folder)
+                "/etc/tmpfiles.d/10-ages.conf does." % (folder, folder)
             )
     return walks, notes
 

@@ -137,7 +137,7 @@ def _simulated(machine, manager, names):
 
 
 def _paths(machine, release):
-    return [path for path in machine.glob("/boot/*-" + release)] + [
+    return list(machine.glob("/boot/*-" + release)) + [
         path for path in ("/lib/modules/" + release,) if machine.exists(path)
     ]
 

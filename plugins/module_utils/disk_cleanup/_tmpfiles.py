@@ -34,6 +34,8 @@ _UNITS = (
 )
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z\u00b5\u03bc]*)")
 _BY_DEFAULT = "abcmABM"
+# Whatever the host's lines say: what is in quarantine can be put back for as long as a person may want to.
+_NEVER_ENTERED = ("lost+found", ".keepwell-quarantine")
 
 
 class Item(object):
@@ -157,7 +159,10 @@ def files(machine):
 
 def specifiers(machine):
     """What the specifiers stand for that paths of temporary files use."""
-    first_line = lambda path: (machine.read(path) or "").strip().split("\n")[0]  # noqa: E731
+
+    def first_line(path):
+        return (machine.read(path) or "").strip().split("\n")[0]
+
     return {
         "b": first_line("/proc/sys/kernel/random/boot_id").replace("-", ""),
         "m": first_line("/etc/machine-id"),
@@ -207,7 +212,7 @@ class Selector(object):
 
     def enters(self, path, name, depth):
         """True for a folder that has no line of its own."""
-        return name != "lost+found" and not self._excluded(path)
+        return name not in _NEVER_ENTERED and not self._excluded(path)
 
     def removes(self, path, name, info):
         """True when the folder itself is old and may go once it is empty."""

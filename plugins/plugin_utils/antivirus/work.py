@@ -19,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 
 CHORE: t.Final = options.CHORE
 _DATASETS = "backup_verification_datasets"
+# A scan that is cut goes on where it ended the next time.
+_SHORTEST_SCAN_S = 60.0
 
 
 @dataclass
@@ -43,14 +45,21 @@ class Job(ChoreJob[options.Options]):
         """What is asked for, by the switches and by the tags of the playbook."""
         return self.options.steps([str(tag) for tag in plain(self.task_vars.get("ansible_run_tags") or [])])
 
-    def scan_request(self) -> dict[str, t.Any]:
-        """What the host is told of a scan."""
+    def scan_request(self, closes_at: float | None = None) -> dict[str, t.Any]:
+        """What the host is told of a scan.
+
+        It ends early enough before its window closes (epoch) that what it finds is moved and looked at again inside.
+        """
         limits = self.options.scan_limits
+        seconds = limits.minutes * 60.0
+        if closes_at is not None:
+            left = closes_at - self.now() - self.splay_s() - self.options.reserve_minutes * 60.0
+            seconds = max(_SHORTEST_SCAN_S, min(seconds, left))
         return {
             "paths": list(self.options.scan_paths),
             "exclude": list(self.options.scan_exclude),
             "backups": list(self.backups),
-            "seconds": limits.minutes * 60.0,
+            "seconds": seconds,
             "max_file_bytes": limits.max_file_mb << 20,
             "max_scan_bytes": limits.max_scan_mb << 20,
             "cpu_percent": limits.cpu_percent,

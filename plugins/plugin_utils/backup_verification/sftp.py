@@ -230,7 +230,7 @@ def _free_bytes(sftp: SFTPClient, folder: str) -> int | None:
     """Room on the other side, where its server tells (OpenSSH does); None otherwise."""
     try:
         _kind, answer = sftp._request(CMD_EXTENDED, "statvfs@openssh.com", folder)
-        _bsize, frsize, _blocks, _bfree, available = (answer.get_int64() for _ in range(5))
+        _bsize, frsize, _blocks, _bfree, available = (answer.get_int64() for _number in range(5))
     except (OSError, AttributeError, SSHException):
         return None
     return int(frsize * available)

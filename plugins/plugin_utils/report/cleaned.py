@@ -20,15 +20,18 @@ def cleaned(texts: gettext.NullTranslations, part: Cleanup | None) -> list[tuple
     """Return the facts of a cleanup; labels without lines are left out by the reader of it."""
     if part is None:
         return []
-    _ = texts.gettext
+    gettext_ = texts.gettext
     growers = [f"{entry.mount}: {_grower(grower)}" for entry in part.filesystems for grower in entry.growers]
     return [
-        (_("Room made"), [_filesystem(entry) for entry in part.filesystems]),
-        (_("By rule"), [line for rule in part.rules if (line := _rule(rule))]),
-        (_("When it is full"), [f"{entry.mount}: {entry.forecast}" for entry in part.filesystems if entry.forecast]),
-        (_("What is large, or grew"), growers),
-        (_("Made larger"), [f"{entry.outcome}: {entry.text}" for entry in part.growth]),
-        (_("For a person to decide"), [f"{entry.id}: {entry.count}" for entry in part.reports if entry.count]),
+        (gettext_("Room made"), [_filesystem(entry) for entry in part.filesystems]),
+        (gettext_("By rule"), [line for rule in part.rules if (line := _rule(rule))]),
+        (
+            gettext_("When it is full"),
+            [f"{entry.mount}: {entry.forecast}" for entry in part.filesystems if entry.forecast],
+        ),
+        (gettext_("What is large, or grew"), growers),
+        (gettext_("Made larger"), [f"{entry.outcome}: {entry.text}" for entry in part.growth]),
+        (gettext_("For a person to decide"), [f"{entry.id}: {entry.count}" for entry in part.reports if entry.count]),
     ]
 
 

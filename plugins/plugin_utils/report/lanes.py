@@ -42,7 +42,7 @@ class Lane:
     state: State
     paint: str
     hatched: bool
-    bar: str
+    stripe: str
     tick: str
     line: str
     today: str
@@ -71,7 +71,7 @@ def lane(
         state=state,
         paint=paint,
         hatched=paint.startswith("url("),
-        bar=_bar(age_h, agreed_h),
+        stripe=_stripe(age_h, agreed_h),
         tick=f"M{TICK} 0v{_BAR_TOP * 2 + _BAR}" if agreed_h else "",
         line=f"M0 {_LINE}h{WIDTH}",
         today=f"M{_TODAY} {_LINE - 7}v14",
@@ -80,7 +80,7 @@ def lane(
     )
 
 
-def _bar(age_h: float | None, agreed_h: float | None) -> str:
+def _stripe(age_h: float | None, agreed_h: float | None) -> str:
     """Return the bar; without an age the whole length, which is drawn as a hatch."""
     if age_h is None or not agreed_h:
         return f"M0 {_BAR_TOP}h{_LONGEST}v{_BAR}h-{_LONGEST}z"

@@ -124,6 +124,9 @@ class Recurring(Part):
 def _days_of(text: str, since: datetime.date, year: int) -> frozenset[datetime.date]:
     rule = rrulestr(text, dtstart=datetime.datetime.combine(since, datetime.time()))
     first, last = datetime.datetime(year, 1, 1), datetime.datetime(year, 12, 31)  # noqa: DTZ001 - days, not moments
+    if "COUNT=" not in text.upper():
+        # A rule that never holds would be looked through to the year 9999.
+        rule = t.cast(t.Any, rule).replace(until=last)
     return frozenset(moment.date() for moment in rule.between(first, last, inc=True))
 
 

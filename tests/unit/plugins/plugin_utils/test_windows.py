@@ -315,3 +315,11 @@ def test_nobody_works_in_an_emergency_that_nobody_answers_for() -> None:
     ]
     named = {"keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "CVE-2026-1"}
     assert "allows nothing outside of windows" in calendar.build(named, "UTC")[1][0]
+
+
+def test_a_rule_that_never_holds_is_read_like_any_other() -> None:
+    never = built("UTC", only=terms(rule={"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}))
+    assert (
+        next(decision.openings(never, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp(), "patch"), None)
+        is None
+    )

@@ -18,10 +18,18 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed, _owners, _quarantine, _vault
+from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import (
+    _allowed,
+    _control,
+    _ledger,
+    _owners,
+    _quarantine,
+    _vault,
+)
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import Output
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes other people's files")
 
@@ -191,6 +199,25 @@ def test_a_file_replaced_while_the_scanner_looks_goes_back(place: Place) -> None
     assert not list(place.home.glob(f"{ID}*"))
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_folder_that_comes_instead_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+    path = place.file()
+    rename = os.rename
+
+    def swap(*names: t.Any, **folders: t.Any) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        path.unlink()
+        (path / "books").mkdir(parents=True)
+        rename(*names, **folders)
+        if taken:
+            path.write_bytes(b"new")
+
+    monkeypatch.setattr(_quarantine._folder, "dump", lambda *_file: monkeypatch.setattr(os, "rename", swap))
+    assert place.refused(path) == "swapped"
+    assert (place.open / (f"bad.{ID}" if taken else "bad") / "books").is_dir()
+    assert not list(place.home.glob(f"{ID}*"))
+
+
 def test_a_hard_link_planted_while_the_scanner_looks_goes_back(place: Place) -> None:
     path = place.file()
 
@@ -326,6 +353,30 @@ def test_a_file_of_a_package_is_told(place: Place) -> None:
     assert _owners.package(Machine(), str(place.file("a[b]*?"))) == ""
 
 
+@pytest.mark.parametrize(
+    ("answers", "stays"),
+    [
+        (
+            {"dpkg-query": (1, "", "no path found"), "rpm": (0, "web-server\n", "")},
+            "it belongs to the package web-server",
+        ),
+        ({"rpm": (1, "file /srv/x is not owned by any package\n", "")}, ""),
+        (
+            {"rpm": (1, "file /srv/x is not owned by any package\n", "error: cannot open Packages database")},
+            "the package manager could not say whether it belongs to a package",
+        ),
+        ({}, ""),
+    ],
+)
+def test_every_package_manager_is_asked_and_believed_only_when_it_can_tell(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str, str]], stays: str
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr(machine, "which", lambda name: name if name in answers else None)
+    monkeypatch.setattr(machine, "run", lambda argv, **_more: Output("ok", *answers[argv[0]]))
+    assert _owners.package(machine, "/srv/x") == stays
+
+
 def test_a_killed_program_leaves_nothing_half_done(place: Place) -> None:
     moved, stays = place.file(), place.file("stays")
     manifest = place.take(moved)
@@ -336,6 +387,32 @@ def test_a_killed_program_leaves_nothing_half_done(place: Place) -> None:
     assert [entry["id"] for entry in _vault.settle(Machine())] == [ID]
     assert [(entry["id"], entry["state"]) for entry in _vault.entries(Machine())] == [(ID, "taken")]
     assert stays.exists()
+
+
+def test_what_a_killed_program_had_moved_is_known_as_quarantined(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ledger, "FOLDER", str(place.root))
+    monkeypatch.setattr(_ledger, "PATH", str(place.root / "ledger.json"))
+    moved = place.file()
+    ledger = _ledger.empty()
+    _ledger.found(ledger, "Bad", str(moved), 1.0)
+    _ledger.save(ledger)
+    manifest = place.take(moved)
+    (place.home / f"{ID}.json").write_text(json.dumps({**manifest, "state": "taking"}))
+    state = {"phase": "quarantining", "steps": ["quarantine"], "results": {}, "progress": {}}
+    assert "moved at the last moment" in _control._cut_off(Machine(), state, False, "It was ended")["text"]
+    (entry,) = _ledger.load()["detections"].values()
+    assert (entry["state"], entry["acted"]["id"]) == ("acted", ID)
+
+
+def test_a_link_with_the_number_of_what_was_moved_is_not_followed(place: Place) -> None:
+    manifest = place.take(place.file())
+    stored = place.home / f"{ID}.quarantined"
+    stored.unlink()
+    stored.symlink_to(place.secret)
+    half = {**manifest, "state": "taking", "inode": stored.lstat().st_ino}
+    (place.home / f"{ID}.json").write_text(json.dumps(half))
+    assert _vault.settle(Machine()) == []
+    assert place.secret.stat().st_mode == place.before.st_mode
 
 
 def test_racing_for_seconds_never_moves_the_wrong_file(place: Place) -> None:

@@ -89,6 +89,32 @@ def test_a_walk_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
         assert walk(tmp_path, resume=path)[0] == whole[number + 1 :]
 
 
+def test_a_walk_through_several_folders_goes_on_where_an_earlier_one_stopped(tmp_path: Path) -> None:
+    fill(tmp_path, "data/www/1", "data/www/2", "data-old/1", "data-old/2/x")
+    folders = [tmp_path / "data/www", tmp_path / "data-old", tmp_path / "data-old/2"]
+    whole, _made = walk(*folders)
+    assert len(whole) == 4
+    for number, path in enumerate(whole):
+        assert walk(*folders, resume=path)[0] == whole[number + 1 :]
+
+
+def test_a_walk_over_many_files_by_name_does_not_compare_each_with_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    fsdecode = os.fsdecode
+    monkeypatch.setattr(os, "fsdecode", lambda path: decoded.append(path) or fsdecode(path))
+    fill(tmp_path, *(str(number) for number in range(300)))
+    assert len(walk(*tmp_path.iterdir())[0]) == 300
+    assert len(decoded) < 3000
+
+
+def test_a_walk_through_everything_goes_on_where_an_earlier_one_stopped() -> None:
+    made = _places.Walk(Machine(), ["/"], resume="/etc/hostname")
+    path, _size = next(made.files())
+    assert path > b"/etc/hostname"
+
+
 def test_names_that_are_no_text_are_walked(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")).write_text("x")
     files, _made = walk(tmp_path)
@@ -142,6 +168,15 @@ def test_return_code_0_makes_nobody_clean(tmp_path: Path) -> None:
     _whole, made = scan(Answers(tmp_path, err="out of memory"), os.fsencode(tmp_path / "a"), b"/t/gone")
     assert (made.scanned, made.unanswered, made.gone) == (0, 1, 1)
     assert "out of memory" in made.unreadable[0]
+
+
+def test_what_the_scanner_passes_by_is_not_clean(tmp_path: Path) -> None:
+    lines = (b"/t/a: Excluded\n", b"/t/b: Symbolic link\n", b"/t/c: OK\n", b"/t/d: Empty file\n")
+    made = _scanner.Scan(Answers(tmp_path, *lines), CLAMD, LIMITS, lambda scan: None)
+    made.asked = frozenset((b"/t/a", b"/t/b", b"/t/c", b"/t/d"))
+    assert made.batches([(path, 10) for path in sorted(made.asked)], lambda: 60.0)
+    assert made.clean == {b"/t/c", b"/t/d"}
+    assert (made.scanned, made.passed_by, made.unanswered) == (2, 2, 0)
 
 
 def test_a_name_that_looks_like_an_answer_is_told_apart(tmp_path: Path) -> None:
@@ -249,11 +284,19 @@ def test_what_comes_back_is_a_new_detection() -> None:
 
 def test_a_scan_in_parts_counts_from_its_first_part() -> None:
     ledger = _ledger.empty()
-    _ledger.scanned(ledger, ["quick"], False, 100.0, "/t/m")
-    assert _ledger.resume_of(ledger, ["quick"]) == "/t/m" and ledger["scans"] == {}
-    assert _ledger.resume_of(ledger, ["full", "quick"]) is None
-    _ledger.scanned(ledger, ["quick"], True, 900.0, None)
+    _ledger.scanned(ledger, ["quick"], False, 100.0, "/t/m", ["/t"])
+    assert _ledger.resume_of(ledger, ["quick"], ["/t"]) == "/t/m" and ledger["scans"] == {}
+    assert _ledger.resume_of(ledger, ["full", "quick"], ["/t"]) is None
+    _ledger.scanned(ledger, ["quick"], True, 900.0, None, ["/t"])
     assert ledger["scans"] == {"quick": 100.0} and ledger["resume"] is None
+
+
+def test_a_scan_of_other_folders_begins_anew() -> None:
+    ledger = _ledger.empty()
+    _ledger.scanned(ledger, ["quick"], False, 100.0, "/srv/m", ["/srv"])
+    assert _ledger.resume_of(ledger, ["quick"], ["/srv", "/home"]) is None
+    _ledger.scanned(ledger, ["quick"], True, 900.0, None, ["/srv", "/home"])
+    assert ledger["scans"] == {"quick": 900.0}
 
 
 def test_repairs_are_counted_by_the_day() -> None:

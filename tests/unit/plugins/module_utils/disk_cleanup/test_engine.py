@@ -181,6 +181,13 @@ def test_it_ends_when_the_budget_is_spent(root: Path, budget: dict[str, int], fi
     assert len(os.listdir(root / "tmp")) == 6 - files
 
 
+@pytest.mark.parametrize("act", [False, True])
+def test_the_time_ends_a_walk_in_which_nothing_may_go(root: Path, act: bool) -> None:
+    put(root / "tmp/young")
+    account = walk(root, act=act, selector=names(days=1000), budget=_account.Budget(seconds=0))
+    assert (account.files, account.skipped, account.stopped) == (0, {}, "budget_seconds")
+
+
 def test_it_ends_at_the_target_and_the_preview_says_what_more_there_is(root: Path) -> None:
     for number in range(6):
         put(root / f"tmp/{number}", 8000)

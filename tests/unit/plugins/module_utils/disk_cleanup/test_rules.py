@@ -373,6 +373,18 @@ def test_a_command_that_fails_is_told_and_counts_nothing(monkeypatch: pytest.Mon
     assert account.notes[-1] == "docker image prune ended with 125: the storage is locked"
 
 
+def test_images_that_stayed_are_not_counted_as_gone() -> None:
+    class Commands:
+        def run(self, argv: list[str]) -> Output:
+            return Output("ok", 0, "Total reclaimed space: 0B", "")
+
+    target = _account.Target("/", os.stat("/").st_dev, 0, None)
+    account = _command_rules.run(
+        Host(DOCKER), _rules.by_id("container_images"), True, {target.dev: target}, _account.Budget(), Commands()
+    )
+    assert (account.files, account.bytes, account.stopped) == (0, 0, "")
+
+
 def test_orphans_and_leftovers_are_only_told() -> None:
     host = Host(
         {
@@ -461,11 +473,12 @@ def test_a_disk_too_full_to_write_down_progress_does_not_end_the_work(
 def test_work_whose_program_is_gone_is_judged(host_folder: Path) -> None:
     start()
     state = json.loads((host_folder / "01CLEANUP/state.json").read_text())
-    for phase, outcome in (("waiting", "refused"), ("cleaning", "failed")):
+    for phase, outcome in (("waiting", "refused"), ("cleaning", "failed"), ("growing", "failed")):
         changed = {**state, "phase": phase, "started_at": 1.0, "process": {"pid": 1, "started": 1}}
         (host_folder / "01CLEANUP/state.json").write_text(json.dumps(changed))
         ended = _control.status(Machine(), "01CLEANUP")
         assert (ended["outcome"], ended["code"]) == (outcome, "interrupted")
+        assert ("by hand" in ended["text"]) == (phase == "growing")
 
 
 def test_what_may_not_be_done_is_refused_before_anything_is_written(host_folder: Path) -> None:

@@ -17,7 +17,13 @@ from pathlib import Path
 import pytest
 from cleanup_tree import put, target, walk
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _account, _engine, _tmpfiles
+from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import (
+    _account,
+    _engine,
+    _file_rules,
+    _tmpfiles,
+)
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 needs_tmpfiles = pytest.mark.skipif(
     shutil.which("systemd-tmpfiles") is None or os.geteuid() != 0, reason="needs systemd-tmpfiles and root"
@@ -80,6 +86,23 @@ def test_private_folders_have_the_age_of_what_is_around_them() -> None:
     assert [(item.kind, item.age_s) for item in items] == [("q", 10 * DAY), ("x", None), ("X", 10 * DAY)]
     found = _tmpfiles.roots(items, lambda _pattern: ["/tmp/systemd-private-0123-a/tmp"], ["/tmp"])
     assert [path for path, _item in found] == ["/tmp", "/tmp/systemd-private-0123-a/tmp"]
+
+
+def test_what_is_in_quarantine_stays_whatever_the_lines_say(root: Path) -> None:
+    for name in (".keepwell-quarantine/1.quarantined", "old/x"):
+        put(root / "tmp" / name)
+    items, _problems = parse("q /tmp - - - 0\n")
+    account = walk(root, selector=_tmpfiles.Selector(items[0], items, time.time() + 60))
+    assert account.files == 1
+    assert (root / "tmp/.keepwell-quarantine/1.quarantined").exists()
+
+
+def test_the_advice_switches_off_no_file_of_the_system() -> None:
+    _walks, notes = _file_rules.plan(Machine(), "temporary_files", {}, time.time())
+    advised = [word for note in notes for word in note.split() if word.startswith("/etc/tmpfiles.d/")]
+    assert "/etc/tmpfiles.d/tmp.conf" not in advised
+    # The first line for a path counts, in the order of the names of files.
+    assert all(os.path.basename(path) < "tmp.conf" for path in advised)
 
 
 def test_what_lies_elsewhere_is_not_ours() -> None:

@@ -283,3 +283,11 @@ def test_detections_of_an_observation_are_told_with_their_state() -> None:
     found = list(outcome.states({"probes": {"antivirus": {"data": {"engines": [engine, {"detections": None}]}}}}))
     assert [entry.state for entry in found] == ["unknown", "open", "acted", "cleared"]
     assert list(outcome.states({"probes": {}})) == []
+
+
+@pytest.mark.parametrize(("left_min", "seconds"), [(None, 3600.0), (240, 3600.0), (40, 1500.0), (16, 60.0), (5, 60.0)])
+def test_a_scan_ends_early_enough_in_its_window(left_min: float | None, seconds: float) -> None:
+    chosen = options.Options(splay_minutes=0, reserve_minutes=15)
+    job = work.Job("antivirus", "web1", None, "run", None, chosen, NOW, {}, {}, ())  # type: ignore[arg-type]
+    asked = job.scan_request(None if left_min is None else NOW + left_min * 60)
+    assert asked["seconds"] == seconds

@@ -128,7 +128,7 @@ def test_a_lane_says_in_words_what_it_draws() -> None:
 )  # fmt: skip
 def test_the_bar_passes_the_tick_when_it_is_late_and_only_then(age: float, agreed: float, beyond: bool) -> None:
     made = lanes.lane("x", "ok", age, agreed, None, None)
-    long = int(t.cast("re.Match[str]", re.search(r"h(\d+)", made.bar)).group(1))
+    long = int(t.cast("re.Match[str]", re.search(r"h(\d+)", made.stripe)).group(1))
     assert (long > lanes.TICK) is beyond
     assert 0 < long <= lanes.WIDTH
     assert made.tick.startswith(f"M{lanes.TICK} ")
@@ -148,7 +148,7 @@ def test_no_mark_leaves_the_line(days: float) -> None:
 def test_an_age_that_nobody_knows_is_a_hatch_and_no_short_bar() -> None:
     made = lanes.lane("x", "unknown", None, 26, None, None)
     assert (made.hatched, made.paint) == (True, "url(#x-unknown)")
-    assert int(t.cast("re.Match[str]", re.search(r"h(\d+)", made.bar)).group(1)) > lanes.TICK
+    assert int(t.cast("re.Match[str]", re.search(r"h(\d+)", made.stripe)).group(1)) > lanes.TICK
     assert (made.proof, made.due) == ("", "")
 
 
