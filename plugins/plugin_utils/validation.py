@@ -94,9 +94,7 @@ def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
     for host in hosts:
         variables = task_vars["hostvars"][host]
         try:
-            kind, address, port, user = (
-                _connection(variables, name) or default for name, default in _CONNECTION.items()
-            )
+            kind, address, port = (_connection(variables, name) or default for name, default in _CONNECTION.items())
         except SettingsError:
             continue
         if kind != "local" and not address.startswith(_OWN):
