@@ -27,6 +27,9 @@ EVERYDAY = {
     }
 }
 
+# One story: each test goes on where the one before ended.
+pytestmark = pytest.mark.xdist_group("backup_verify")
+
 
 def tree(folder: Path) -> dict[str, str]:
     """Every file and folder below a folder with its content, mode and time of change."""
