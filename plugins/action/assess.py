@@ -52,7 +52,7 @@ class ActionModule(HostAction):
             {
                 "subset": {"type": "list", "elements": "str", "default": ["all"]},
                 "parameters": {"type": "dict", "default": {}},
-                "budget_s": {"type": "float", "default": 20.0},
+                "budget_s": {"type": "float", "default": 45.0},
                 "again": {"type": "bool", "default": False},
             }
         )

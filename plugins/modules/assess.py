@@ -35,7 +35,7 @@ options:
     description:
       - Seconds that all probes together may take on the host.
     type: float
-    default: 20.0
+    default: 45.0
   again:
     description:
       - The host was looked at in this run before. What was seen then stays in the evidence (C(before/)), and what is
@@ -119,7 +119,7 @@ def main():
         argument_spec={
             "subset": {"type": "list", "elements": "str", "default": ["all"]},
             "parameters": {"type": "dict", "default": {}},
-            "budget_s": {"type": "float", "default": 20.0},
+            "budget_s": {"type": "float", "default": 45.0},
             "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

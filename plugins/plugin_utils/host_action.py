@@ -24,7 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 
 # All probes of one look together.
-OBSERVE_BUDGET_S = 20.0
+OBSERVE_BUDGET_S = 45.0
 # Between two tries to reach a host again.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0

@@ -138,10 +138,10 @@ def collect(machine):
     policy_command = ["apt-cache"] + options + ["policy"]
     outputs = machine.run_all(
         [
-            {"argv": planner, "timeout": 10.0, "cap": LIST_CAP},
-            {"argv": policy_command, "timeout": 8.0, "source": "apt-cache policy"},
-            {"argv": _dpkg.QUERY, "timeout": 5.0, "cap": LIST_CAP},
-            {"argv": _dpkg.AUDIT, "timeout": 5.0, "accepted": (0, 1)},
+            {"argv": planner, "timeout": 30.0, "cap": LIST_CAP},
+            {"argv": policy_command, "timeout": 25.0, "source": "apt-cache policy"},
+            {"argv": _dpkg.QUERY, "timeout": 20.0, "cap": LIST_CAP},
+            {"argv": _dpkg.AUDIT, "timeout": 20.0, "accepted": (0, 1)},
         ]
     )
     packages = machine.parsed_output("dpkg-query", outputs[2], _dpkg.parse_packages)
@@ -183,7 +183,7 @@ def _tables(machine, command, names):
     """Version tables of these packages, or None when they could not be read."""
     chunks = [names[start : start + _NAMES_A_CALL] for start in range(0, len(names), _NAMES_A_CALL)]
     requests = [
-        {"argv": command + chunk, "timeout": 8.0, "source": "apt-cache policy", "cap": LIST_CAP} for chunk in chunks
+        {"argv": command + chunk, "timeout": 25.0, "source": "apt-cache policy", "cap": LIST_CAP} for chunk in chunks
     ]
     tables = {}
     for output in machine.run_all(requests):

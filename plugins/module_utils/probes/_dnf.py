@@ -59,8 +59,8 @@ def collect(machine, manager):
         excludes += repository["excludes"]
     verb = "check-upgrade" if manager == "dnf5" else "check-update"
     requests = [
-        {"argv": base + [verb], "timeout": 10.0, "accepted": (0, 100), "source": "check-update"},
-        {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
+        {"argv": base + [verb], "timeout": 30.0, "accepted": (0, 100), "source": "check-update"},
+        {"argv": _rpm.QUERY, "timeout": 20.0, "cap": LIST_CAP},
     ]
     # Excludes hide advisories, too.
     every_option = _ALL[manager] if locked or excludes else []
@@ -68,7 +68,7 @@ def collect(machine, manager):
     if every_option:
         argv = base + every_option + [verb]
         requests.append(
-            {"argv": argv, "timeout": 10.0, "accepted": (0, 100), "source": "check-update without excludes"}
+            {"argv": argv, "timeout": 30.0, "accepted": (0, 100), "source": "check-update without excludes"}
         )
     outputs = run_all(machine, manager, requests)
     updates = machine.parsed_output("check-update", outputs[0], _dnf_text.parse_check_update)
@@ -128,7 +128,7 @@ def _advisory_requests(base, manager):
     names = ("advisories", "advisories with CVEs", "advisory details")
     requests = []
     for name, words in zip(names, commands):  # noqa: B905 - not in Python 3.6
-        requests.append({"argv": base + words, "timeout": 8.0, "source": name})
+        requests.append({"argv": base + words, "timeout": 25.0, "source": name})
     return requests
 
 

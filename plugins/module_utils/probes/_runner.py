@@ -20,7 +20,7 @@ import traceback
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine, Unreadable
 
 SCHEMA_VERSION = "1.0"
-BUDGET_S = 20.0
+BUDGET_S = 45.0
 # A probe's document; its commands are capped one by one in Machine.
 DOCUMENT_CAP = 1024 * 1024
 

@@ -122,19 +122,19 @@ def collect(machine):
         [
             {
                 "argv": _BASE + ["list-patches"],
-                "timeout": 10.0,
+                "timeout": 30.0,
                 "accepted": _ANSWERS,
                 "source": "list-patches",
                 "env": _BESIDE,
             },
             {
                 "argv": _BASE + ["list-updates"],
-                "timeout": 10.0,
+                "timeout": 30.0,
                 "accepted": _ANSWERS,
                 "source": "list-updates",
                 "env": _BESIDE,
             },
-            {"argv": _rpm.QUERY, "timeout": 6.0, "cap": LIST_CAP},
+            {"argv": _rpm.QUERY, "timeout": 20.0, "cap": LIST_CAP},
         ]
     )
     patches = machine.parsed_output("list-patches", outputs[0], parse_updates)
