@@ -334,7 +334,7 @@ def test_damaged_evidence_is_one_sentence(project: Project, tmp_path: Path) -> N
 
 def test_history_is_made_anew_with_identical_content(project: Project, tmp_path: Path) -> None:
     hosts = inventory(tmp_path / "shop.yml", LOCAL)
-    project.play("assess", hosts)
+    assert "changed=0" in project.play("assess", hosts).output
     project.play("assess", hosts)
     (project.state / "shop" / "history.sqlite3").unlink()
     first = project.play("history_rebuild", hosts)
