@@ -23,6 +23,8 @@ FOLDER = "/var/lib/clamav"
 MIRROR = "/srv/mirror"
 PORT = 8000
 DAY = 86400
+# How long clamd may take to start: not long, but on a busy machine.
+_LOADED_S = 200
 # Debian's unit wants one of the vendor's databases and is passed by in silence without.
 _CONDITION = "/etc/systemd/system/clamav-daemon.service.d/lab.conf"
 _FRESHCLAM = f"""
@@ -84,7 +86,11 @@ def install(host: Host, version: int = 27500, age_days: float = 0.5) -> None:
 
 def wait_for(host: Host, version: int) -> None:
     """Wait until clamd works with a version."""
-    host.run(f"for n in $(seq 100); do clamdscan --version | grep -q /{version}/ && exit 0; sleep 0.1; done; exit 1")
+    said = f"timeout 10 clamdscan --version | grep -q /{version}/"
+    host.run(
+        f"end=$(($(date +%s) + {_LOADED_S})); until {said}; do [ $(date +%s) -lt $end ] || exit 1; sleep 0.1; done",
+        timeout=_LOADED_S + 30,
+    )
 
 
 def offer(host: Host, version: int) -> None:
