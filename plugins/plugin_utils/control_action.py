@@ -16,7 +16,9 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
+# In the project, and where the collection is installed: what is installed is replaced at the next upgrade.
 DEFAULT_STATE_DIR = "state"
+INSTALLED_STATE_DIR = "/var/lib/keepwell"
 
 
 def keepwell_variables(templar: t.Any, task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -49,11 +51,16 @@ def plain(value: t.Any) -> t.Any:
 
 
 def state_dir(variables: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> str:
-    """Return the state directory: ``keepwell_state_dir``, or ``state`` beside the playbooks folder."""
+    """Return the state directory: ``keepwell_state_dir``, relative to the project; by default its ``state``.
 
+    The project is what holds the playbooks, whether they are called by path or as ``keepwell.fleet.<name>`` through
+    its link in collections/. Playbooks of an installed collection keep their state in /var/lib/keepwell.
+    """
+    project = os.path.dirname(os.path.realpath(str(task_vars.get("playbook_dir", "."))))
     given = variables.get("keepwell_state_dir")
-    base = os.path.dirname(str(task_vars.get("playbook_dir", ".")).rstrip("/"))
-    return os.path.abspath(os.path.join(base, os.path.expanduser(str(given or DEFAULT_STATE_DIR))))
+    if not given and "ansible_collections" in project.split(os.sep):
+        return INSTALLED_STATE_DIR
+    return os.path.abspath(os.path.join(project, os.path.expanduser(str(given or DEFAULT_STATE_DIR))))
 
 
 def inventory(task_vars: Mapping[str, t.Any]) -> list[str]:
