@@ -54,7 +54,8 @@ class ActionModule(ControlAction):
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
         for sentence in found.warnings:
-            self._display.warning(sentence)
+            # A warning would go with the result, of which nothing is shown when it is ok (ansible.cfg).
+            self._display.display(f"▲ {sentence}")
         told = list(found.told.values())
         client = told[0].client
         uncovered = [host for host in hosts if not found.told[host].covers(host)]
@@ -93,7 +94,7 @@ class ActionModule(ControlAction):
         interrupted = runs.begin(store, header, now)
         taken = store.read_run(header.run_id).header.taken_over
         if taken is not None:
-            self._display.warning(f"Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
+            self._display.display(f"▲ Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
         return {
             "changed": False,
             "run_id": header.run_id,
