@@ -180,3 +180,12 @@ def test_one_elsewhere_keeps_its_lease_while_its_heart_beats(project: Project, t
     outcome = play(project, acting(project, tmp_path, shop))
     assert outcome.rc == 0, outcome.output
     assert "It gave no sign of life for 60 minutes" in said(outcome.output)
+
+
+def test_a_run_whose_hosts_all_failed_gives_its_lease_back(project: Project, tmp_path: Path) -> None:
+    away = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=2"}
+    shop = inventory(tmp_path / "shop.yml", {"web1": away, "web2": away}, **SERVICES)
+    outcome = project.play("patch", shop, "-e", "patching_act=true")
+    assert outcome.rc == 4, outcome.output
+    [taken] = (project.state / "shop" / "lease").glob("????????.json")
+    assert taken.with_name("00000001.released.json").exists()
