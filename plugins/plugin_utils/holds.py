@@ -116,8 +116,8 @@ def sentence(hold: Hold, zone: ZoneInfo) -> str:
 
 
 def reason(value: t.Any) -> str:
-    """Return a reason as one line. Raises SettingsError for one that says nothing."""
-    text = " ".join(str(value or "").split())
+    """Return a reason as one line that steers no terminal. Raises SettingsError for one that says nothing."""
+    text = "".join(sign for sign in " ".join(str(value or "").split()) if sign.isprintable())
     if len(text) < 3:
         raise SettingsError(["keepwell_reason: say in a few words why, for whoever finds the hold later."])
     return text

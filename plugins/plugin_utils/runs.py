@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from collections.abc import Sequence
 
@@ -109,7 +110,9 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()
     if status == "complete":
-        Leases(store).release(run_id, now)
+        # Its seal says the same, should this not be writable any more.
+        with contextlib.suppress(EvidenceError):
+            Leases(store).release(run_id, now)
     return run
 
 

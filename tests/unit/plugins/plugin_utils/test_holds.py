@@ -158,6 +158,10 @@ def test_the_files_keep_everything_that_was_ever_held_and_released(store: eviden
     assert known.active(NOW) == [second]
 
 
+def test_a_reason_steers_no_terminal() -> None:
+    assert holds.reason(" audit\n week\x1b[2J\u202e ") == "audit week[2J"
+
+
 # --- the judge that every chore asks
 
 

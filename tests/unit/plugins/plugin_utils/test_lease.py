@@ -10,11 +10,13 @@ import sys
 import time
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fleet_runs import NOW, header
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import documents, evidence, lease, processes, runs
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import work
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 
 FIRST, SECOND, THIRD = (f"01K000000000000000000000{letter}" for letter in "ABC")
@@ -171,6 +173,17 @@ def test_a_sign_of_life_keeps_the_lease(store: evidence.Store) -> None:
     age(store, 1, -3600)
     lease.Leases(store).renew(FIRST)
     assert abs((store.root / "lease" / "00000001.json").stat().st_mtime - time.time()) < 60
+
+
+def test_every_step_of_a_chore_and_every_wait_for_its_host_is_a_sign_of_life(store: evidence.Store) -> None:
+    runs.begin(store, acting(FIRST, FOREIGN), NOW)
+    step: work.ChoreAction[t.Any] = work.ChoreAction.__new__(work.ChoreAction)
+    step._at_work = t.cast(t.Any, SimpleNamespace(store=store, run_id=FIRST))
+    for wait in (step.pulse, lambda: step.patiently(lambda: True, 0.0)):
+        age(store, 1, lease.HEARTBEAT_LIMIT_S * 2)
+        assert not lease.Leases(store).fresh(FIRST)
+        wait()
+        assert lease.Leases(store).fresh(FIRST)
 
 
 def test_whoever_lost_the_lease_is_told_and_revives_nothing(store: evidence.Store) -> None:
