@@ -85,6 +85,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
         lines.append((f"PARTIAL: {'; '.join(summary['partial'])}", "watch"))
     lines.append((f"  {counts_line(summary['hosts'], 'host')}", None))
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
+    lines += _hold_lines(summary)
     lines += _work_lines(summary.get("work"))
     lines += _backup_lines(summary.get("backups"))
     lines += _problem_lines(summary["problems"])
@@ -152,6 +153,22 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
         lines.append((f"    and {len(work['bad']) - 4} more in the report", None))
     for entry in work["held"][:2]:
         lines.append((f"  {LOOK['skipped'][1]} {entry['text']} [{_few(entry['hosts'])}]", "watch"))
+    return lines
+
+
+def _hold_lines(summary: t.Mapping[str, t.Any]) -> list[tuple[str, str | None]]:
+    """What a person keeps back, which holds have ended since the last run, and whose lease this run took over."""
+    lines: list[tuple[str, str | None]] = []
+    holds = summary.get("holds") or []
+    lines += [(f"On hold   {text}", "watch") for text in holds[:3]]
+    if len(holds) > 3:
+        lines.append((f"          and {len(holds) - 3} more holds in the report", "watch"))
+    ended = summary.get("expired_holds") or []
+    lines += [(f"Hold over {text}", None) for text in ended[:2]]
+    if len(ended) > 2:
+        lines.append((f"          and {len(ended) - 2} more in the report", None))
+    if summary.get("taken_over"):
+        lines.append((f"Took over the lease of {summary['taken_over']}", "watch"))
     return lines
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import typing as t
 from collections import Counter
+from zoneinfo import ZoneInfo
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, holds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import HoldSummary, Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, find_zone
 
 TOP_PROBLEMS = 5
 
@@ -52,6 +54,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
+        "holds": len(run.holds),
         "datasets": len(run.backups),
         "proven_datasets": sum(entry.proven for entry in run.backups),
     }
@@ -89,6 +92,9 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "taken_over": _taken_over(run),
+        "holds": [_hold(run, entry) for entry in run.holds],
+        "expired_holds": [_hold(run, entry) for entry in run.expired_holds],
         "work": _work(run),
         "backups": _backups(run),
         "evidence": evidence,
@@ -120,6 +126,18 @@ def _work(run: Run) -> dict[str, t.Any] | None:
         "updates": sum(sum(plan.items.values()) for plan in pending),
         "not_ready": [plan.host for plan in run.plans if not plan.ready],
     }
+
+
+def _taken_over(run: Run) -> str:
+    taken = run.header.taken_over
+    return f"run {taken.run_id} ({taken.holder}, since {taken.since}). {taken.why}" if taken else ""
+
+
+def _hold(run: Run, hold: HoldSummary) -> str:
+    """Return a hold in a line: whom it is about, until when, why, and who placed it."""
+    zone = find_zone(run.header.client.timezone) or ZoneInfo("UTC")
+    whom = holds.names(hold.hosts, hold.except_hosts)
+    return f"{whom} until {clock(epoch(hold.until), zone)}: {hold.reason.rstrip('.')} (placed by {hold.by})"
 
 
 def _backups(run: Run) -> dict[str, t.Any] | None:
