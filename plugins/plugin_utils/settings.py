@@ -10,12 +10,13 @@ and the nearest match.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationError
 
@@ -25,6 +26,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import W
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
@@ -44,6 +47,7 @@ VARIABLES = (
     "keepwell_probes",
     "keepwell_run",
     "keepwell_run_id",
+    "keepwell_schedule",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
@@ -73,6 +77,7 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    schedule: Schedule
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -171,6 +176,9 @@ def read(
         owner = owner.model_copy(update={"timezone": "UTC"})
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
+    year = datetime.datetime.fromtimestamp(at, datetime.UTC).year
+    schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
+    problems += wrong
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -183,6 +191,7 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        schedule=schedule,
     )
 
 
