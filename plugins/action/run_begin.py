@@ -6,19 +6,24 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import subprocess
 import time
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    grade,
+    runs,
+    settings,
+    trigger,
+    validation,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -26,12 +31,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -80,7 +86,10 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
-            trigger=_trigger(),
+            playbook=trigger.playbook(),
+            entry=trigger.entry(own, told[0].schedule),
+            targets=_targets(found.told),
+            trigger=trigger.trigger(),
             inventory=sources,
             versions={
                 "keepwell.fleet": _own_version(),
@@ -92,6 +101,7 @@ class ActionModule(ControlAction):
             holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
+        declared.note(store, own.get("keepwell_schedule") or {}, client.timezone, now)
         interrupted = runs.begin(store, header, now)
         return {
             "changed": False,
@@ -129,30 +139,10 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
         )
 
 
-def _trigger() -> Trigger:
-    environment = os.environ
-    origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
-    reference = ""
-    if environment.get("AWX_HOST") or environment.get("TOWER_HOST"):
-        origin, reference = "awx", environment.get("JOB_ID", "")
-    elif _has_terminal(os.getppid()):
-        origin = "terminal"
-    elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
-        origin, reference = "timer", environment["INVOCATION_ID"]
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
-
-
-def _has_terminal(pid: int) -> bool:
-    """True when a process has a controlling terminal (field 7 of /proc/PID/stat, proc(5))."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[4] != "0"
+def _targets(told: Mapping[str, settings.Settings]) -> dict[str, float]:
+    """Return the agreed availability of every host that has one."""
+    agreed = {host: entry.availability_target for host, entry in sorted(told.items())}
+    return {host: percent for host, percent in agreed.items() if percent is not None}
 
 
 def _own_version() -> str:

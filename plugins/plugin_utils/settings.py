@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
@@ -35,14 +36,20 @@ VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
     "keepwell_client",
+    "keepwell_beat",
     "keepwell_contract",
+    "keepwell_entry",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
+    "keepwell_heard",
     "keepwell_hosts",
     "keepwell_lab",
+    "keepwell_metrics_file",
+    "keepwell_month",
     "keepwell_next",
     "keepwell_now",
+    "keepwell_ping_url",
     "keepwell_plan",
     "keepwell_probes",
     "keepwell_run",
@@ -78,6 +85,16 @@ class Settings:
     contract: Contract
     calendar: Calendar
     schedule: Schedule
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's time zone."""
+        return ZoneInfo(self.client.timezone)
+
+    @property
+    def availability_target(self) -> float | None:
+        """Agreed availability in percent, or None."""
+        return self.plan.sla.availability_percent if self.plan else None
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -179,6 +196,7 @@ def read(
     year = datetime.datetime.fromtimestamp(at, datetime.UTC).year
     schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
     problems += wrong
+    problems += addresses.problems(variables, schedule)
     if problems:
         raise SettingsError(problems)
     return Settings(

@@ -51,6 +51,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "results": counts.results.model_dump(),
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
+        "missed_runs": sum(entry.count for entry in run.missed_runs),
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
         "datasets": len(run.backups),
         "proven_datasets": sum(entry.proven for entry in run.backups),
@@ -89,6 +90,7 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "missed_runs": [entry.text for entry in run.missed_runs],
         "work": _work(run),
         "backups": _backups(run),
         "evidence": evidence,

@@ -163,9 +163,7 @@ def measure(points: Sequence[Point], period: Span, excluded: Iterable[Span] = ()
 def _debounced(points: Sequence[Point]) -> tuple[list[Span], list[Span], list[Outage]]:
     """Return when it was up, when down, and the outages."""
     following = [*(point.at for point in points[1:]), math.inf]
-    spans = [
-        Span(point.at, min(after, point.at + point.hold)) for point, after in zip(points, following, strict=False)
-    ]
+    spans = [Span(point.at, min(after, point.at + point.hold)) for point, after in zip(points, following, strict=False)]
     up: list[Span] = []
     down: list[Span] = []
     outages: list[Outage] = []

@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import typing as t
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +20,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
+    EvidenceError,
+    append_line,
+    dump,
+    whole_lines,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_files import RunFiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat, Sample
@@ -68,7 +72,7 @@ class Book:
 
     def _day(self, path: Path, before: str | None) -> Iterator[tuple[Moment, str]]:
         hosts: dict[str, Sample] = {}
-        for number, line in enumerate(_lines(path), 1):
+        for number, line in enumerate(whole_lines(path), 1):
             beat = _beat(path, number, line)
             if before is not None and beat.previous != before:
                 self.broken.append(f"{path}, line {number}: a beat before it was changed or taken away")
@@ -82,11 +86,18 @@ class Book:
             asked = hosts if beat.asked is None else [host for host in beat.asked if host in hosts]
             yield Moment(epoch(beat.at), beat, hosts, asked), before
 
+    def first(self) -> float | None:
+        """When the oldest beat began that is still kept, or None when there is none."""
+        for path in self.days():
+            for moment, _digest in self._day(path, None):
+                return moment.at
+        return None
+
     def last(self) -> Moment | None:
         """The newest beat, or None when there is none."""
         newest = None
         for path in reversed(self.days()):
-            for moment, _before in self._day(path, None):
+            for moment, _digest in self._day(path, None):
                 newest = moment
             if newest is not None:
                 return newest
@@ -107,8 +118,8 @@ class Book:
                     raise EvidenceError(
                         f"A beat of {before.beat.at} is written already; that of {beat.at} is too late and dropped."
                     )
-                whole = not (path.exists() and _lines(path))
-                _append(path, dump(_short(beat, samples, everyone, before, self._end(), whole=whole)))
+                whole = not whole_lines(path)
+                append_line(path, dump(_short(beat, samples, everyone, before, self._end(), whole=whole)))
         except OSError as exc:
             raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
         return path
@@ -116,7 +127,7 @@ class Book:
     def _end(self) -> str:
         """Hash of the last line there is, "" before the first."""
         for path in reversed(self.days()):
-            lines = _lines(path)
+            lines = whole_lines(path)
             if lines:
                 return hashlib.sha256(lines[-1]).hexdigest()
         return ""
@@ -133,14 +144,6 @@ def _day(at: float) -> str:
     return datetime.fromtimestamp(max(0.0, at), UTC).strftime("%Y-%m-%d")
 
 
-def _lines(path: Path) -> list[bytes]:
-    """The whole lines of a file, without their ends."""
-    try:
-        return path.read_bytes().split(b"\n")[:-1]
-    except OSError as exc:
-        raise EvidenceError(f"{path} cannot be read: {exc.strerror}.") from exc
-
-
 def _beat(path: Path, number: int, line: bytes) -> Beat:
     try:
         return Beat.model_validate(json.loads(line))
@@ -149,19 +152,6 @@ def _beat(path: Path, number: int, line: bytes) -> Beat:
             f"{path}, line {number} is no beat of this version: it was made by another version of Keepwell, damaged or "
             "edited. Restore the file from a backup, or move it away: its day is a gap then."
         ) from exc
-
-
-def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
-    with os.fdopen(descriptor, "r+b") as stream:
-        # After the last whole line: what a crash left of another one goes.
-        content = stream.read()
-        end = content.rfind(b"\n") + 1
-        stream.seek(end)
-        stream.truncate()
-        stream.write(line)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _short(

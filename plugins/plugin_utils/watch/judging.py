@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._units import full_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.assessment import Judging
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import NoHistory
@@ -89,7 +90,7 @@ def observed(
         answer="ok",
         known=True,
         boot=_boot(probes.get("system", {}).get("data", {}).get("boot") or {}),
-        watched=list(watched),
+        watched=sorted({full_name(name) for name in watched}),
         findings=[
             Open(check=check, object=name, state=finding.state, since=since.get((check, name), iso(judging.now)))
             for (check, name), finding in sorted(found.items())

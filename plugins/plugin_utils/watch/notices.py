@@ -74,6 +74,14 @@ def notices(
     return sorted(found, key=lambda notice: (-notice.severity, notice.host, notice.text))
 
 
+def pause(before: float, now: float, interval_s: float) -> list[Notice]:
+    """Say that nobody watched for longer than a beat may be late."""
+    if now - before <= 2 * interval_s:
+        return []
+    text = f"there was no beat for {duration_text(now - before)}: what happened meanwhile is not known"
+    return [Notice("unknown", "", text)]
+
+
 def _muted(notice: Notice, window: str | None) -> Notice:
     """In a declared window, what happens is expected: told, and no alarm."""
     if window is None or notice.state in ("ok", "accepted"):
