@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
 
 SCHEMAS = {
     "run": run_document.Run,
@@ -27,6 +28,7 @@ SCHEMAS = {
     "change": ChangeRecord,
     "plan": Plan,
     "verification": Verification,
+    "beat": Beat,
     "exception": Waiver,
     "schedule": Declaration,
 }

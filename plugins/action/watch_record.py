@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import time
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, settings, trigger, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.assessment import Judging
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import availability
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, SEVERITY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
@@ -85,7 +86,7 @@ class ActionModule(ControlAction):
             )
             whole = set(covered) if set(hosts) == everyone else {*covered, *(set(known) & everyone)}
             book.add(beat, samples, whole)
-            book.prune(at - DAY * max(entry.policy["availability"].watch_keep_days for entry in covered.values()))
+            book.prune(at - DAY * _keep_days(covered.values()))
             missed = self._tell(store, own, first, entry_name, samples, at, before.at if before else at)
         changed += [Notice(entry.state, "", entry.text) for entry in missed]
         short = summary.headline(first.client.name, samples, changed, partial=len(hosts) < len(everyone))
@@ -161,3 +162,8 @@ def _interval(first: Settings, entry: str) -> int:
     if entry and first.schedule[entry].every:
         return int(first.schedule[entry].every or INTERVAL_S)
     return int(min(beats, default=INTERVAL_S))
+
+
+def _keep_days(told: Iterable[Settings]) -> int:
+    """How long beats are kept: of a client whose hosts differ in that, the longest."""
+    return max(t.cast(availability.Policy, entry.policy["availability"]).watch_keep_days for entry in told)

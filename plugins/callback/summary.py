@@ -37,6 +37,7 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
@@ -225,6 +226,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._beat: t.Mapping[str, t.Any] | None = None
         self._files: list[str] = []
         self._closing: list[str] = []
+        self._warnings: dict[str, None] = {}
         self._assessed = 0
         self._expected = 0
         self._started = self._said = time.monotonic()
@@ -242,6 +244,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Remember what the record and render tasks tell."""
         values = _values(result)
         action = _action(result)
+        if action.startswith("keepwell.fleet.") and not values.get("changed"):
+            self._warnings.update(dict.fromkeys(str(text) for text in values.get("warnings") or ()))
         if action in ("keepwell.fleet.record", "keepwell.fleet.recorded"):
             self._summary = values.get("summary")
         elif action == "keepwell.fleet.watch_record":
@@ -276,7 +280,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._display.display(f"… {self._assessed} of {self._expected} hosts assessed after {passed} s")
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        """Print the summary."""
+        """Print the summary, and warnings before it that go with tasks that are not shown."""
+        for text in self._warnings if _hides_ok() else ():
+            self._display.warning(clean(text))
         for line in self._closing:
             self._display.display(clean(line))
         if self._summary:
@@ -289,6 +295,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._display.display("")
         for text, state in lines:
             self._display.display(text, color=None if plain or state is None else COLOURS.get(state))
+
+
+def _hides_ok() -> bool:
+    """True when the output leaves out tasks that changed nothing, and their warnings with them."""
+    try:
+        return not C.config.get_config_value("display_ok_hosts", plugin_type="callback", plugin_name="default")
+    except AnsibleError:
+        return False
 
 
 def _action(result: t.Any) -> str:

@@ -97,8 +97,14 @@ def _share(part: float, whole: float) -> float | None:
 def total(parts: Iterable[Figures]) -> Figures:
     """Return the figures of several things together: their times added up."""
     found = list(parts)
-    sums = [sum(float(part[place]) for part in found) for place in range(5)]
-    return Figures(sums[0], sums[1], sums[2], sums[3], sums[4], ())
+    return Figures(
+        period_s=sum(part.period_s for part in found),
+        excluded_s=sum(part.excluded_s for part in found),
+        up_s=sum(part.up_s for part in found),
+        down_s=sum(part.down_s for part in found),
+        gap_s=sum(part.gap_s for part in found),
+        outages=(),
+    )
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

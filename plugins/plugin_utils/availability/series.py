@@ -100,7 +100,9 @@ def availability(
     if not any(begin <= at < end for at in seen.beats):
         return None
     hosts = sorted({*population, *(host for host, _service in seen.points)})
-    rows, outages, whole = [], [], []
+    rows: list[AvailabilityRow] = []
+    outages: list[OutageRecord] = []
+    whole: list[Figures] = []
     for host in hosts:
         services = sorted(service for name, service in seen.points if name == host and service)
         for service in ["", *services]:
