@@ -38,6 +38,7 @@ class AvailabilityLine:
     outages: int
     restarts: int
     note: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,21 @@ def _line(desk: Desk, links: Mapping[str, HostLink], row: AvailabilityRow) -> Av
         outages=row.outages,
         restarts=row.restarts,
         note=row.note,
+        sentence=_sentence(desk, row),
     )
+
+
+def _sentence(desk: Desk, row: AvailabilityRow) -> str:
+    gettext_ = desk.texts.gettext
+    text = gettext_("observed {observed}, with its gaps {low} to {high}, {known} of the time known").format(
+        observed=percent(row.observed_percent),
+        low=percent(row.pessimistic_percent),
+        high=percent(row.optimistic_percent),
+        known=percent(row.coverage_percent),
+    )
+    if row.target_percent is not None:
+        text += gettext_(", agreed {target}").format(target=percent(row.target_percent))
+    return f"{text}: {row.note}" if row.note else text
 
 
 def _outage(desk: Desk, links: Mapping[str, HostLink], entry: OutageRecord) -> OutageLine:
