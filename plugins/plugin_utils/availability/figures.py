@@ -35,11 +35,21 @@ class Span(t.NamedTuple):
 
 
 class Point(t.NamedTuple):
-    """One sample: what was seen ``at`` a moment, and for how many seconds at most that holds."""
+    """What was seen ``at`` a moment, and for how many seconds at most that holds.
+
+    Or several equal samples in a row without a gap: ``samples`` of them, the last one ``more`` seconds after the first.
+    """
 
     at: float
     answer: Answer
     hold: float
+    more: float = 0.0
+    samples: int = 1
+
+    @property
+    def last(self) -> float:
+        """When the last of them was."""
+        return self.at + self.more
 
 
 class Outage(t.NamedTuple):
@@ -140,6 +150,23 @@ def without(spans: Iterable[Span], taken: Sequence[Span]) -> list[Span]:
     return left
 
 
+def joined(points: Iterable[Point]) -> list[Point]:
+    """Return the same with equal samples in a row as one point each: most of a month is one answer."""
+    found: list[Point] = []
+    for point in points:
+        before = found[-1] if found else None
+        if before and point.answer == before.answer and point.hold == before.hold and _meets(before, point):
+            found[-1] = before._replace(more=point.last - before.at, samples=before.samples + point.samples)
+        else:
+            found.append(point)
+    return found
+
+
+def _meets(point: Point, following: Point) -> bool:
+    """True when there is no gap between them."""
+    return following.at <= point.last + point.hold
+
+
 def measure(points: Sequence[Point], period: Span, excluded: Iterable[Span] = ()) -> Figures:
     """Return the figures of a period.
 
@@ -169,38 +196,41 @@ def measure(points: Sequence[Point], period: Span, excluded: Iterable[Span] = ()
 def _debounced(points: Sequence[Point]) -> tuple[list[Span], list[Span], list[Outage]]:
     """Return when it was up, when down, and the outages."""
     following = [*(point.at for point in points[1:]), math.inf]
-    spans = [Span(point.at, min(after, point.at + point.hold)) for point, after in zip(points, following, strict=False)]
+    spans = [
+        Span(point.at, min(after, point.last + point.hold)) for point, after in zip(points, following, strict=False)
+    ]
     up: list[Span] = []
     down: list[Span] = []
     outages: list[Outage] = []
     is_down = False
-    last_down: Span | None = None
+    last_down = 0.0
     for place, (point, span) in enumerate(zip(points, spans, strict=True)):
-        if is_down and point.answer == "ok" and _confirmed(points, spans, place):
+        if is_down and point.answer == "ok" and _confirmed(points, place):
             is_down = False
-            outages[-1] = _ended(outages[-1], last_down, point)
-        elif not is_down and point.answer == "fail" and _confirmed(points, spans, place):
+            # What nobody looked at before the first good sample is part of the doubt.
+            doubt = outages[-1].uncertainty_s + point.at - last_down
+            outages[-1] = Outage(outages[-1].begin, point.at, doubt)
+        elif not is_down and point.answer == "fail" and _confirmed(points, place):
             is_down = True
-            before = points[place - 1].at if place else point.at
+            before = points[place - 1].last if place else point.at
             outages.append(Outage(point.at, None, min(point.at - before, point.hold)))
         if point.answer == "unknown":
             continue
         if is_down:
             down.append(span)
-            last_down = span
+            last_down = point.last
         elif point.answer == "ok":
             up.append(span)
     return up, down, outages
 
 
-def _confirmed(points: Sequence[Point], spans: Sequence[Span], place: int) -> bool:
-    """True when this answer is the first of enough equal ones in a row, without a gap between them."""
-    run = points[place : place + CONFIRM]
-    joined = all(spans[number].end == points[number + 1].at for number in range(place, place + len(run) - 1))
-    return len(run) == CONFIRM and joined and all(point.answer == run[0].answer for point in run)
-
-
-def _ended(outage: Outage, last_down: Span | None, first_up: Point) -> Outage:
-    """Close an outage at its first good sample; what nobody looked at before that is part of the doubt."""
-    last_seen = last_down.begin if last_down else outage.begin
-    return Outage(outage.begin, first_up.at, outage.uncertainty_s + first_up.at - last_seen)
+def _confirmed(points: Sequence[Point], place: int) -> bool:
+    """True when there are enough equal answers in a row from here on, without a gap between them."""
+    count = points[place].samples
+    while count < CONFIRM and place + 1 < len(points):
+        point, following = points[place], points[place + 1]
+        if following.answer != point.answer or not _meets(point, following):
+            return False
+        place += 1
+        count += following.samples
+    return count >= CONFIRM

@@ -34,46 +34,87 @@ MARGIN_S = 3600.0
 # A sample holds for two intervals: one beat may be late.
 _HOLD = 2
 OUTAGES_TOLD = 100
-Subject = tuple[str, str]  # host, service; "" is the host itself
+
+
+class Stretch(t.NamedTuple):
+    """Beats in a row, without a gap, that saw the same of a host; ``nobody``: no host answered them."""
+
+    sample: Sample
+    nobody: bool
+    hold: float
+    at: float
+    last: float
+    samples: int
+
+    def point(self, answer: Answer) -> Point:
+        """Return it as samples with this answer."""
+        return Point(self.at, "unknown" if self.nobody else answer, self.hold, self.last - self.at, self.samples)
 
 
 class Seen(t.NamedTuple):
-    """What beats say: points of every subject, declared windows and restarts of every host."""
+    """What beats say of every host, in order of time."""
 
-    points: dict[Subject, list[Point]]
+    stretches: dict[str, list[Stretch]]
     windows: dict[str, set[Span]]
     restarts: dict[str, list[float]]
     beats: list[float]
 
+    def services(self, host: str) -> list[str]:
+        """Units of a host that were watched."""
+        return sorted({unit for stretch in self.stretches.get(host, ()) for unit in stretch.sample.watched})
+
+    def points(self, host: str, service: str) -> list[Point]:
+        """Samples of a host ("" for the service), or of a service of it."""
+        mine = self.stretches.get(host, [])
+        if not service:
+            return figures.joined(stretch.point(stretch.sample.answer) for stretch in mine)
+        watching = (stretch for stretch in mine if service in stretch.sample.watched)
+        return figures.joined(stretch.point(_service(stretch.sample, service)) for stretch in watching)
+
 
 def read(moments: Iterable[Moment]) -> Seen:
-    """Return what beats, in order, say."""
+    """Return what beats, in order, say. Hosts whose sample is the same object as before cost nearly nothing."""
     seen = Seen({}, {}, {}, [])
     boots: dict[str, str] = {}
+    # Of every host the stretch that goes on: sample, nobody, hold, first, last, count.
+    running: dict[str, list[t.Any]] = {}
     for moment in moments:
-        seen.beats.append(moment.at)
-        asked = {host: moment.hosts[host] for host in moment.asked}
-        nobody = blind(asked)
+        at, hosts = moment.at, moment.hosts
+        seen.beats.append(at)
         hold = float(_HOLD * moment.beat.interval_s)
-        for host, sample in asked.items():
-            answer: Answer = "unknown" if nobody else sample.answer
-            seen.points.setdefault((host, ""), []).append(Point(moment.at, answer, hold))
-            for unit in sample.watched:
-                state = _service(sample, unit) if answer == "ok" else answer
-                seen.points.setdefault((host, unit), []).append(Point(moment.at, state, hold))
-            for window in sample.windows:
-                # Declared once it has begun, it is no announcement.
-                if moment.at <= epoch(window.begin):
-                    seen.windows.setdefault(host, set()).add(Span(epoch(window.begin), epoch(window.end)))
-            if answer == "ok" and sample.boot:
-                if boots.get(host, sample.boot) != sample.boot:
-                    seen.restarts.setdefault(host, []).append(moment.at)
-                boots[host] = sample.boot
+        nobody = blind(hosts if moment.beat.asked is None else {host: hosts[host] for host in moment.asked})
+        for host in moment.asked:
+            sample = hosts[host]
+            now = running.get(host)
+            if now and now[0] is sample and now[1] == nobody and now[2] == hold and at - now[4] <= hold:
+                now[4] = at
+                now[5] += 1
+                continue
+            if now:
+                seen.stretches.setdefault(host, []).append(Stretch(*now))
+            running[host] = [sample, nobody, hold, at, at, 1]
+            _note(seen, boots, host, sample, at)
+    for host, now in running.items():
+        seen.stretches.setdefault(host, []).append(Stretch(*now))
     return seen
 
 
+def _note(seen: Seen, boots: dict[str, str], host: str, sample: Sample, at: float) -> None:
+    """Keep the windows that a new sample declares, and that its host is another start."""
+    for window in sample.windows:
+        # Declared once it has begun, it is no announcement.
+        if at <= epoch(window.begin):
+            seen.windows.setdefault(host, set()).add(Span(epoch(window.begin), epoch(window.end)))
+    if sample.answer == "ok" and sample.boot:
+        if boots.get(host, sample.boot) != sample.boot:
+            seen.restarts.setdefault(host, []).append(at)
+        boots[host] = sample.boot
+
+
 def _service(sample: Sample, unit: str) -> Answer:
-    """Return how a watched unit of a host that answered is."""
+    """Return how a watched unit of a host is: as its check says, and as its host where that does not answer."""
+    if sample.answer != "ok":
+        return sample.answer
     found = [
         entry.state for entry in sample.findings if entry.check == "services.watched" and entry.object in (unit, "")
     ]
@@ -99,13 +140,12 @@ def availability(
     period = Span(begin, end)
     if not any(begin <= at < end for at in seen.beats):
         return None
-    hosts = sorted({*population, *(host for host, _service in seen.points)})
+    hosts = sorted({*population, *seen.stretches})
     rows: list[AvailabilityRow] = []
     outages: list[OutageRecord] = []
     whole: list[Figures] = []
     for host in hosts:
-        services = sorted(service for name, service in seen.points if name == host and service)
-        for service in ["", *services]:
+        for service in ["", *seen.services(host)]:
             found, note = _figures(seen, host, service, period)
             row = _row(found, targets.get(host) if not service else None, note, host, service)
             row.restarts = sum(1 for at in seen.restarts.get(host, ()) if begin <= at < end) if not service else 0
@@ -133,8 +173,8 @@ def availability(
 
 
 def _figures(seen: Seen, host: str, service: str, period: Span) -> tuple[Figures, str]:
-    points = seen.points.get((host, service), [])
-    inside = [point for point in points if period.begin <= point.at < period.end]
+    points = seen.points(host, service)
+    inside = [point for point in points if point.at < period.end and point.last >= period.begin]
     note = ""
     if not any(point.answer == "ok" for point in inside):
         # Whether it is down, or Keepwell has no way to it, nobody can tell: unknown, and in the denominator.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import typing as t
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -103,6 +104,12 @@ class Book:
                 return newest
         return None
 
+    def verify(self) -> list[str]:
+        """Read every beat and return where one was changed or taken away."""
+        for _moment in self.read(0.0, math.inf):
+            pass
+        return self.broken
+
     def add(self, beat: Beat, samples: t.Mapping[str, Sample], everyone: t.Collection[str]) -> Path:
         """Write a beat with these samples; ``beat`` has none yet. ``everyone`` are all hosts of the client.
 
@@ -141,6 +148,9 @@ class Book:
 
 
 def _day(at: float) -> str:
+    """Name of the UTC day of a moment; behind every day for infinity."""
+    if math.isinf(at):
+        return "9999-12-31"
     return datetime.fromtimestamp(max(0.0, at), UTC).strftime("%Y-%m-%d")
 
 

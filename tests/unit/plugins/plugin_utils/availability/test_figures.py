@@ -90,6 +90,19 @@ def test_it_agrees_with_looking_at_every_minute(
 
 
 @given(stories())
+@settings(max_examples=150, deadline=None)
+def test_equal_samples_in_a_row_may_be_one_point(
+    story: tuple[list[tuple[int, str]], int, list[tuple[int, int]], int],
+) -> None:
+    points, end, excluded, hold = story
+    period, spans = Span(0.0, end * MINUTE), [Span(a * MINUTE, b * MINUTE) for a, b in excluded]
+    single = minutes(points, hold)
+    together = figures.joined(single)
+    assert sum(point.samples for point in together) == len(single)
+    assert figures.measure(together, period, spans) == figures.measure(single, period, spans)
+
+
+@given(stories())
 @settings(max_examples=100, deadline=None)
 def test_times_add_up_and_the_three_figures_are_in_order(
     story: tuple[list[tuple[int, str]], int, list[tuple[int, int]], int],
