@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, status, trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings, status
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
@@ -55,6 +55,6 @@ class ActionModule(ControlAction):
             )
         if not self._task.check_mode:
             now, _simulated = settings.now(own, time.time())
-            entry = trigger.entry(own, own.get("keepwell_schedule") or {})
+            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
             reported.note(store, reported.Reported(at=iso(now), run_id=run_id, entry=entry))
         return status.result_of(store, store.read_run(run_id))

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 import subprocess
 import time
 import typing as t
@@ -20,8 +22,8 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     grade,
     runs,
+    scheduled,
     settings,
-    trigger,
     validation,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -37,7 +39,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources i
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -86,10 +88,10 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
-            playbook=trigger.playbook(),
-            entry=trigger.entry(own, told[0].schedule),
+            playbook=scheduled.playbook(),
+            entry=scheduled.entry(own, told[0].schedule),
             targets=_targets(found.told),
-            trigger=trigger.trigger(),
+            trigger=_trigger(),
             inventory=sources,
             versions={
                 "keepwell.fleet": _own_version(),
@@ -137,6 +139,32 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
                 for chore in missing
             ]
         )
+
+
+def _trigger() -> Trigger:
+    environment = os.environ
+    origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
+    reference = ""
+    if environment.get("AWX_HOST") or environment.get("TOWER_HOST"):
+        origin, reference = "awx", environment.get("JOB_ID", "")
+    elif _has_terminal(os.getppid()):
+        origin = "terminal"
+    elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
+        origin, reference = "timer", environment["INVOCATION_ID"]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
+
+
+def _has_terminal(pid: int) -> bool:
+    """True when a process has a controlling terminal (field 7 of /proc/PID/stat, proc(5))."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[4] != "0"
 
 
 def _targets(told: Mapping[str, settings.Settings]) -> dict[str, float]:

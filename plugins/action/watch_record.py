@@ -11,7 +11,7 @@ import time
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, settings, trigger, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, scheduled, settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.assessment import Judging
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import availability
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, SEVERITY
@@ -69,7 +69,7 @@ class ActionModule(ControlAction):
         for host, entry in covered.items():
             heard = plain(task_vars["hostvars"][host].get(_REGISTERED)) or {}
             samples[host], findings[host] = _sample(store, host, entry, heard, known.get(host), room.get(host, {}), at)
-        entry_name = trigger.entry(own, first.schedule)
+        entry_name = scheduled.entry(own, first.schedule)
         interval = _interval(first, entry_name)
         changed = notices.notices(known, samples, findings, at)
         if before is not None:
