@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 
 class ActionModule(ControlAction):
@@ -43,6 +44,7 @@ class ActionModule(ControlAction):
             changed = history.dump() != before
         seals = store.sealed()
         altered = [*store.broken_links(seals), *(problem for seal in seals for problem in store.altered(seal))]
+        altered += Book(store).verify()
         return {
             "changed": changed,
             "client": client,

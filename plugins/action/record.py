@@ -16,8 +16,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account, telling
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 
 class ActionModule(ControlAction):
@@ -35,8 +39,19 @@ class ActionModule(ControlAction):
             )
         store, run_id = found
         run = runs.conclude(store, run_id, now)
+        if not self._task.check_mode:
+            self._tell(store, run, own, now)
         for problem in run.altered_evidence:
             self._display.display(f"▲ {problem}")
         result = status.result_of(store, run)
         status.write(store, result["status"])
         return result
+
+    def _tell(self, store: Store, run: Run, own: dict[str, t.Any], now: float) -> None:
+        """Tell the outside that the run ended. What goes wrong with that is a warning."""
+        client = run.header.client
+        newest = Book(store).last()
+        beat = (newest.at, newest.hosts) if newest else None
+        ledger = account.of(store, open_history(store), client.timezone, now)
+        for sentence in telling.tell(own, client.id, run.header.entry, ledger, now, beat):
+            self._display.warning(sentence)

@@ -10,13 +10,21 @@ import os
 import subprocess
 import time
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, trigger, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    grade,
+    runs,
+    scheduled,
+    settings,
+    trigger,
+    validation,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -24,6 +32,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
@@ -79,6 +88,9 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
+            playbook=scheduled.playbook(),
+            entry=scheduled.entry(own, told[0].schedule),
+            targets=_targets(found.told),
             trigger=trigger.here(task_vars),
             inventory=sources,
             versions={
@@ -91,6 +103,7 @@ class ActionModule(ControlAction):
             holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
+        declared.note(store, own.get("keepwell_schedule") or {}, client.timezone, now)
         interrupted = runs.begin(store, header, now)
         taken = store.read_run(header.run_id).header.taken_over
         if taken is not None:
@@ -130,6 +143,12 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
                 for chore in missing
             ]
         )
+
+
+def _targets(told: Mapping[str, settings.Settings]) -> dict[str, float]:
+    """Return the agreed availability of every host that has one."""
+    agreed = {host: entry.availability_target for host, entry in sorted(told.items())}
+    return {host: percent for host, percent in agreed.items() if percent is not None}
 
 
 def _own_version() -> str:

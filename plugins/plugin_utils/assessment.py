@@ -74,6 +74,7 @@ def judge_observation(
     contact: Contact,
     history: History | None = None,
     first_seen: FirstSeen = never_seen,
+    checks: Sequence[Check] = CHECKS,
 ) -> HostEvidence:
     """Return the evidence of a host that answered with an observation document (see ``observation.check_shape``)."""
     clean = redact(document)
@@ -89,7 +90,7 @@ def judge_observation(
         unverified=judging.unverified,
     )
     # With a subset of probes the other checks did not run: neither counted nor "not applicable".
-    possible = [check for check in CHECKS if set(check.needs) <= set(view.probes)]
+    possible = [check for check in checks if set(check.needs) <= set(view.probes)]
     results = judge.judge_host(view, judging.policy, possible)
     counted = [_safe_result(judging, result, first_seen) for result in results if result.state is not None]
     host = HostResult(

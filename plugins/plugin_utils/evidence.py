@@ -111,6 +111,9 @@ class Store(RunFiles):
             ended_at=t.cast(str, run.ended_at),
             population_sha256=hashlib.sha256(canonical(run.header.population)).hexdigest(),
             partial=run.header.partial,
+            playbook=run.header.playbook,
+            entry=run.header.entry,
+            acting=run.header.acting,
             files=files,
         )
         write_atomic(folder / "manifest.json", canonical(manifest.model_dump(mode="json")))

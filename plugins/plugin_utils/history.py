@@ -37,6 +37,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
     BOOTS,
     CHANGES,
@@ -164,6 +165,9 @@ class History:
                     status=manifest.status,
                     started_at=epoch(manifest.started_at),
                     partial=int(bool(manifest.partial)),
+                    playbook=manifest.playbook,
+                    entry=manifest.entry,
+                    acting=",".join(manifest.acting),
                 )
             )
             for evidence in self.store.read_hosts(manifest.run_id):
@@ -262,6 +266,22 @@ class History:
             query = query.where(RUNS.c.status == "complete", RUNS.c.partial == 0)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
+
+    def began(self, since: float) -> list[Began]:
+        """The sealed runs that began then or later, oldest first, as the ledger of expected runs asks for them."""
+        query = select(RUNS).where(RUNS.c.started_at >= since).order_by(RUNS.c.started_at, RUNS.c.seq)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return [
+                Began(
+                    at=row.started_at,
+                    playbook=row.playbook,
+                    entry=row.entry,
+                    acting=frozenset(row.acting.split(",") if row.acting else ()),
+                    whole=not row.partial,
+                    complete=row.status == "complete",
+                )
+                for row in connection.execute(query)
+            ]
 
     def changes(self, chore: str, since: float | None = None) -> list[ChangeRecord]:
         """What a chore did in sealed runs, oldest first; with ``since`` only what began then or later."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 4
+SCHEMA = 5
 METADATA = MetaData()
 
 RUNS = Table(
@@ -19,6 +19,10 @@ RUNS = Table(
     Column("status", String, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("partial", Integer, nullable=False),
+    Column("playbook", String, nullable=False),
+    Column("entry", String, nullable=False),  # of the schedule
+    Column("acting", String, nullable=False),  # chores, with commas between
+    Index("runs_by_time", "started_at"),
 )
 HOSTS = Table(
     "hosts",

@@ -14,6 +14,7 @@ import typing as t
 from pydantic import Field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     SCHEMA_VERSION,
     CheckInfo,
@@ -71,6 +72,9 @@ class RunHeader(Model):
     partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
     subset: list[str] = Field(["all"], description="probes that were asked for")
     acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")
+    playbook: str = Field("", description="name of the playbook, without folder and ending")
+    entry: str = Field("", description="of keepwell_schedule; empty when a person started the run")
+    targets: dict[str, float] = Field({}, description="host -> agreed availability in percent, where there is one")
     trigger: Trigger
     inventory: list[str] = Field([], description="inventory sources as given to -i")
     versions: dict[str, str] = {}
@@ -135,6 +139,65 @@ class BackupTest(Model):
     left: str = Field("", description="restored data that could not be removed")
 
 
+class OutageRecord(Model):
+    """A time without service, as the watch saw it; what a declared window covers of it does not count."""
+
+    host: str
+    service: str = ""
+    begin: Timestamp
+    end: Timestamp | None = Field(None, description="null while it lasts")
+    seconds: float = Field(description="in the period")
+    uncertainty_s: float = Field(description="both edges together: samples are minutes apart")
+    counted_s: float = Field(description="outside of declared windows")
+
+
+class AvailabilityRow(Model):
+    """How much of a period a host, a service of it, or all hosts together were up."""
+
+    host: str = Field("", description="empty: all hosts together")
+    service: str = Field("", description="empty: the host itself")
+    state: State
+    target_percent: float | None = Field(None, description="agreed, where that is")
+    period_s: float
+    excluded_s: float = Field(description="in windows that were declared before they began")
+    up_s: float
+    down_s: float
+    gap_s: float = Field(description="nobody looked, or it could not be told")
+    coverage_percent: float | None = None
+    observed_percent: float | None = Field(None, description="of the known time")
+    pessimistic_percent: float | None = Field(None, description="gaps as down")
+    optimistic_percent: float | None = Field(None, description="gaps as up")
+    budget_left_s: float | None = None
+    outages: int = 0
+    restarts: int = 0
+    note: str = ""
+
+
+class Availability(Model):
+    """What the watch makes of a period, host by host."""
+
+    begin: Timestamp
+    end: Timestamp
+    beats: int
+    rows: list[AvailabilityRow]
+    outages: list[OutageRecord] = Field([], description="longest first")
+    altered: list[str] = Field([], description="beats that were changed: no figure is sound then")
+
+
+class MissedRun(Model):
+    """A run of keepwell_schedule that did not take place, or several of one entry in a row."""
+
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    entry: str
+    playbook: str
+    act: list[str] = []
+    planned_at: Timestamp = Field(description="the first")
+    last_planned_at: Timestamp
+    count: int = 1
+    state: State = "act"
+    text: str
+
+
 class Run(Model):
     """run.json: the whole run. Every report and export is a function of this document and its templates."""
 
@@ -158,6 +221,8 @@ class Run(Model):
     expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
     altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
+    missed_runs: list[MissedRun] = Field([], description="of keepwell_schedule, since the previous complete run")
+    availability: Availability | None = Field(None, description="of the 30 days before; null without a watch")
 
 
 class ManifestFile(Model):
@@ -181,4 +246,7 @@ class Manifest(Model):
     ended_at: Timestamp
     population_sha256: str
     partial: list[str]
+    playbook: str = ""
+    entry: str = ""
+    acting: list[str] = []
     files: dict[str, ManifestFile]

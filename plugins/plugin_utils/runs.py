@@ -20,8 +20,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     holds,
     processes,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
@@ -35,8 +38,19 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import (
+    Availability,
+    Manifest,
+    MissedRun,
+    Run,
+    RunHeader,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
+# What the availability in a report is about; agreements are about months, for which there is a playbook of its own.
+AVAILABILITY_S = 30 * DAY
+# How far back the first run of all looks for runs that did not take place.
+_NEWS_S = 7 * DAY
 ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
@@ -107,6 +121,12 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.changes = acted.changes(store.read_changes(run_id))
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
+        if status == "complete":
+            since = epoch(previous.header.started_at) if previous else now - _NEWS_S
+            ledger = account.of(store, history, header.client.timezone, now)
+            run.missed_runs = ledger.missed(header.client.id, now, since)
+            run.verdict = _missed_sentence(run.missed_runs) + run.verdict
+            run.availability = _availability(store, header, now)
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()
     if status == "complete":
@@ -140,6 +160,23 @@ def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult
             store.write_host(evidence)
         hosts.append(result)
     return hosts, [entry for host in header.population for entry in backups.get(host, ())]
+
+
+def _missed_sentence(missed: Sequence[MissedRun]) -> str:
+    number = sum(entry.count for entry in missed)
+    return f"{count_text(number, 'scheduled run')} did not take place. " if number else ""
+
+
+def _availability(store: Store, header: RunHeader, now: float) -> Availability | None:
+    """What beats of the watch make of the days before this run; None where there is no watch."""
+    book = Book(store)
+    oldest = book.first()
+    if oldest is None:
+        return None
+    # A watch that is younger says nothing of the days before it was there.
+    begin = max(now - AVAILABILITY_S, oldest)
+    beats = book.read(begin - series.MARGIN_S, now)
+    return series.availability(beats, header.population, header.targets, begin, now, lambda: book.broken)
 
 
 def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:

@@ -10,21 +10,25 @@ and the nearest match.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
@@ -32,19 +36,26 @@ VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
     "keepwell_client",
+    "keepwell_beat",
     "keepwell_contract",
+    "keepwell_entry",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
+    "keepwell_heard",
     "keepwell_hosts",
     "keepwell_lab",
+    "keepwell_metrics_file",
+    "keepwell_month",
     "keepwell_next",
     "keepwell_now",
+    "keepwell_ping_url",
     "keepwell_plan",
     "keepwell_probes",
     "keepwell_reason",
     "keepwell_run",
     "keepwell_run_id",
+    "keepwell_schedule",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
@@ -75,6 +86,17 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    schedule: Schedule
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's time zone."""
+        return ZoneInfo(self.client.timezone)
+
+    @property
+    def availability_target(self) -> float | None:
+        """Agreed availability in percent, or None."""
+        return self.plan.sla.availability_percent if self.plan else None
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -173,6 +195,10 @@ def read(
         owner = owner.model_copy(update={"timezone": "UTC"})
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
+    year = datetime.datetime.fromtimestamp(at, datetime.UTC).year
+    schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
+    problems += wrong
+    problems += addresses.problems(variables, schedule)
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -185,6 +211,7 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        schedule=schedule,
     )
 
 

@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 
@@ -72,6 +73,7 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
+    found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
     return found
 
@@ -134,6 +136,22 @@ def _for_ever(told: Mapping[str, Settings], places: Places) -> list[str]:
         f"{places.tell(name)}: {name}: an emergency is for one run: give it on the command line (-e), not in a file."
         for _place in places.of(name)[:1]
     ]
+
+
+def _scheduled(told: Mapping[str, Settings], known: Sequence[str], places: Places) -> list[str]:
+    """Return what no single host knows of the schedule: it is the client's, for what its hosts bought."""
+    declared: dict[str, list[str]] = {}
+    for host, entry in told.items():
+        declared.setdefault(repr(entry.schedule), []).append(host)
+    if not declared:
+        return []
+    if len(declared) > 1:
+        problems = ["keepwell_schedule: hosts disagree, but it is the client's: say it once, in group_vars/all."]
+    else:
+        schedule = next(iter(told.values())).schedule
+        plans = [entry.plan.services for entry in told.values() if entry.plan is not None]
+        problems = [*schedules.bought(schedule, plans), *schedules.lost(schedule, known)]
+    return [f"{places.tell(problem)}: {problem}".removeprefix(": ") for problem in problems]
 
 
 def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:

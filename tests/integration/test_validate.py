@@ -78,6 +78,10 @@ BROKEN = [
     ({"keepwell_exceptions": [{**WAIVER, "check": "antivirus.presnt"}]}, "unknown check 'antivirus.presnt'. Did you mean 'antivirus.present'?"),
     ({"keepwell_exceptions": [{**WAIVER, "expires": "2099-01-01"}]}, "is more than"),
     ({"keepwell_exceptions": [{key: value for key, value in WAIVER.items() if key != "expires"}]}, "keepwell_exceptions[0].expires: Field required"),
+    ({"keepwell_schedule": {"night": {"playbook": "asess", "at": "22:00"}}}, "keepwell_schedule.night.playbook: 'asess' is unknown. Did you mean 'assess'?"),
+    ({"keepwell_schedule": {"night": {"playbook": "assess", "every": "7m"}}}, "keepwell_schedule.night.every: should be one of 5m"),
+    ({"keepwell_schedule": {"night": {"playbook": "patch", "at": "22:00", "act": "patching"}}}, "keepwell_schedule.night.act: no plan of this client has patching."),
+    ({"keepwell_schedule": {"night": {"playbook": "assess", "at": "22:00", "limit": "wbe"}}}, "keepwell_schedule.night.limit: 'wbe' is no host or group of the inventory. Did you mean 'web'?"),
     ({"keepwell_exposure": "internl"}, "Did you mean 'internal'?"),
     ({"keepwell_now": "2026-11-27 12:00"}, "is no time like 2026-11-23T02:27:00Z"),
     ({"keepwell_probes": {"disk": {}}}, "unknown probe. Did you mean 'disks'?"),
@@ -135,6 +139,14 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(project: Project, tmp_
     assert outcome.rc == 2
     assert f"group_vars/all/all.yml:{start}: keepwell_windows.sunday.start" in told(outcome)
     assert "TASK [Assess]" not in outcome.output
+
+
+def test_a_schedule_is_the_clients_and_not_a_hosts(tmp_path: Path) -> None:
+    entries = {"keepwell_schedule": {"morning": {"playbook": "assess", "at": "05:10"}}}
+    place = write(tmp_path, {}, host_vars__web2=entries)
+    found = validation.look(read(place), [str(place)], ["web1", "web2"], NOON)
+    assert len(found.mistakes) == 1
+    assert "host_vars/web2.yml:1: keepwell_schedule: hosts disagree, but it is the client's" in found.mistakes[0]
 
 
 def test_groups_that_disagree_on_a_ring_are_a_mistake(project: Project, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class Policy(Section):
     """Thresholds for reboots and contact."""
 
     reboot_recent_days: float = threshold(7.0, "House: how long an unexpected reboot stays a finding", gt=0)
+    watch_keep_days: int = threshold(1100, "36 months, as all evidence: how long beats of the watch are kept", ge=35)
     contact_watch_s: float = threshold(30.0, "House: ten times what a healthy host takes over a slow link", gt=0)
 
 
