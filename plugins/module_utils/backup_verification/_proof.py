@@ -24,6 +24,7 @@ _OUTCOMES = {
     "no_listing": "error",
     "nothing_fits": "inconclusive",
     "sandbox_full": "error",
+    "cache_full": "error",
     "forbidden": "error",
     "interrupted": "error",
     "rebooted": "error",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -237,6 +238,26 @@ def test_scratch_of_the_dead_is_removed_and_that_of_the_living_not(memory: Path)
         _memory.sweep(Machine())
         assert (Path(scratch) / "y").exists()
     assert list(memory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("blocks", "available", "mib"), [(10_000_000, "8388608 kB", 512), (10_000_000, "400000 kB", 97), (2048, "", 4)]
+)
+def test_scratch_takes_a_part_of_what_is_left(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, available: str, mib: int
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=blocks, f_frsize=4096))
+    machine: t.Any = SimpleNamespace(read=lambda _path: available and f"MemTotal: 1 kB\nMemAvailable: {available}\n")
+    assert _memory.room(machine) // 2**20 == mib
+
+
+def test_what_scratch_takes_is_counted_without_following_links(memory: Path) -> None:
+    (memory / "deep" / "deeper").mkdir(parents=True)
+    before = _memory.taken(str(memory))
+    (memory / "deep" / "deeper" / "cache").write_bytes(b"x" * 2**20)
+    (memory / "link").symlink_to("/usr")
+    assert 2**20 <= _memory.taken(str(memory)) - before < 2**20 + 65536
+    assert _memory.taken("/nonexistent") == 0
 
 
 def test_a_disk_is_no_place_for_secrets() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _control,
     _locks,
     _look,
+    _memory,
     _sandbox,
     _work,
 )
@@ -488,6 +489,32 @@ def test_a_look_writes_nothing_and_one_dataset_never_costs_another(host: Path, m
     assert found["odd"]["detail"] == "unheard cannot be verified from this host."
     assert (tree(host / "repository"), tree(host / "keepwell")) == before
     assert os.listdir(host / "memory") == []
+
+
+def test_a_cache_that_outgrows_its_share_of_memory_is_ended_and_gone_before_the_next_look(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_memory, "room", lambda _machine: 2**20)
+    other = host / "other"
+    other.mkdir()
+    how(other, say={"list": 'head -c 4000000 /dev/zero >"$HOME/cache"; exec sleep 60'})
+    how(host, say={"list": f"du -s {host}/memory >{host}/taken"})
+    began = time.monotonic()
+    asked = [made_backup.dataset(other, id="large"), made_backup.dataset(host)]
+    found = _agent.OPERATIONS["look"](Machine(), {"datasets": asked, "budget_s": 120})["datasets"]
+    assert time.monotonic() - began < 30
+    assert (found["large"]["status"], found["shop"]["status"]) == ("error", "ok")
+    assert "outgrew the 1 MiB of memory" in found["large"]["detail"]
+    assert int((host / "taken").read_text().split()[0]) < 1024
+    assert os.listdir(host / "memory") == []
+
+
+def test_a_cache_is_bounded_in_a_test_as_well(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_memory, "room", lambda _machine: 2**20)
+    how(host, say={"pick": 'head -c 4000000 /dev/zero >"$HOME/cache"; exec sleep 60'})
+    state = verified(request(host))
+    assert (state["outcome"], state["code"], state["proof"]["outcome"]) == ("failed", "cache_full", "error")
+    assert sandboxes(host) == []
 
 
 def test_a_look_lets_the_work_of_the_host_go_first(host: Path) -> None:
