@@ -66,10 +66,22 @@ def room(machine):
     """Bytes that scratch may take at most: half of what is free there, a quarter of the available memory."""
     info = os.statvfs(place(machine))
     found = [_MOST_BYTES, info.f_bavail * info.f_frsize // _OF_FREE]
+    available = _told(machine, "MemAvailable:")
+    return min(found + ([] if available is None else [available // _OF_AVAILABLE]))
+
+
+def half(machine):
+    """Bytes that a test may take where nobody says: half of the host's memory; None when that is not known."""
+    total = _told(machine, "MemTotal:")
+    return total // 2 if total else None
+
+
+def _told(machine, name):
+    """Bytes of a line of /proc/meminfo; None when there is none."""
     for line in (machine.read("/proc/meminfo") or "").splitlines():
-        if line.startswith("MemAvailable:"):
-            found.append(int(line.split()[1]) * 1024 // _OF_AVAILABLE)
-    return min(found)
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return None
 
 
 def taken(folder):

@@ -25,6 +25,7 @@ _OUTCOMES = {
     "nothing_fits": "inconclusive",
     "sandbox_full": "error",
     "cache_full": "error",
+    "memory": "error",
     "forbidden": "error",
     "interrupted": "error",
     "rebooted": "error",

@@ -24,7 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _work,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._sample import digest
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _unit
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
@@ -515,6 +515,25 @@ def test_a_cache_is_bounded_in_a_test_as_well(host: Path, monkeypatch: pytest.Mo
     state = verified(request(host))
     assert (state["outcome"], state["code"], state["proof"]["outcome"]) == ("failed", "cache_full", "error")
     assert sandboxes(host) == []
+
+
+def test_a_test_may_take_half_of_the_memory_where_nobody_says(host: Path) -> None:
+    state = verified(request(host))
+    assert state["outcome"] == "done"
+    limits = _folder.load(str(work_folder()), "request.json")["limits"]
+    total = int(Path("/proc/meminfo").read_text().split("MemTotal:")[1].split()[0]) * 1024
+    assert limits["memory_bytes"] == total // 2
+
+
+def test_what_was_asked_for_holds_and_a_program_that_it_ended_is_told(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_unit, "starved", lambda _machine: True)
+    how(host, restore={"outcome": "error", "errors": ["return code -9"]})
+    asked = request(host, limits={"runtime_s": 60, "lock_timeout_s": 0, "memory_bytes": 64 << 20})
+    state = verified(asked)
+    assert (state["outcome"], state["code"]) == ("failed", "memory")
+    assert "may take 64 MiB of memory: give it more (backup_verification_limits.memory_mb)" in state["text"]
 
 
 def test_a_look_lets_the_work_of_the_host_go_first(host: Path) -> None:
