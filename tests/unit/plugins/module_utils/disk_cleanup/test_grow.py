@@ -216,6 +216,16 @@ def test_what_cannot_be_judged_beneath_a_volume_group_is_named() -> None:
     assert _grow.plan(encrypted, WANTED)["refused"] is None
 
 
+@pytest.mark.parametrize("kind", ["lvm", "partition", "disk"])
+def test_a_growth_that_ended_half_way_only_resizes_the_filesystem(kind: str) -> None:
+    plan = _grow.plan(Host(kind, answers={"tune2fs": SMALLER}), WANTED)
+    assert (plan["refused"], plan["from_bytes"], plan["to_bytes"]) == (None, 3 * GIB, 4 * GIB)
+    assert [step[0] for step in plan["steps"]] == ["resize2fs"]
+    grown = XFS_INFO.replace("1048576", "786432")
+    plan = _grow.plan(Host(kind, mount={"fstype": "xfs"}, answers={"xfs_info": grown}), WANTED)
+    assert plan["steps"] == [["xfs_growfs", "/srv"]]
+
+
 class ThisMachine(Machine):
     """This machine without its kernel's log: other tests have made errors on loop devices of the same name."""
 
