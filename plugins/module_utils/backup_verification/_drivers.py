@@ -73,6 +73,10 @@ class QuietCommands(_commands.Commands):
             raise AgentError("cache_full", text % (self._room // 1024 // 1024, _LESS))
         return super(QuietCommands, self)._ended(status, rc, out)
 
+    def learn(self, secrets):
+        """Keep these out of the log, and out of what is returned by whoever has the same scrubber."""
+        self._scrubber.learn(secrets)
+
     def _write(self, text):
         if self.log_folder is not None:
             super(QuietCommands, self)._write(self._scrubber.text(text))

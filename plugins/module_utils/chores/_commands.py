@@ -85,6 +85,9 @@ class Commands(object):
         late = process.returncode < 0 and time.monotonic() > end
         return self._ended("timeout" if late else "ok", None if late else process.returncode, "")
 
+    def learn(self, secrets):
+        """Hear of secrets. These commands are given none, and keep every word."""
+
     def left(self):
         """Seconds until all work must be over; for work that is no command."""
         return self._end - time.monotonic()
