@@ -25,10 +25,13 @@ class Stop(t.NamedTuple):
 
 
 def bought(job: Job[t.Any]) -> Stop | None:
-    """The host is not on hold, and its service plan has the chore."""
+    """The host is not on hold, the contract is in force, and the service plan has the chore."""
     words = job.chore.replace("_", " ")
     if job.options.hold:
         return Stop("skipped", "held", f"{words.capitalize()} of this host is on hold: {job.options.hold}")
+    unsigned = job.settings.unsigned(job.now())
+    if unsigned:
+        return Stop("skipped", "not_bought", unsigned)
     if job.settings.plan is None or not job.settings.plan.buys(job.chore):
         return Stop("skipped", "not_bought", f"The service plan (keepwell_plan) of this host does not have {words}.")
     return None
