@@ -39,8 +39,9 @@ _ALL = (
     _pgbackrest.PgBackRest,
 )
 DRIVERS = dict((driver.NAME, driver) for driver in _ALL)
-# Each is told a folder of ours and ends the throw-away servers that were left running in it.
-ENDERS = (_server.end_server,)
+# Each is told a folder into which data was restored, before that is removed: servers that run in it are ended, and what
+# let their user through is shut.
+ENDERS = (_server.end_server, _server.shut)
 # Between two looks at how large a cache is.
 _LOOK_PAUSE_S = 0.5
 _LESS = "Verify it from a host with more memory; restic can do without (options: {cache: false})."
