@@ -76,7 +76,7 @@ class ActionModule(ControlAction):
         if not population:
             raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
         acting = [] if self._task.check_mode else arguments["acting"]
-        _refuse_what_nobody_bought(acting, told)
+        _refuse_what_nobody_bought(acting, told, now)
         store = Store(state_dir(own, task_vars), client.id)
         header = RunHeader(
             run_id=new_run_id(now),
@@ -132,8 +132,18 @@ class ActionModule(ControlAction):
         return reasons
 
 
-def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings]) -> None:
-    """Raise SettingsError for a chore that no host's plan has; single hosts without it are left out by the chore."""
+def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings], now: float) -> None:
+    """Raise SettingsError for a chore that no host's plan has, and for all of them where no contract is in force.
+
+    Single hosts without it are left out by the chore.
+    """
+    unsigned = [entry.unsigned(now) for entry in told]
+    if acting and all(unsigned):
+        chores = " and ".join(acting)
+        without = " and ".join(f"{chore}_act" for chore in acting)
+        raise settings.SettingsError(
+            [f"{chores} was asked to change hosts. {unsigned[0]} Renew it, or only look: leave out {without}."]
+        )
     missing = [chore for chore in acting if not any(entry.plan and entry.plan.buys(chore) for entry in told)]
     if missing:
         raise settings.SettingsError(

@@ -118,6 +118,18 @@ class PlanSummary(Model):
     doubts: list[str] = Field([], description="why the list of updates cannot be believed")
 
 
+class PlannedWork(Model):
+    """What a chore besides patching would do on a host, in short; the whole of it is in plans/ or changes/."""
+
+    host: str
+    chore: t.Literal["antivirus", "backup_verification", "disk_cleanup"]
+    text: str = Field(description="in one line")
+    steps: list[str] = Field([], description="the first things it would do, in words")
+    more: int = Field(0, description="how many more there are")
+    ready: bool = Field(True, description="nothing stands against doing all of it")
+    notes: list[str] = Field([], description="what stands against it, and what to know")
+
+
 class BackupTest(Model):
     """One test of a backup that this run did; the whole of it is in backups/<host>.<dataset>.json."""
 
@@ -215,7 +227,8 @@ class Run(Model):
     delta: Delta | None = None
     backups: list[DatasetSummary] = Field([], description="every declared dataset, by host and id")
     backup_tests: list[BackupTest] = Field([], description="what was read and restored in this run")
-    plans: list[PlanSummary] = Field([], description="what would be done, by host")
+    plans: list[PlanSummary] = Field([], description="what patching would do, by host")
+    planned_work: list[PlannedWork] = Field([], description="what the other chores would do, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
     holds: list[HoldSummary] = Field([], description="what a person keeps back, at the end of the run")
     expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")

@@ -18,9 +18,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     grade,
     hold_files,
     holds,
+    planned,
     processes,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan as AntivirusPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
@@ -119,6 +122,9 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
+        run.planned_work = planned.work(
+            store.read_plans(AntivirusPlan, run_id), store.read_plans(TestPlan, run_id), run.changes
+        )
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         if status == "complete":

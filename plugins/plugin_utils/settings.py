@@ -103,6 +103,11 @@ class Settings:
         listed = not self.contract.hosts or host in self.contract.hosts
         return listed and (self.plan is None or self.plan.covered)
 
+    def unsigned(self, at: float) -> str:
+        """Return why the contract lets nobody change a host at that moment, "" when it does."""
+        zone = times.find_zone(self.client.timezone) or self.calendar.zone
+        return self.contract.against(times.day_of(at, zone))
+
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
     """Return the client that an inventory's place names: ``inventories/acme`` is ``acme``, ``lab.ini`` is ``lab``."""

@@ -74,6 +74,7 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
     found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
+    found.warnings += sorted({sentence for entry in found.told.values() if (sentence := entry.unsigned(now))})
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
     return found
 

@@ -168,13 +168,14 @@ def test_two_names_for_one_machine_are_a_mistake(project: Project, tmp_path: Pat
 
 def test_what_is_no_mistake_is_a_warning(project: Project, tmp_path: Path) -> None:
     waivers = [{**WAIVER, "expires": "2026-11-01"}, {**WAIVER, "hosts": ["db*"]}]
-    contract = {"hosts": ["web1", "db1"]}
+    contract = {"hosts": ["web1", "db1"], "to": "2020-12-31"}
     place = write(tmp_path, {"keepwell_exceptions": waivers, "keepwell_contract": contract})
     outcome = project.play("validate", place)
     assert outcome.rc == 0, outcome.output
     for words in (
         "The exception for antivirus.present (air gap) expired on 2026-11-01: its finding counts again.",
         "names 'db*', which is no host or group here",
+        "The contract ended on 2020-12-31 (keepwell_contract.to): since then hosts are only looked at.",
         "In the contract and not in the inventory, so unknown: db1.",
         "In the inventory and not in the contract, so not covered: web2.",
         "Acme Ltd: 2 hosts, no mistake.",

@@ -45,6 +45,7 @@ class Limits(Setting):
     nice: int = Field(19, ge=0, le=19)
     idle: bool = True
     cpu_percent: int | None = Field(50, ge=1)
+    memory_mb: int | None = Field(None, ge=64)
     read_bytes_per_s: int | None = Field(None, ge=1)
 
 

@@ -27,12 +27,17 @@ class Stop(t.NamedTuple):
 
 
 def bought(job: Job[t.Any]) -> Stop | None:
-    """Nothing stops the host (see ``halted``), and its service plan has the chore."""
+    """Nothing stops the host (see ``halted``), the contract is in force, and the service plan has the chore."""
     stop = halted(job)
-    if stop is None and (job.settings.plan is None or not job.settings.plan.buys(job.chore)):
+    if stop:
+        return stop
+    unsigned = job.settings.unsigned(job.now())
+    if unsigned:
+        return Stop("skipped", "not_bought", unsigned)
+    if job.settings.plan is None or not job.settings.plan.buys(job.chore):
         words = job.chore.replace("_", " ")
         return Stop("skipped", "not_bought", f"The service plan (keepwell_plan) of this host does not have {words}.")
-    return stop
+    return None
 
 
 def halted(job: Job[t.Any]) -> Stop | None:

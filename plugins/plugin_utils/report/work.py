@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
@@ -25,7 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlanSummary
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlannedWork, PlanSummary
 
 # Colour and shape of each outcome, what asks for a person first.
 LOOK: dict[Outcome, tuple[State, str]] = {
@@ -48,6 +48,7 @@ PLANS_SHOWN = 100
 GROUPS_SHOWN = 40
 VERSIONS_SHOWN = 12
 PACKAGES_SHOWN = 4
+STEPS_SHOWN = 6
 LINES_SHOWN = 8
 HASH_SHOWN = 8
 LOG_SHOWN = 20
@@ -101,14 +102,15 @@ class PlanRow:
 
     badge: Badge
     host: HostLink
-    ring: str
+    work: str
     summary: str
-    packages: Shown[str]
-    cves: int
-    reboot: str
+    steps: Shown[str]
     notes: list[str]
-    withheld: str
-    hash: str
+    ring: str = ""
+    cves: int = 0
+    reboot: str = ""
+    withheld: str = ""
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +148,18 @@ class WorkView:
 def work_view(desk: Desk) -> WorkView | None:
     """Return what the chores of a run did and would do; None for a run that only looked."""
     run = desk.run
-    if not (run.header.acting or run.changes or run.plans):
+    if not (run.header.acting or run.changes or run.plans or run.planned_work):
         return None
     ordered = sorted(run.changes, key=lambda record: (OUTCOMES.index(record.outcome), record.ring or 0, record.host))
     touched = [record for record in ordered if record.outcome in TOUCHED]
-    done = {record.host for record in touched}
-    open_plans = [plan for plan in run.plans if plan.host not in done]
-    telling = [plan for plan in open_plans if plan.moves or plan.doubts or not plan.ready]
+    done = {(record.host, record.chore) for record in touched}
+    rows, idle = planned_rows(desk, done)
+    told = {(row.host.name, chore) for chore, row in rows}
+    others = [
+        record
+        for record in ordered
+        if record.outcome not in TOUCHED and not (record.outcome == "planned" and (record.host, record.chore) in told)
+    ]
     known = {plan.host for plan in run.plans} | {record.host for record in run.changes}
     # Other chores have no plan for every host.
     planning = bool(run.plans) or "patching" in run.header.acting
@@ -162,14 +169,27 @@ def work_view(desk: Desk) -> WorkView | None:
         asking=len(asking(run.changes)),
         tally=outcome_counts(desk),
         changes=first([change_view(desk, record) for record in touched], CHANGES_SHOWN),
-        others=first(_groups(desk, [record for record in ordered if record.outcome not in TOUCHED]), GROUPS_SHOWN),
-        plans=first(
-            [_plan(desk, plan) for plan in sorted(telling, key=lambda plan: (plan.ready, plan.ring or 0, plan.host))],
-            PLANS_SHOWN,
-        ),
-        idle=len(open_plans) - len(telling),
+        others=first(_groups(desk, others), GROUPS_SHOWN),
+        plans=first([row for _chore, row in rows], PLANS_SHOWN),
+        idle=idle,
         unplanned=first(desk.links(unplanned), LINES_SHOWN),
     )
+
+
+def planned_rows(desk: Desk, done: Collection[tuple[str, str]]) -> tuple[list[tuple[str, PlanRow]], int]:
+    """Return what every chore would do as (chore, row), what is not ready first; and how many hosts need no update.
+
+    ``done`` is where (host, chore) the work was begun in this run: there nothing is planned any more.
+    """
+    plans = [plan for plan in desk.run.plans if (plan.host, "patching") not in done]
+    telling = [plan for plan in plans if plan.moves or plan.doubts or not plan.ready]
+    found = [((plan.ready, plan.ring or 0, plan.host), "patching", _plan(desk, plan)) for plan in telling]
+    found += [
+        ((entry.ready, 0, entry.host), entry.chore, _other(desk, entry))
+        for entry in desk.run.planned_work
+        if (entry.host, entry.chore) not in done
+    ]
+    return [(chore, row) for _key, chore, row in sorted(found, key=lambda one: one[:2])], len(plans) - len(telling)
 
 
 def outcome_counts(desk: Desk) -> list[tuple[Badge, int]]:
@@ -291,20 +311,43 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     texts = desk.texts
     wanted = sum(plan.items.values())
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
-    ready = Badge("ok", "✓", texts.pgettext("plan", "ready"))
-    blocked = Badge("act", "▲", texts.pgettext("plan", "not ready"))
     packages = [f"{entry.name} {entry.installed or '-'} → {entry.version}" for entry in plan.packages]
     shown = first(packages, PACKAGES_SHOWN)
     size = f", {size_text(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(
-        badge=ready if plan.ready else blocked,
+        badge=_ready(desk, plan.ready),
         host=desk.link(plan.host),
+        work=texts.gettext("Patching"),
         ring=str(plan.ring or ""),
         summary=texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
-        packages=Shown(shown.items, wanted - len(shown.items)),
+        steps=Shown(shown.items, wanted - len(shown.items)),
         cves=plan.cves,
         reboot=reboots[plan.reboot],
         notes=[*plan.obstacles, *plan.doubts],
         withheld=", ".join(f"{code}: {number}" for code, number in plan.withheld.items()),
         hash=plan.plan_hash[:HASH_SHOWN],
     )
+
+
+def _other(desk: Desk, entry: PlannedWork) -> PlanRow:
+    gettext_ = desk.texts.gettext
+    names = {
+        "antivirus": gettext_("Antivirus"),
+        "backup_verification": gettext_("Tests of backups"),
+        "disk_cleanup": gettext_("Disk cleanup"),
+    }
+    shown = first(entry.steps, STEPS_SHOWN)
+    return PlanRow(
+        badge=_ready(desk, entry.ready),
+        host=desk.link(entry.host),
+        work=names[entry.chore],
+        summary=entry.text,
+        steps=Shown(shown.items, shown.more + entry.more),
+        notes=entry.notes,
+    )
+
+
+def _ready(desk: Desk, ready: bool) -> Badge:
+    if ready:
+        return Badge("ok", "✓", desk.texts.pgettext("plan", "ready"))
+    return Badge("act", "▲", desk.texts.pgettext("plan", "not ready"))
