@@ -6,19 +6,14 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
-import subprocess
 import time
 import typing as t
-from pathlib import Path
 
-import yaml
-from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import origin, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -31,10 +26,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources i
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
-
-_ROOT = Path(__file__).parents[2]
 
 
 class ActionModule(ControlAction):
@@ -80,19 +73,16 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
-            trigger=_trigger(),
+            trigger=origin.trigger(),
             inventory=sources,
-            versions={
-                "keepwell.fleet": _own_version(),
-                "ansible-core": core_version,
-                "grade_model": str(grade.MODEL),
-            },
-            git_commit=_git_commit(str(task_vars.get("playbook_dir", "."))),
+            versions=origin.versions(),
+            git_commit=origin.git_commit(str(task_vars.get("playbook_dir", "."))),
             simulated_now=simulated,
             holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
-        interrupted = runs.begin(store, header, now)
+        signer = signing.signer_of(settings.audit(own, client.id, sources))
+        interrupted = runs.begin(store, header, now, signer)
         return {
             "changed": False,
             "run_id": header.run_id,
@@ -127,56 +117,3 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
                 for chore in missing
             ]
         )
-
-
-def _trigger() -> Trigger:
-    environment = os.environ
-    origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
-    reference = ""
-    if environment.get("AWX_HOST") or environment.get("TOWER_HOST"):
-        origin, reference = "awx", environment.get("JOB_ID", "")
-    elif _has_terminal(os.getppid()):
-        origin = "terminal"
-    elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
-        origin, reference = "timer", environment["INVOCATION_ID"]
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
-
-
-def _has_terminal(pid: int) -> bool:
-    """True when a process has a controlling terminal (field 7 of /proc/PID/stat, proc(5))."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[4] != "0"
-
-
-def _own_version() -> str:
-    """Version of the collection: from galaxy.yml in the project, from MANIFEST.json where it is installed."""
-    for name, path in (("galaxy.yml", ("version",)), ("MANIFEST.json", ("collection_info", "version"))):
-        file = _ROOT / name
-        if file.is_file():
-            value: t.Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-            for key in path:
-                value = value[key]
-            return str(value)
-    return "unknown"
-
-
-def _git_commit(folder: str) -> str | None:
-    """Commit of the playbooks, with ``-dirty`` when files differ from it; None outside a checkout."""
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None

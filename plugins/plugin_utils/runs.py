@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, assessment, counting, delta, grade
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Signer, Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Contact,
@@ -30,21 +30,21 @@ ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
 
-def begin(store: Store, header: RunHeader, now: float) -> list[str]:
+def begin(store: Store, header: RunHeader, now: float, signer: Signer | None = None) -> list[str]:
     """Seal what earlier runs left unfinished, begin this one, and return the ids of the interrupted runs.
 
     Raises EvidenceError when evidence cannot be read, when the state directory cannot be written, or when this run is
     to change hosts and another one still does.
     """
     # A damaged end of the chain stops the run here, not after all hosts were looked at.
-    _chain_end(store, open_history(store))
+    chain_end(store, open_history(store))
     interrupted = []
     for run_id in store.unsealed():
         if is_alive(store.read_run(run_id).header, now):
             continue
         with store.deserted(run_id) as deserted:
             if deserted:
-                conclude(store, run_id, now, status="interrupted")
+                conclude(store, run_id, now, "interrupted", signer)
                 interrupted.append(run_id)
     if header.acting:
         with store.sealing():
@@ -78,7 +78,13 @@ def _refuse_a_second(store: Store, header: RunHeader, now: float) -> None:
         )
 
 
-def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
+def conclude(
+    store: Store,
+    run_id: str,
+    now: float,
+    status: t.Literal["complete", "interrupted"] = "complete",
+    signer: Signer | None = None,
+) -> Run:
     """Put a run together from its files, seal it, add it to history and return it.
 
     The population comes from the header, not from the answers: a host without evidence is unknown.
@@ -89,23 +95,23 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         header = store.read_run(run_id).header
         history = History(store)
         history.catch_up()
-        chain = _chain_end(store, history)
+        chain = chain_end(store, history)
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
         hosts, backups = _hosts(store, header, now)
-        run = summarise(header, hosts, previous, now, status, _altered_before(store, chain))
+        run = summarise(header, hosts, previous, now, status, altered_before(store, chain))
         run.backups = backups
         run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
-        store.seal(run, chain[-1] if chain else None)
+        store.seal(run, chain[-1] if chain else None, signer)
         history.catch_up()
     return run
 
 
-def _chain_end(store: Store, history: History) -> list[Manifest]:
+def chain_end(store: Store, history: History) -> list[Manifest]:
     """The two manifests that were sealed last, in order."""
     return [manifest for run_id in history.chain_end(2) if (manifest := store.read_manifest(run_id))]
 
@@ -131,7 +137,7 @@ def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult
     return hosts, [entry for host in header.population for entry in backups.get(host, ())]
 
 
-def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
+def altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
 
