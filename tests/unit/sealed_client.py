@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fleet_runs import NOW, host_evidence, record
+from fleet_runs import NOW, header, host_evidence, record
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing, verify
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import identifiers, processes
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import retention, signing, verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest
 
 IDENTITY = "keepwell@acme"
 ACME = Client(id="acme", name="Acme")
@@ -57,6 +59,12 @@ def signed_runs(store: Store, told: AuditOptions, number: int = 3, at: float = N
         record(store, [host_evidence("web1", {"capacity.space": "ok"})], at=at + step * place, signer=signer)
         for place in range(number)
     ]
+
+
+def carry_out(store: Store, told: AuditOptions, now: float) -> tuple[retention.Retention, Manifest | None]:
+    document = header(identifiers.new_run_id(now), [], now, processes.this_process())
+    document = document.model_copy(update={"partial": [retention.WHY_PARTIAL]})
+    return retention.carry_out(store, told, document, now, signing.signer_of(told))
 
 
 @dataclass

@@ -93,7 +93,7 @@ def _reason(text: str) -> str:
             "path of its .pub file.",
         ),
         ("[Pp]ermission denied", "cannot be read by the user who runs Ansible."),
-        ("invalid format|error in libcrypto|unsupported", "is no private key of ssh-keygen."),
+        ("invalid format|error in libcrypto|unsupported|No private key found", "is no private key of ssh-keygen."),
     ):
         if re.search(pattern, text):
             return words

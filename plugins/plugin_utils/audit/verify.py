@@ -418,11 +418,11 @@ class Verification:
             if name not in names:
                 wrong.append(f"{self.place.where(name)} is missing from the pack")
             elif name not in listed:
-                wrong.append(f"{self.place.where(name)} does not belong to the pack")
+                wrong.append(f"{self.place.where(name)} does not belong to the pack: {SUMS} does not have it")
             else:
                 try:
                     if digest(self.place, name) != listed[name]:
-                        wrong.append(f"{self.place.where(name)} is not as it was packed")
+                        wrong.append(f"{self.place.where(name)} is not as {SUMS} has it")
                 except Unreadable as exc:
                     wrong.append(str(exc))
         self._several(wrong)
