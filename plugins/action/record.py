@@ -43,7 +43,8 @@ class ActionModule(ControlAction):
             [f"The run is recorded, but not signed. {manifest.unsigned}"] if manifest and manifest.unsigned else []
         )
         for problem in [*run.altered_evidence, *unsigned, *stamping.stamp(store, options, run_id)]:
-            self._display.warning(problem)
+            # A warning would be lost where ok results are not shown.
+            self._display.display(f"▲ {problem}")
         result = status.result_of(store, run)
         status.write(store, result["status"])
         return result

@@ -55,7 +55,7 @@ class ActionModule(ControlAction):
             )
             what, manifest = retention.carry_out(store, options, header, now, signing.signer_of(options))
         if manifest and manifest.unsigned:
-            self._display.warning(f"The deletion is recorded, but not signed. {manifest.unsigned}")
+            self._display.display(f"▲ The deletion is recorded, but not signed. {manifest.unsigned}")
         for entry in what.due:
             self._display.display(f"· {entry.run_id} ended {entry.ended_at}: {len(entry.files)} files")
         for sentence in what.kept:

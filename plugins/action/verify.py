@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import typing as t
 from pathlib import Path
@@ -35,8 +36,8 @@ class ActionModule(ControlAction):
             telling.recorded(store)
         try:
             heads = [verify.a_head(head) for head in arguments["heads"]]
-        except ValueError as exc:
-            raise SettingsError([f"keepwell_head: {exc} (given: {arguments['heads']})."]) from exc
+        except argparse.ArgumentTypeError as exc:
+            raise SettingsError([f"keepwell_head: {exc}."]) from exc
         source = Path(os.path.abspath(arguments["source"] or store.root))
         try:
             seen = verify.Verification(

@@ -35,7 +35,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_files import OB
 class Signer(t.Protocol):
     """Who signs a manifest (``audit.signing``)."""
 
-    identity: str
+    @property
+    def identity(self) -> str:
+        """The name that the signature is checked for."""
 
     def sign(self, content: bytes, at: str) -> bytes:
         """Return the signature of ``content`` at a time (ISO, UTC). Raises EvidenceError with one sentence."""

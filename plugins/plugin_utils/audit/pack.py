@@ -10,8 +10,7 @@ The same evidence gives the same bytes: no clock, no order of the disk. Runs on 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import typing as t
+import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,9 +43,9 @@ Verify this yourself
   1. sha256sum --check SHA256SUMS
        is the pack whole, as it was made?
   2. python3 verify.py --head {head}
-       does everything hold? It needs Python 3.6 or newer, ssh-keygen, and for time stamps openssl. It is one file
-       that you can read, it needs no network and writes nothing. Take the head from a report that you got at the time,
-       not from this file: then nobody can have replaced the evidence as a whole.
+       does everything hold? It needs Python 3.6 or newer, ssh-keygen (OpenSSH 8.7 or newer), and for time stamps
+       openssl. It is one file that you can read, it needs no network and writes nothing. Take the head from a report
+       that you got at the time, not from this file: then nobody can have replaced the evidence as a whole.
   3. {signature}
 
 What this shows, and what not
@@ -174,25 +173,11 @@ def _add(archive: zipfile.ZipFile, name: str, source: Path | bytes) -> str:
     entry.create_system = 3
     entry.external_attr = 0o640 << 16
     made = hashlib.sha256()
-    with archive.open(entry, "w", force_zip64=True) as packed:
-        if isinstance(source, bytes):
-            made.update(source)
-            packed.write(source)
-        else:
-            with source.open("rb") as stream:
-                shutil.copyfileobj(_Hashing(stream, made), packed, 1 << 20)
+    with (
+        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream,
+        archive.open(entry, "w", force_zip64=True) as packed,
+    ):
+        while block := stream.read(1 << 20):
+            made.update(block)
+            packed.write(block)
     return made.hexdigest()
-
-
-class _Hashing:
-    """A stream that hashes what is read from it."""
-
-    def __init__(self, stream: t.IO[bytes], made: t.Any) -> None:
-        self._stream = stream
-        self._made = made
-
-    def read(self, size: int) -> bytes:
-        """Read and hash."""
-        block = self._stream.read(size)
-        self._made.update(block)
-        return block

@@ -59,7 +59,7 @@ class Retention:
         """All of it in one sentence."""
         files = sum(len(entry.files) for entry in self.due)
         size = sum(entry.size for entry in self.due)
-        return f"{len(self.due)} runs that ended before {self.before[:10]}: {files} files, {size} bytes"
+        return f"runs that ended before {self.before[:10]}: {len(self.due)}, with {files} files, {size} bytes"
 
 
 def limit(now: float, months: int) -> str:

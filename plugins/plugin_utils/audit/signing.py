@@ -105,3 +105,17 @@ def signer_of(options: AuditOptions) -> KeySigner | None:
     if options.signing_key is None:
         return None
     return KeySigner(options.signing_key, options.signing_identity, options.allowed_signers)
+
+
+def obstacles(options: AuditOptions, at: str) -> list[str]:
+    """Return why runs would not be signed or stamped, a sentence each: found by day, not by the run at night."""
+    found = []
+    signer = signer_of(options)
+    if signer:
+        try:
+            signer.sign(b"trial\n", at)
+        except EvidenceError as exc:
+            found.append(f"Runs would not be signed: {exc}")
+    if options.timestamp_ca and not os.path.isfile(options.timestamp_ca):
+        found.append(f"Runs would not be stamped: {options.timestamp_ca} does not exist (keepwell_timestamp_ca).")
+    return found

@@ -6,7 +6,8 @@
 """Say what holds of Keepwell's evidence, and what does not, in plain sentences.
 
 This one file is what the verify playbook uses, and it lies in every evidence pack, so that an auditor needs nothing of
-Keepwell: Python 3.6 or newer, ssh-keygen for signatures, openssl for time stamps. It reads and changes nothing::
+Keepwell: Python 3.6 or newer, ssh-keygen (OpenSSH 8.7) for signatures, openssl for time stamps. It changes
+nothing::
 
     python3 verify.py                        the pack it lies in
     python3 verify.py PACK.zip               a pack as it came
@@ -497,12 +498,12 @@ class Verification:
             runs += bool(here)
         self._several(wrong)
         if files and not wrong:
-            self._is_so(f"{files} files of {runs} runs are as they were when their run was sealed.")
+            self._is_so(f"Files as they were when their run was sealed: {files}, of runs: {runs}.")
         for link in self.chain:
             deleted = link.manifest.get("deleted", {})
             if deleted:
                 self._know(
-                    "Run {} recorded on {} that files of {} runs were deleted because their time was over. Their "
+                    "Run {} recorded on {} that the files of runs whose time was over were deleted: {} runs. Their "
                     "manifests are kept: what was deleted can be recognised, and not replaced.".format(
                         link.run_id, link.manifest["ended_at"], len(deleted)
                     )
@@ -538,8 +539,7 @@ class Verification:
         self._several(wrong)
         for (identity, key), run_ids in sorted(by_key.items()):
             self._is_so(
-                f"{len(run_ids)} of the runs were signed by {identity} with key {key}; "
-                f"the newest of them is {run_ids[-1]}."
+                f"Runs signed by {identity} with key {key}: {len(run_ids)}; the newest of them is {run_ids[-1]}."
             )
         if by_key:
             whose = "came with the evidence" if self._signers is None else "is your own"
@@ -563,15 +563,15 @@ class Verification:
         if after:
             why = after[-1].manifest.get("unsigned", "")
             self._fails(
-                "The newest {} runs, from {} on, are not signed, and nothing later vouches for them{}.".format(
+                "The newest runs, {} from {} on, are not signed, and nothing later vouches for them{}.".format(
                     len(after), after[0].run_id, ": " + str(why).rstrip(".") if why else ""
                 )
             )
         before = last + 1 - len(signed)
         if before > 0:
             self._know(
-                f"{before} runs are not signed themselves; the signature of run {self.chain[last].run_id}, "
-                "which came later, covers them through the chain."
+                f"Runs without a signature of their own: {before}; that of run {self.chain[last].run_id}, which came "
+                "later, covers them through the chain."
             )
 
     def _stamps(self, wanted: Sequence[Link]) -> None:
@@ -587,10 +587,10 @@ class Verification:
             return
         authority = self._own(AUTHORITY, self._authority)
         if shutil.which("openssl") is None:
-            self._know(f"{len(stamped)} time stamps were not checked: openssl is not installed.")
+            self._know(f"Time stamps that were not checked: {len(stamped)}; openssl is not installed.")
             return
         if authority is None:
-            self._fails(f"{len(stamped)} time stamps were not checked: there is no {AUTHORITY}.")
+            self._fails(f"Time stamps that were not checked: {len(stamped)}; there is no {AUTHORITY}.")
             return
         times = []
         for link in stamped:
@@ -611,7 +611,7 @@ class Verification:
         if times:
             newest, run_id = times[-1]
             self._is_so(
-                "{} time stamps hold; by the newest, run {} and all before it existed on {}.".format(
+                "Time stamps that hold: {}; by the newest, run {} and all before it existed on {}.".format(
                     len(times), run_id, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "-"
                 )
             )
@@ -642,7 +642,7 @@ class Verification:
                 )
             else:
                 link, later = self.chain[found[0] - 1], len(self.chain) - found[0]
-                added = "it is the newest here" if not later else f"{later} runs were added since"
+                added = "it is the newest here" if not later else f"runs that were added since: {later}"
                 self._is_so(f"The head that you noted is that of run {link.run_id}; {added}.")
 
 
@@ -665,10 +665,10 @@ def open_place(path: str) -> Any:
 
 
 def a_head(text: str) -> str:
-    """Return a hash as it was noted, with or without spaces. Raises ValueError for anything else."""
+    """Return a hash as it was noted, with or without spaces. Raises ArgumentTypeError for anything else."""
     head = re.sub(r"\s", "", text).lower()
     if not _HASH.fullmatch(head):
-        raise ValueError("a head has 64 digits of 0-9 and a-f")
+        raise argparse.ArgumentTypeError(f"a head has 64 digits of 0-9 and a-f (given: {text!r})")
     return head
 
 

@@ -53,7 +53,7 @@ def test_the_manifest_that_covers_unsigned_runs_comes_along(tmp_path: Path) -> N
     [first] = signed_runs(store, told.model_copy(update={"signing_key": str(tmp_path / "away")}), 1)
     day = day_of(store, first)
     seen = made(store, told, tmp_path / "alone.zip", day, day)
-    assert next(one.text for one in seen.sentences if one.holds is False).startswith("The newest 1 runs")
+    assert next(one.text for one in seen.sentences if one.holds is False).startswith("The newest runs, 1 from ")
     [second] = signed_runs(store, told, 1, at=NOW + 40 * DAY)
     seen = made(store, told, tmp_path / "covered.zip", day, day)
     assert seen.holds, seen.sentences
@@ -70,7 +70,7 @@ def test_what_was_deleted_does_not_look_lost_in_a_pack(tmp_path: Path) -> None:
     day = day_of(store, ids[0])
     seen = made(store, told, tmp_path / "old.zip", day, day)
     assert seen.holds, seen.sentences
-    assert any("were deleted because their time was over" in one.text for one in seen.sentences)
+    assert any("whose time was over were deleted" in one.text for one in seen.sentences)
 
 
 def test_a_period_without_runs_is_refused(tmp_path: Path) -> None:

@@ -44,9 +44,7 @@ def test_every_run_is_signed_and_the_signature_counts(tmp_path: Path, kind: str)
     assert all((store.run_dir(run_id) / verify.SIGNATURE).exists() for run_id in ids)
     seen = look(store, told)
     assert seen.holds, seen.sentences
-    assert any(
-        text.startswith(f"3 of the runs were signed by {IDENTITY} with key SHA256:") for text in texts(seen, True)
-    )
+    assert any(text.startswith(f"Runs signed by {IDENTITY} with key SHA256:") for text in texts(seen, True))
 
 
 def test_without_a_key_nothing_is_signed_and_that_is_no_mistake(tmp_path: Path) -> None:
@@ -77,7 +75,9 @@ def test_a_key_that_cannot_be_used_leaves_the_run_unsigned_and_says_what_to_do(t
     locked = told.model_copy(update={"signing_key": str(tmp_path / "locked")})
     assert "has a passphrase, which nobody can type in a scheduled run." in unsigned(store, locked)
     seen = look(store, told)
-    assert texts(seen, False)[0].startswith("The newest 4 runs, from " if os.geteuid() == 0 else "The newest 5 runs")
+    assert texts(seen, False)[0].startswith(
+        "The newest runs, 4 from " if os.geteuid() == 0 else "The newest runs, 5 from "
+    )
     assert "has a passphrase" in texts(seen, False)[0]
 
 
@@ -100,11 +100,11 @@ def test_what_a_later_signature_covers_is_not_held_against_it(tmp_path: Path) ->
     store = Store(tmp_path / "state", "acme")
     missing = told.model_copy(update={"signing_key": str(tmp_path / "away")})
     [first] = signed_runs(store, missing, 1)
-    assert texts(look(store, told), False)[0].startswith(f"The newest 1 runs, from {first} on, are not signed")
+    assert texts(look(store, told), False)[0].startswith(f"The newest runs, 1 from {first} on, are not signed")
     [second] = signed_runs(store, told, 1, at=NOW + DAY)
     seen = look(store, told)
     assert seen.holds
-    assert f"1 runs are not signed themselves; the signature of run {second}" in " ".join(texts(seen, None))
+    assert f"Runs without a signature of their own: 1; that of run {second}" in " ".join(texts(seen, None))
 
 
 def test_keys_are_rotated_by_dates_and_old_signatures_still_count(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_keys_are_rotated_by_dates_and_old_signatures_still_count(tmp_path: Path
     signed_runs(store, after, 2, at=NOW + 3 * DAY)
     seen = look(store, told)
     assert seen.holds, seen.sentences
-    assert len([text for text in texts(seen, True) if text.startswith("2 of the runs were signed")]) == 2
+    assert len([text for text in texts(seen, True) if ": 2; the newest of them is" in text]) == 2
     # The old key signs no more, and what it signs with a later date does not count.
     [late] = signed_runs(store, told, 1, at=NOW + 6 * DAY)
     manifest = store.read_manifest(late)
@@ -145,3 +145,13 @@ def test_a_client_that_moves_its_state_can_still_be_verified(tmp_path: Path) -> 
     signed_runs(store, told)
     shutil.move(tmp_path / "state", tmp_path / "elsewhere")
     assert look(Store(tmp_path / "elsewhere", "acme"), told).holds
+
+
+def test_what_stands_against_signing_is_found_by_day(tmp_path: Path) -> None:
+    told = prepared(tmp_path)
+    assert signing.obstacles(told, iso(NOW)) == []
+    broken = told.model_copy(update={"signing_key": "/none", "timestamp_url": "https://x", "timestamp_ca": "/no.pem"})
+    assert signing.obstacles(broken, iso(NOW)) == [
+        "Runs would not be signed: The signing key /none does not exist. Correct keepwell_signing_key.",
+        "Runs would not be stamped: /no.pem does not exist (keepwell_timestamp_ca).",
+    ]

@@ -65,7 +65,7 @@ def test_an_authority_that_is_down_is_asked_again_by_the_next_run(tmp_path: Path
     tsa.status = 200
     assert stamping.stamp(store, options, second) == []
     assert stamping.pending(store) == []
-    assert any("2 time stamps hold" in one.text for one in look(store, options).sentences)
+    assert any("Time stamps that hold: 2" in one.text for one in look(store, options).sentences)
 
 
 def test_nobody_there_and_nobody_answering_cost_seconds(tmp_path: Path, tsa: Authority, monkeypatch) -> None:

@@ -129,7 +129,7 @@ def test_without_openssl_stamps_are_said_to_be_unchecked(made: Made, monkeypatch
     monkeypatch.setattr(verify.shutil, "which", lambda name: None if name == "openssl" else f"/usr/bin/{name}")
     seen = look(made.folder)
     assert seen.holds
-    assert "1 time stamps were not checked: openssl is not installed." in [one.text for one in seen.sentences]
+    assert "Time stamps that were not checked: 1; openssl is not installed." in [one.text for one in seen.sentences]
 
 
 def test_without_ssh_keygen_nothing_is_said_to_hold(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +299,7 @@ def rewritten(folder: Path) -> None:
 def test_evidence_that_was_made_anew_without_the_key_is_told(made: Made, copy: Path) -> None:
     rewritten(copy)
     told = failures(copy)
-    assert any(text.startswith("The newest 3 runs, from ") and "are not signed" in text for text in told), told
+    assert any(text.startswith("The newest runs, 3 from ") and "are not signed" in text for text in told), told
     assert any("the time stamp is of something else" in text for text in told), told
     head = made.store.manifest_hash(made.ids[1])
     assert any(
@@ -325,14 +325,14 @@ def test_an_older_state_shows_against_the_head_that_was_noted(made: Made, tmp_pa
     told = [sentence.text for sentence in seen(newest).sentences if sentence.holds is False]
     assert told[0].startswith(f"No run here has the head that you noted, {newest}: this is an older or another state")
     noted = [sentence.text for sentence in seen(made.store.manifest_hash(made.ids[0])).sentences if sentence.holds]
-    assert f"The head that you noted is that of run {made.ids[0]}; 1 runs were added since." in noted
+    assert f"The head that you noted is that of run {made.ids[0]}; runs that were added since: 1." in noted
 
 
 @pytest.mark.parametrize("text", ["", "abc", "z" * 64, "a" * 63])
 def test_what_is_no_head_is_refused(made: Made, text: str) -> None:
     done = bare("verify.py", "--head", text, cwd=made.folder)
     assert done.returncode == 2
-    assert "argument --head" in done.stderr
+    assert "argument --head: a head has 64 digits of 0-9 and a-f" in done.stderr
 
 
 def test_a_head_may_be_typed_in_groups(made: Made) -> None:
