@@ -44,8 +44,8 @@ Verify this yourself
        is the pack whole, as it was made?
   2. python3 verify.py --head {head}
        does everything hold? It needs Python 3.6 or newer, ssh-keygen (OpenSSH 8.7 or newer), and for time stamps
-       openssl. It is one file that you can read, it needs no network and writes nothing. Take the head from a report
-       that you got at the time, not from this file: then nobody can have replaced the evidence as a whole.
+       openssl. It is one file that you can read, needs no network and leaves nothing behind. Take the head from a
+       report that you got at the time, not from this file: then nobody can have replaced the evidence as a whole.
   3. {signature}
 
 What this shows, and what not
