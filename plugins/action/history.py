@@ -43,7 +43,11 @@ class ActionModule(ControlAction):
             runs = history.rebuild()
             changed = history.dump() != before
         seals = store.sealed()
-        altered = [*store.broken_links(seals), *(problem for seal in seals for problem in store.altered(seal))]
+        gone = store.deleted_files(seals)
+        altered = [
+            *store.broken_links(seals),
+            *(problem for seal in seals for problem in store.altered(seal, gone.get(seal.run_id, ()))),
+        ]
         altered += Book(store).verify()
         return {
             "changed": changed,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Record a run: put it together from its evidence, seal it, index it, and return what a reader wants first."""
+"""Record a run: put it together, seal, sign and index it, and return what a reader wants first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import time
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import runs, settings, status
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing, stamping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
+    inventory,
     keepwell_variables,
     state_dir,
 )
@@ -38,10 +40,16 @@ class ActionModule(ControlAction):
                 "There is nothing to record: no host matched. Check the inventory (-i), --limit and keepwell_hosts."
             )
         store, run_id = found
-        run = runs.conclude(store, run_id, now)
+        options = settings.audit(own, store.client_id, inventory(task_vars))
+        run = runs.conclude(store, run_id, now, signer=signing.signer_of(options))
         if not self._task.check_mode:
             self._tell(store, run, own, now)
-        for problem in run.altered_evidence:
+        manifest = store.read_manifest(run_id)
+        unsigned = (
+            [f"The run is recorded, but not signed. {manifest.unsigned}"] if manifest and manifest.unsigned else []
+        )
+        for problem in [*run.altered_evidence, *unsigned, *stamping.stamp(store, options, run_id)]:
+            # A warning would be lost where ok results are not shown.
             self._display.display(f"▲ {problem}")
         result = status.result_of(store, run)
         status.write(store, result["status"])

@@ -47,7 +47,13 @@ class ActionModule(ControlAction):
             )
         whole = [seal for seal in seals if seal.status == "complete" and not seal.partial] or seals
         run_id = wanted or whole[-1].run_id
-        altered = store.altered(next(seal for seal in seals if seal.run_id == run_id))
+        deleted = store.deleted_files(seals).get(run_id, set())
+        if not (store.run_dir(run_id) / "run.json").exists() and "run.json" in deleted:
+            raise EvidenceError(
+                f"Run '{run_id}' cannot be reported on: its evidence was deleted because its time was over "
+                "(keepwell_retention_months). Its manifest is kept."
+            )
+        altered = store.altered(next(seal for seal in seals if seal.run_id == run_id), deleted)
         if altered:
             raise EvidenceError(
                 f"No report is made of changed evidence: {'; '.join(altered[:3])}. "

@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import FORMATS, REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # The collection's own templates, the last place to look.
@@ -48,7 +49,13 @@ class ActionModule(ControlAction):
         source = Path(os.path.abspath(arguments["run"]))
         run = read_run(source)
         folder = _folder(arguments["destination"], source, run)
-        bundle = make_bundle(run, _search_path(arguments["templates"]), arguments["reports"], arguments["formats"])
+        bundle = make_bundle(
+            run,
+            _search_path(arguments["templates"]),
+            arguments["reports"],
+            arguments["formats"],
+            seal=read_seal(source),
+        )
         differing = {name: old for name, new in bundle.files.items() if (old := _read(folder / name)) != new}
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
         link = _outdated_link(folder) if follows else None

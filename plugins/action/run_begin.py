@@ -7,24 +7,21 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 import typing as t
 from collections.abc import Mapping
-from pathlib import Path
 
-import yaml
-from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
-    grade,
+    origin,
     runs,
     scheduled,
     settings,
     trigger,
     validation,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -40,8 +37,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
-
-_ROOT = Path(__file__).parents[2]
 
 
 class ActionModule(ControlAction):
@@ -93,18 +88,15 @@ class ActionModule(ControlAction):
             targets=_targets(found.told),
             trigger=trigger.here(task_vars),
             inventory=sources,
-            versions={
-                "keepwell.fleet": _own_version(),
-                "ansible-core": core_version,
-                "grade_model": str(grade.MODEL),
-            },
-            git_commit=_git_commit(str(task_vars.get("playbook_dir", "."))),
+            versions=origin.versions(),
+            git_commit=origin.git_commit(str(task_vars.get("playbook_dir", "."))),
             simulated_now=simulated,
             holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
         declared.note(store, own.get("keepwell_schedule") or {}, client.timezone, now)
-        interrupted = runs.begin(store, header, now)
+        signer = signing.signer_of(settings.audit(own, client.id, sources))
+        interrupted = runs.begin(store, header, now, signer)
         taken = store.read_run(header.run_id).header.taken_over
         if taken is not None:
             self._display.display(f"▲ Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
@@ -159,30 +151,3 @@ def _targets(told: Mapping[str, settings.Settings]) -> dict[str, float]:
     """Return the agreed availability of every host that has one."""
     agreed = {host: entry.availability_target for host, entry in sorted(told.items())}
     return {host: percent for host, percent in agreed.items() if percent is not None}
-
-
-def _own_version() -> str:
-    """Version of the collection: from galaxy.yml in the project, from MANIFEST.json where it is installed."""
-    for name, path in (("galaxy.yml", ("version",)), ("MANIFEST.json", ("collection_info", "version"))):
-        file = _ROOT / name
-        if file.is_file():
-            value: t.Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-            for key in path:
-                value = value[key]
-            return str(value)
-    return "unknown"
-
-
-def _git_commit(folder: str) -> str | None:
-    """Commit of the playbooks, with ``-dirty`` when files differ from it; None outside a checkout."""
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None

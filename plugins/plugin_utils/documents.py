@@ -21,6 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 
 _NAME_LIMIT = 120
 # Evidence names weak spots: for the owner and the group (monitoring reads status.json), nobody else.
@@ -42,6 +43,11 @@ def canonical(document: t.Any) -> bytes:
 def dump(model: Model) -> bytes:
     """Return a document as canonical JSON, without values that equal their default."""
     return canonical(model.model_dump(mode="json", exclude_defaults=True) | _always(model))
+
+
+def dump_redacted(model: Model) -> bytes:
+    """Return a document as it becomes evidence: like ``dump``, without secrets that a tool or an address let slip."""
+    return canonical(redact(model.model_dump(mode="json", exclude_defaults=True) | _always(model)))
 
 
 def dump_part(part: BaseModel) -> str:

@@ -263,3 +263,8 @@ class Manifest(Model):
     entry: str = ""
     acting: list[str] = []
     files: dict[str, ManifestFile]
+    signed_by: str | None = Field(None, description="identity whose signature is in manifest.json.sig")
+    unsigned: str = Field("", description="why there is no signature, although one was wanted")
+    deleted: dict[str, list[str]] = Field(
+        {}, description="run -> its files that were deleted with this run: their time was over"
+    )

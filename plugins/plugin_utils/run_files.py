@@ -7,7 +7,8 @@
 Layout below the state directory (design, contracts)::
 
     <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
-                            changes/<host>.<chore>.json, backups/<host>.<dataset>.json, manifest.json}
+                            changes/<host>.<chore>.json, backups/<host>.<dataset>.json,
+                            manifest.json, manifest.json.sig (signature), manifest.json.tsq, .tsr (time stamp)}
     <client>/lease, <client>/holds      who may change hosts now (see lease, hold_files)
 
 Runs on the control node.
@@ -27,6 +28,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     ModelT,
     dump,
+    dump_redacted,
     host_file_name,
     load,
     write_atomic,
@@ -87,7 +89,7 @@ class RunFiles:
                 f"Run {evidence.run_id} is sealed; the late answer of {evidence.result.host} is dropped."
             )
         try:
-            write_atomic(path, dump(evidence))
+            write_atomic(path, dump_redacted(evidence))
         except OSError as exc:
             raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
         return path
@@ -106,7 +108,7 @@ class RunFiles:
     def write_change(self, record: ChangeRecord) -> Path:
         """Write how far a host's change is. Raises EvidenceError when the run is sealed already."""
         name = f"changes/{host_file_name(record.host)}.{record.chore}.json"
-        return self.write_document(record.run_id, name, dump(record))
+        return self.write_document(record.run_id, name, dump_redacted(record))
 
     def read_change(self, run_id: str, host: str, chore: str) -> ChangeRecord | None:
         """Return the change of a host by a chore in a run, or None when there is none."""
@@ -117,7 +119,10 @@ class RunFiles:
         return list(self._read_all(ChangeRecord, run_id, "changes"))
 
     def write_plan(self, plan: PlanDocument) -> Path:
-        """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already."""
+        """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already.
+
+        As it is: what acts reads it again, and a package may be named like a secret.
+        """
         return self.write_document(plan.run_id, f"plans/{host_file_name(plan.host)}.{plan.CHORE}.json", dump(plan))
 
     def read_plan(self, model: type[PlanT], run_id: str, host: str) -> PlanT | None:
@@ -131,7 +136,7 @@ class RunFiles:
     def write_verification(self, document: Verification) -> Path:
         """Write what the run saw and proved of a dataset. Raises EvidenceError when the run is sealed already."""
         name = f"backups/{host_file_name(document.host)}.{document.dataset}.json"
-        return self.write_document(document.run_id, name, dump(document))
+        return self.write_document(document.run_id, name, dump_redacted(document))
 
     def read_verification(self, run_id: str, host: str, dataset: str) -> Verification | None:
         """Return what a run saw and proved of a host's dataset, or None when it did not look."""

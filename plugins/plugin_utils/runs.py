@@ -26,7 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Signer, Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
@@ -58,14 +58,14 @@ ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
 
-def begin(store: Store, header: RunHeader, now: float) -> list[str]:
+def begin(store: Store, header: RunHeader, now: float, signer: Signer | None = None) -> list[str]:
     """Seal what earlier runs left unfinished, begin this one, and return the ids of the interrupted runs.
 
     Raises EvidenceError when evidence cannot be read, when the state directory cannot be written, or when this run is
     to change hosts and another one still does.
     """
     # A damaged end of the chain stops the run here, not after all hosts were looked at.
-    _chain_end(store, open_history(store))
+    chain_end(store, open_history(store))
     leases = Leases(store)
     if header.acting:
         # First of all: a run whose lease was taken over is sealed below, whatever became of its process.
@@ -77,7 +77,7 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
                 continue
             with store.deserted(run_id) as deserted:
                 if deserted:
-                    conclude(store, run_id, now, status="interrupted")
+                    conclude(store, run_id, now, "interrupted", signer)
                     interrupted.append(run_id)
         store.begin(header)
     except BaseException:
@@ -93,7 +93,13 @@ def _lives(leases: Leases, header: RunHeader, now: float) -> bool:
     return processes.is_alive(header, now)
 
 
-def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
+def conclude(
+    store: Store,
+    run_id: str,
+    now: float,
+    status: t.Literal["complete", "interrupted"] = "complete",
+    signer: Signer | None = None,
+) -> Run:
     """Put a run together from its files, seal it, add it to history and return it.
 
     The population comes from the header, not from the answers: a host without evidence is unknown.
@@ -104,11 +110,11 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         header = store.read_run(run_id).header
         history = History(store)
         history.catch_up()
-        chain = _chain_end(store, history)
+        chain = chain_end(store, history)
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
         hosts, backups = _hosts(store, header, now)
-        altered = _altered_before(store, chain)
+        altered = altered_before(store, chain)
         try:
             known = hold_files.read(store)
         except EvidenceError as exc:
@@ -133,7 +139,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
             run.missed_runs = ledger.missed(header.client.id, now, since)
             run.verdict = _missed_sentence(run.missed_runs) + run.verdict
             run.availability = _availability(store, header, now)
-        store.seal(run, chain[-1] if chain else None)
+        store.seal(run, chain[-1] if chain else None, signer)
         history.catch_up()
     if status == "complete":
         # Its seal says the same, should this not be writable any more.
@@ -142,7 +148,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
     return run
 
 
-def _chain_end(store: Store, history: History) -> list[Manifest]:
+def chain_end(store: Store, history: History) -> list[Manifest]:
     """The two manifests that were sealed last, in order."""
     return [manifest for run_id in history.chain_end(2) if (manifest := store.read_manifest(run_id))]
 
@@ -185,7 +191,7 @@ def _availability(store: Store, header: RunHeader, now: float) -> Availability |
     return series.availability(beats, header.population, header.targets, begin, now, lambda: book.broken)
 
 
-def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
+def altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
 

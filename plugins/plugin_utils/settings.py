@@ -22,6 +22,8 @@ from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import options as audit_options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
@@ -35,6 +37,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    *audit_options.VARIABLES,
+    *audit_options.ASKED,
     "keepwell_client",
     "keepwell_beat",
     "keepwell_contract",
@@ -136,6 +140,14 @@ def client(value: t.Any, sources: Sequence[str]) -> Client:
         raise SettingsError(problems) from exc
 
 
+def audit(variables: Mapping[str, t.Any], client_id: str, sources: Sequence[str]) -> AuditOptions:
+    """Return how a client's evidence is signed, stamped and kept. Raises SettingsError with every mistake at once."""
+    options, problems = audit_options.build(variables, client_id, sources)
+    if options is None:
+        raise SettingsError(problems)
+    return options
+
+
 def read(
     variables: Mapping[str, t.Any],
     sources: Sequence[str],
@@ -198,6 +210,7 @@ def read(
         hint = nearest(owner.timezone, available_timezones())
         problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
         owner = owner.model_copy(update={"timezone": "UTC"})
+    problems += audit_options.build(variables, owner.id, sources)[1]
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
     year = datetime.datetime.fromtimestamp(at, datetime.UTC).year

@@ -174,10 +174,18 @@ def result_of(store: Store, run: Run) -> dict[str, t.Any]:
         "client_dir": str(store.root),
         "partial": run.header.partial,
         "date": run.header.started_at[:10],
-        "status": of(run),
+        "status": of(run) | _seal(store, run),
         "summary": headline(run, near(str(folder))),
         "msg": run.verdict,
     }
+
+
+def _seal(store: Store, run: Run) -> dict[str, t.Any]:
+    """Return what somebody elsewhere should note of the evidence: the hash of its manifest, and who signed it."""
+    manifest = store.read_manifest(run.header.run_id)
+    if manifest is None:
+        return {"head": None, "signed_by": None}
+    return {"head": store.manifest_hash(run.header.run_id), "signed_by": manifest.signed_by}
 
 
 def _grade(run: Run) -> str:

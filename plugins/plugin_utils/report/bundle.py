@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import EngineerView, engineer_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import (
     backups_csv,
     changes_csv,
@@ -48,10 +49,11 @@ def make_bundle(
     reports: Collection[str] = REPORTS,
     formats: Collection[str] = FORMATS,
     texts: gettext.NullTranslations | None = None,
+    seal: Seal | None = None,
 ) -> Bundle:
-    """Return the files of a run's reports. The same run and templates give the same bytes, always."""
+    """Return the files of a run's reports. The same run, seal and templates give the same bytes, always."""
     texts = texts or gettext.NullTranslations()
-    desk = desk_for(run, texts)
+    desk = desk_for(run, texts, seal=seal)
     templates = Templates(search_path, texts)
     files: dict[str, bytes] = {}
     if "csv" in formats:
@@ -72,7 +74,7 @@ def make_bundle(
         if "html" in formats:
             page = templates.html("engineer/page.html.j2", view=view)
             if len(page) > PAGE_BUDGET and not view.split:
-                view = engineer_view(desk_for(run, texts, split=True), view.exports)
+                view = engineer_view(desk_for(run, texts, split=True, seal=seal), view.exports)
                 page = templates.html("engineer/page.html.j2", view=view)
             files[view.index] = page
             files |= _host_pages(templates, view)
