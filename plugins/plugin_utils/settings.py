@@ -21,6 +21,8 @@ from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
@@ -31,6 +33,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    *receivers.VARIABLES,
     "keepwell_client",
     "keepwell_contract",
     "keepwell_exceptions",
@@ -73,6 +76,7 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    notify: Notify
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -171,6 +175,11 @@ def read(
         owner = owner.model_copy(update={"timezone": "UTC"})
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
+    notify, wrong = receivers.build(variables.get("keepwell_notify"), variables.get("keepwell_smtp"))
+    problems += wrong
+    which = variables.get("keepwell_deliver") or receivers.WHICH[0]
+    if which not in receivers.WHICH:
+        problems.append(f"keepwell_deliver: '{which}' is unknown.{nearest(str(which), receivers.WHICH)}")
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -183,6 +192,7 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        notify=notify,
     )
 
 
