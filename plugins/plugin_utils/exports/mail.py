@@ -83,7 +83,7 @@ def mail_of(
     message["From"] = envelope.sender
     message["To"] = envelope.recipient
     # A text of a host or a client must not open a line of its own in the head.
-    message["Subject"] = visible(_writable(lines.subject))
+    message["Subject"] = visible(lines.subject.encode("utf-8", "replace").decode("utf-8"))
     message["Date"] = email.utils.format_datetime(
         email.utils.parsedate_to_datetime(email.utils.formatdate(envelope.sent_at, usegmt=True))
     )
@@ -92,10 +92,8 @@ def mail_of(
     message["Auto-Submitted"] = "auto-generated"
     message["X-Keepwell-Client"] = notice.client.id
     message["X-Keepwell-Run"] = notice.run_id
-    message.set_content(_writable(templates.text("mail/run.txt.j2", **values)), cte="quoted-printable")
-    message.add_alternative(
-        _writable(templates.mail("mail/run.html.j2", **values)), subtype="html", cte="quoted-printable"
-    )
+    message.set_content(templates.text("mail/run.txt.j2", **values), cte="quoted-printable")
+    message.add_alternative(templates.mail("mail/run.html.j2", **values), subtype="html", cte="quoted-printable")
     for name, content in attached.files.items():
         kind, subtype = _type(name)
         message.add_attachment(content, maintype=kind, subtype=subtype, filename=name.rpartition("/")[2])
@@ -109,11 +107,6 @@ def _type(name: str) -> Sequence[str]:
         return known
     guessed, _encoding = mimetypes.guess_type(name)
     return (guessed or "application/octet-stream").split("/", 1)
-
-
-def _writable(text: str) -> str:
-    """Return a text without lone surrogates, which no mail can carry."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _fix_boundaries(message: email.message.EmailMessage, message_id: str) -> None:

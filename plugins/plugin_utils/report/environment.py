@@ -86,7 +86,8 @@ class Templates:
 
     def _render(self, environment: ImmutableSandboxedEnvironment, name: str, values: dict[str, t.Any]) -> bytes:
         try:
-            return environment.get_template(name).render(values).encode("utf-8")
+            # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
+            return environment.get_template(name).render(values).encode("utf-8", "replace")
         except TemplateError as exc:
             raise _broken(name, exc) from exc
 
