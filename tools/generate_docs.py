@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 
 SCHEMAS = {
@@ -27,6 +28,7 @@ SCHEMAS = {
     "plan": Plan,
     "verification": Verification,
     "exception": Waiver,
+    "notice": Notice,
 }
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 

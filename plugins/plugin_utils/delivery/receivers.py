@@ -55,9 +55,9 @@ def _address(value: str) -> str:
 
 
 def _sender(value: str) -> str:
-    name, address = email.utils.parseaddr(value)
+    _name, address = email.utils.parseaddr(value)
     _address(address)
-    if not name.isprintable() or (name and email.utils.formataddr((name, address)) == ""):
+    if not value.isprintable():
         raise ValueError("should be an address, or a name and an address: Keepwell <keepwell@msp.example>")
     return value
 
@@ -283,4 +283,4 @@ def _problem(name: str, model: type[_Part], error: t.Any) -> str:
         hint = nearest(key, [entry.alias or field_name for field_name, entry in model.model_fields.items()])
     elif isinstance(given, (str, int, float)) and not SECRETS & set(steps):
         shown = f" (given: {given!r})"
-    return f"{name}{'.' + key if key else ''}: {message.rstrip('.')}{shown}.{hint}"
+    return f"{name}{'.' + key if key else ''}: {message.rstrip('.')}{shown}{'' if message.endswith('?') else '.'}{hint}"
