@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-import time
 import typing as t
 from pathlib import Path
 
@@ -119,15 +118,11 @@ def test_receivers_that_are_down_cost_a_run_little_and_get_it_once_when_they_are
     mail_port, hook_port = free_port(), free_port()
     url = f"http://localhost:{hook_port}/{TOKEN}"
     place = client(tmp_path, mail_port, url, cert)
-    began = time.monotonic()
     with http_server(port=hook_port) as hooks:
-        # It takes the request, and says nothing for as long as anybody would wait.
-        hooks.hold_s = 60
+        # It takes the request and says nothing, for longer than this test lets a run take.
+        hooks.hold_s = 600
         outcome = project.play("assess", place)
-        took = time.monotonic() - began
-        hooks.hold_s = 0
     assert outcome.rc == 0, outcome.output
-    assert took < 60
     assert f"Waits: desk (mail to {ANN}): localhost:{mail_port}: Connection refused." in told(outcome)
     assert "Waits: hook (webhook): no answer within 2 s" in told(outcome)
     assert (project.state / "acme" / "latest" / "engineer.html").exists()

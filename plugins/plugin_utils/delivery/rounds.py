@@ -157,8 +157,8 @@ class Delivery:
         self.done.problems += problems
         down: set[str] = set()
         for item in items:
-            receiver = self._notify.receivers.get(item.receiver)
-            if not self._is_still_wanted(item, receiver) or receiver is None:
+            receiver = self._receiver_of(item)
+            if receiver is None:
                 self._spool.end(item, "withdrawn", self._now, "it is no receiver any more")
                 self.done.withdrawn.append(f"{item.name}: it is no receiver any more.")
                 continue
@@ -176,17 +176,19 @@ class Delivery:
                     down.add(server)
                 self._settle(item, receiver, answer)
 
-    def _is_still_wanted(self, item: Item, receiver: AnyReceiver | None) -> bool:
+    def _receiver_of(self, item: Item) -> AnyReceiver | None:
+        """Return who gets a message by what the client's files say now, None when that is nobody any more."""
+        receiver = self._notify.receivers.get(item.receiver)
         if receiver is None or receiver.channel != item.channel:
-            return False
-        return not isinstance(receiver, Mail) or item.recipient in receiver.to
+            return None
+        return receiver if not isinstance(receiver, Mail) or item.recipient in receiver.to else None
 
     def _after_a_crash(self, item: Item, receiver: AnyReceiver) -> Item:
         """An attempt that no process is making any more ended between its point of no return and its note."""
         if item.state != "sending":
             return item
         again = isinstance(receiver, Webhook)
-        text = "An attempt was cut off when it may have arrived."
+        text = "The process that sent it came to its end before it could note the answer."
         found = item.model_copy(update={"state": "waiting" if again else "doubtful", "text": text})
         self._spool.update(found)
         return found

@@ -119,7 +119,7 @@ class Spool:
     def knows(self, key: str) -> bool:
         """True when this message waits, or came to an end already."""
         # In this order: on its way to an end a message is never in neither place.
-        return any(path.exists() for path in (self._waiting / f"{key}.json", *(self._end(end, key) for end in ENDS)))
+        return (self._waiting / f"{key}.json").exists() or self._has_ended(key)
 
     def add(self, item: Item, payload: bytes) -> None:
         """Promise a message: from here on it is sent, given up or withdrawn, and nothing else."""
@@ -144,10 +144,7 @@ class Spool:
                 continue
             if item.client != self.client or f"{item.key}.json" != path.name:
                 problems.append(f"{path} is not a message of client {self.client}: it is not sent. Move it away.")
-            elif any(self._end(end, item.key).exists() for end in ENDS):
-                # It came to its end, and the process to its own before it could clear away.
-                self._remove(item)
-            else:
+            elif not self._has_ended(item.key):
                 found.append(item)
         return sorted(found, key=lambda item: (item.created_at, item.run_id, item.key)), problems
 
@@ -196,8 +193,12 @@ class Spool:
                 write_atomic(path, content)
 
     def tidy(self, now: float) -> None:
-        """Forget ends that are too old to matter, and payloads that nothing refers to. Call within ``locked``."""
+        """Clear away what nothing refers to, and forget ends that are too old to matter. Call within ``locked``."""
         with self._told_clearly():
+            for path in self._waiting.glob("*.json"):
+                # It came to its end, and the process to its own before it could clear away.
+                if self._has_ended(path.stem):
+                    path.unlink(missing_ok=True)
             for end in ENDS:
                 for path in (self.root / end).glob("*.json"):
                     if path.stat().st_mtime < now - KEEP_DAYS * 86400:
@@ -206,6 +207,9 @@ class Spool:
                 # A fresh one may be of a message that another process is just about to promise.
                 if path.stat().st_mtime < now - 86400 and not (self._waiting / f"{path.name}.json").exists():
                     path.unlink(missing_ok=True)
+
+    def _has_ended(self, key: str) -> bool:
+        return any(self._end(end, key).exists() for end in ENDS)
 
     def _end(self, end: End, key: str) -> Path:
         return self.root / end / f"{key}.json"

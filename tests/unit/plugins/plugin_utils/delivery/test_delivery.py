@@ -428,7 +428,7 @@ def test_a_mail_is_not_sent_twice_after_a_kill(client, cert) -> None:
             done = us.tell(run_of(), at=at)
             assert done.sent == []
             assert done.doubtful == [
-                f"desk (mail to {ANN}): it may have arrived. An attempt was cut off when it may have arrived."
+                f"desk (mail to {ANN}): it may have arrived. The process that sent it came to its end before it could note the answer."
             ]
         assert len(box.mails) == 1
         # A person decides; the mail is the same one, and says so.
@@ -499,6 +499,7 @@ def test_a_kill_between_the_note_and_clearing_away_costs_nothing(client, cert, m
         assert (done.sent, done.waiting, done.doubtful) == ([], [], [])
         assert len(box.mails) == 1
         assert us.spool.items() == ([], [])
+        assert list((us.spool.root / "waiting").iterdir()) == []
 
 
 def test_two_processes_do_not_send_the_same(client, cert) -> None:

@@ -127,6 +127,14 @@ def test_messages_are_the_recorded_ones(receiver: str, name: str) -> None:
     assert made == message(run_of("small"), receiver)
 
 
+def test_the_body_of_a_webhook_is_the_document_of_its_schema() -> None:
+    body = message(run_of("small"), "hook")
+    told = notice.Notice.model_validate_json(body)
+    assert told.body() == body
+    schema = json.loads((Path(__file__).parents[5] / "docs" / "schemas" / "notice.schema.json").read_text())
+    assert set(schema["properties"]) == set(json.loads(body))
+
+
 # --- one counting function
 
 
