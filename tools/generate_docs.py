@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
@@ -41,6 +42,7 @@ SCHEMAS = {
     "release": holds.Release,
     "lease": lease.Lease,
     "schedule": Declaration,
+    "notice": Notice,
 }
 # What people write is described as they write it, what Keepwell writes as it is written.
 DECLARED = ("exception", "schedule")

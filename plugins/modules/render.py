@@ -38,11 +38,18 @@ options:
   formats:
     description:
       - Which kinds of files to make. V(html) is the report, V(md) a summary for tickets and chat, V(csv) all results
-        and all open findings, V(json) the run itself.
+        and all open findings, V(json) the run itself, V(prom) its numbers as metrics for Prometheus.
     type: list
     elements: str
-    choices: [html, md, csv, json]
-    default: [html, md, csv, json]
+    choices: [html, md, csv, json, prom]
+    default: [html, md, csv, json, prom]
+  csv:
+    description:
+      - How spreadsheets are written. V(plain) is for programs; V(excel_eu) opens by a double click where Excel takes
+        the comma for the decimal sign, with semicolons, decimal commas and a byte order mark.
+    type: str
+    choices: [plain, excel_eu]
+    default: plain
   templates:
     description:
       - Folders to look for templates in before the collection's own, the first hit wins. Give the client's folder
@@ -106,7 +113,7 @@ files:
   returned: success
   type: list
   elements: str
-  sample: [engineer.html, findings.csv, results.csv, run.json, summary.md]
+  sample: [engineer.html, findings.csv, metrics.prom, results.csv, run.json, summary.md]
 changed_files:
   description: Those that were written, or would be in check mode.
   returned: success

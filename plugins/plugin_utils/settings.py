@@ -24,6 +24,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _regi
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import options as audit_options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
@@ -39,6 +41,7 @@ VARIABLES = (
     *calendar.VARIABLES,
     *audit_options.VARIABLES,
     *audit_options.ASKED,
+    *receivers.VARIABLES,
     "keepwell_client",
     "keepwell_beat",
     "keepwell_contract",
@@ -91,6 +94,7 @@ class Settings:
     contract: Contract
     calendar: Calendar
     schedule: Schedule
+    notify: Notify
 
     @property
     def zone(self) -> ZoneInfo:
@@ -217,6 +221,11 @@ def read(
     schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
     problems += wrong
     problems += addresses.problems(variables, schedule)
+    notify, wrong = receivers.build(variables.get("keepwell_notify"), variables.get("keepwell_smtp"))
+    problems += wrong
+    which = variables.get("keepwell_deliver") or receivers.WHICH[0]
+    if which not in receivers.WHICH:
+        problems.append(f"keepwell_deliver: '{which}' is unknown.{nearest(str(which), receivers.WHICH)}")
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -230,6 +239,7 @@ def read(
         contract=contract,
         calendar=open_times,
         schedule=schedule,
+        notify=notify,
     )
 
 

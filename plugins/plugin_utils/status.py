@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, find_zone
 
 TOP_PROBLEMS = 5
+Outcome = t.Literal["healthy", "watch", "incomplete", "act", "crit"]
 
 
 def counted(run: Run) -> RunCounts:
@@ -28,25 +29,28 @@ def counted(run: Run) -> RunCounts:
     return run.counts
 
 
-def of(run: Run) -> dict[str, t.Any]:
-    """Return what a script or a monitoring system asks of the newest run.
-
-    ``outcome`` is the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``.
-    """
-    counts = counted(run)
+def outcome_of(counts: RunCounts) -> Outcome:
+    """Return the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``."""
     hosts = counts.hosts
-    outcomes = (
+    outcomes: tuple[tuple[Outcome, int], ...] = (
         ("crit", hosts.crit),
         ("act", hosts.act),
         ("incomplete", hosts.unknown),
         ("watch", hosts.watch),
     )
+    return next((name for name, number in outcomes if number), "healthy")
+
+
+def of(run: Run) -> dict[str, t.Any]:
+    """Return what a script or a monitoring system asks of the newest run."""
+    counts = counted(run)
+    hosts = counts.hosts
     return {
         "client": run.header.client.id,
         "run_id": run.header.run_id,
         "ended_at": run.ended_at,
         "partial": bool(run.header.partial),
-        "outcome": next((name for name, number in outcomes if number), "healthy"),
+        "outcome": outcome_of(counts),
         "verdict": run.verdict,
         "grade": run.grade.letter if run.grade else None,
         "hosts": hosts.model_dump(),

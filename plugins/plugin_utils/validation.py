@@ -11,13 +11,17 @@ node and contacts no host.
 from __future__ import annotations
 
 import fnmatch
+import os
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import yaml
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
@@ -70,12 +74,15 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
         place = places.tell(problem)
         found.mistakes.append(f"{place + ': ' if place else ''}{problem} [{some(whose)}]")
     found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts), *_for_ever(found.told, places)]
+    found.mistakes += _several_receivers(found.told)
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
     found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
     found.warnings += sorted({sentence for entry in found.told.values() if (sentence := entry.unsigned(now))})
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
+    if found.told:
+        found.warnings += [*next(iter(found.told.values())).notify.warnings(), *_in_clear(places)]
     return found
 
 
@@ -89,6 +96,44 @@ def _clients(told: Mapping[str, Settings]) -> list[str]:
     if len(clients) < 2:
         return []
     return [f"One run is for one client, but these hosts belong to several: {', '.join(clients)}."]
+
+
+def _several_receivers(told: Mapping[str, Settings]) -> list[str]:
+    """A run is told once, for the whole client: receivers of a single host would be told of all of them."""
+    first = next(iter(told.values()), None)
+    other = next((host for host, entry in told.items() if first and entry.notify != first.notify), None)
+    if other is None:
+        return []
+    return [
+        f"keepwell_notify and keepwell_smtp are those of the client, but {other} has others than "
+        f"{next(iter(told))}: set them once, in group_vars/all."
+    ]
+
+
+def _in_clear(places: Places) -> list[str]:
+    """Secrets that stand in a file as they are: whoever reads the inventory, or its repository, has them."""
+    return [
+        f"{os.path.relpath(place.file)}:{line}: {name}{key} stands there in clear. Encrypt it: "
+        "ansible-vault encrypt_string."
+        for name in ("keepwell_smtp", "keepwell_notify")
+        for place in places.of(name)
+        for key, line in _clear_secrets(place.node)
+    ]
+
+
+def _clear_secrets(node: yaml.Node, path: str = "") -> list[tuple[str, int]]:
+    """Return path and line of the secrets in a value that are neither encrypted nor taken from another variable."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    found = []
+    for key, value in node.value:
+        name = str(key.value)
+        if name in receivers.SECRETS and isinstance(value, yaml.ScalarNode):
+            if value.tag != "!vault" and value.value and "{{" not in value.value:
+                found.append((f"{path}.{name}", value.start_mark.line + 1))
+        else:
+            found += _clear_secrets(value, f"{path}.{name}")
+    return found
 
 
 def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:

@@ -85,6 +85,10 @@ BROKEN = [
     ({"keepwell_exposure": "internl"}, "Did you mean 'internal'?"),
     ({"keepwell_now": "2026-11-27 12:00"}, "is no time like 2026-11-23T02:27:00Z"),
     ({"keepwell_probes": {"disk": {}}}, "unknown probe. Did you mean 'disks'?"),
+    ({"keepwell_notify": {"desk": {"channel": "mial"}}}, "keepwell_notify.desk: unknown channel 'mial'. Did you mean 'mail'?"),
+    ({"keepwell_notify": {"desk": {"channel": "mail", "to": "ann@bakery.example"}}}, "keepwell_notify.desk: mail needs keepwell_smtp"),
+    ({"keepwell_smtp": {"host": "mail.msp.example"}}, "keepwell_smtp.from: Field required"),
+    ({"keepwell_deliver": "wating"}, "keepwell_deliver: 'wating' is unknown. Did you mean 'waiting'?"),
     ({"patching_polcy": "all"}, "patching_polcy: unknown variable. Did you mean 'patching_policy'?"),
     ({"patching_soak_days": "many"}, "patching_soak_days: Input should be a valid number"),
     ({"patching_exclusions": [{"package": "x", "reason": "why", "approver": "me"}]}, "patching_exclusions.0.expires: Field required"),
@@ -107,6 +111,34 @@ def test_a_broken_file_is_told_in_one_sentence(tmp_path: Path, variables: dict[s
     assert any(words in mistake for mistake in found.mistakes), found.mistakes
     assert len(found.mistakes) == 1
     assert len(found.mistakes[0].splitlines()) == 1
+
+
+def test_receivers_of_one_host_are_a_mistake(tmp_path: Path) -> None:
+    room = {"keepwell_notify": {"room": {"channel": "slack", "url": "https://hooks.example/x"}}}
+    place = write(tmp_path, {}, host_vars__web2=room)
+    found = validation.look(read(place), [str(place)], ["web1", "web2"], NOON)
+    assert found.mistakes == [
+        "keepwell_notify and keepwell_smtp are those of the client, but web2 has others than web1: set them once, in "
+        "group_vars/all."
+    ]
+
+
+def test_a_secret_in_clear_is_a_warning_with_its_line_and_without_itself(tmp_path: Path) -> None:
+    smtp = {"host": "mail.msp.example", "from": "k@msp.example", "user": "k", "password": "hunter2"}
+    hooks = {
+        "far": {"channel": "slack", "url": "http://hooks.example/hunter2"},
+        "near": {"channel": "slack", "url": "{{ vault_url }}"},
+    }
+    place = write(tmp_path, {"keepwell_smtp": smtp, "keepwell_notify": hooks, "vault_url": "https://hooks.example/x"})
+    text = (place / "group_vars/all/all.yml").read_text()
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if "hunter2" in line]
+    found = validation.look(read(place), [str(place)], ["web1"], NOON)
+    # The variables of this helper are not templated, so the second address is none.
+    assert [mistake.split(" [")[0] for mistake in found.mistakes if "near.url" not in mistake] == []
+    assert not any("hunter2" in sentence for sentence in [*found.mistakes, *found.warnings])
+    clear = validation._in_clear(validation.Places([str(place)]))
+    assert [f":{line}:" in sentence for line, sentence in zip(lines, clear, strict=True)] == [True, True]
+    assert "keepwell_smtp.password stands there in clear" in clear[0]
 
 
 def test_a_whole_client_has_no_mistake(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import FORMATS, Dialect
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
     file_name,
@@ -30,7 +32,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 REPORTS = ("engineer",)
-FORMATS = ("html", "md", "csv", "json")
 # What a phone, a mail gateway and a reader's patience bear; above it every host gets a page of its own.
 PAGE_BUDGET = 1_900_000
 
@@ -50,6 +51,7 @@ def make_bundle(
     formats: Collection[str] = FORMATS,
     texts: gettext.NullTranslations | None = None,
     seal: Seal | None = None,
+    dialect: Dialect = "plain",
 ) -> Bundle:
     """Return the files of a run's reports. The same run, seal and templates give the same bytes, always."""
     texts = texts or gettext.NullTranslations()
@@ -57,15 +59,17 @@ def make_bundle(
     templates = Templates(search_path, texts)
     files: dict[str, bytes] = {}
     if "csv" in formats:
-        files[file_name(run, "results", "csv")] = results_csv(desk)
-        files[file_name(run, "findings", "csv")] = findings_csv(desk)
+        files[file_name(run, "results", "csv")] = results_csv(desk, dialect)
+        files[file_name(run, "findings", "csv")] = findings_csv(desk, dialect)
         if run.changes:
-            files[file_name(run, "changes", "csv")] = changes_csv(desk)
+            files[file_name(run, "changes", "csv")] = changes_csv(desk, dialect)
         if run.backups:
-            files[file_name(run, "backups", "csv")] = backups_csv(desk)
+            files[file_name(run, "backups", "csv")] = backups_csv(desk, dialect)
     if "json" in formats:
         # The evidence itself, not what was made presentable.
         files[file_name(run, "run", "json")] = dump(run)
+    if "prom" in formats:
+        files[file_name(run, "metrics", "prom")] = metrics_file(run)
     if "engineer" in reports and ("html" in formats or "md" in formats):
         summary = file_name(run, "summary", "md")
         view = engineer_view(desk, [*files, *([summary] if "md" in formats else [])])
