@@ -80,7 +80,7 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
-            trigger=_trigger(),
+            trigger=_trigger(own),
             inventory=sources,
             versions={
                 "keepwell.fleet": _own_version(),
@@ -129,7 +129,7 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
         )
 
 
-def _trigger() -> Trigger:
+def _trigger(own: t.Mapping[str, t.Any]) -> Trigger:
     environment = os.environ
     origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
     reference = ""
@@ -143,7 +143,8 @@ def _trigger() -> Trigger:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
+    said = {key: str(own.get(f"keepwell_{key}") or "").strip() for key in ("approver", "reason", "window")}
+    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference, **said)
 
 
 def _has_terminal(pid: int) -> bool:

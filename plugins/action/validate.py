@@ -13,6 +13,7 @@ import typing as t
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -34,6 +35,9 @@ class ActionModule(ControlAction):
         if not hosts:
             raise settings.SettingsError(["The inventory has no host. Check -i."])
         found = validation.look(task_vars, sources, hosts, now)
+        if not found.mistakes and any(entry.awx for entry in found.told.values()):
+            told = written.tell(found.told, str(task_vars["playbook_dir"]), now)
+            found.mistakes += written.look(told, written.documented(), now)[1]
         for sentence in found.warnings:
             self._display.display(f"▲ {sentence}")
         for sentence in found.mistakes:

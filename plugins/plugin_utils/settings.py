@@ -22,6 +22,8 @@ from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import model as awx_model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
@@ -34,6 +36,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    "keepwell_approver",
+    "keepwell_awx",
     "keepwell_client",
     "keepwell_contract",
     "keepwell_exceptions",
@@ -45,6 +49,7 @@ VARIABLES = (
     "keepwell_now",
     "keepwell_plan",
     "keepwell_probes",
+    "keepwell_reason",
     "keepwell_run",
     "keepwell_run_id",
     "keepwell_schedule",
@@ -78,6 +83,7 @@ class Settings:
     contract: Contract
     calendar: Calendar
     schedule: Schedule
+    awx: Awx | None = None
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -179,6 +185,8 @@ def read(
     year = datetime.datetime.fromtimestamp(at, datetime.UTC).year
     schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
     problems += wrong
+    kept_in_awx, wrong = awx_model.build(variables.get("keepwell_awx"))
+    problems += wrong
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -192,6 +200,7 @@ def read(
         contract=contract,
         calendar=open_times,
         schedule=schedule,
+        awx=kept_in_awx,
     )
 
 
