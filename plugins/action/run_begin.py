@@ -32,6 +32,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -93,6 +94,9 @@ class ActionModule(ControlAction):
             process=this_process(),
         )
         interrupted = runs.begin(store, header, now)
+        standing = installed.standing(client.id, store.root, told[0].schedule, client.timezone)
+        if standing is not None:
+            store.write_standing(header.run_id, standing)
         return {
             "changed": False,
             "run_id": header.run_id,

@@ -16,12 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES, Variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import options as scheduler
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
@@ -29,6 +30,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 _CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22"}
 # Behind an address of the control node itself is a tunnel, or a lab: it says nothing of the machine.
 _OWN = ("127.", "localhost", "::1")
+
+_ROLES = {**CHORES, scheduler.NAME: Variables(scheduler.Options, scheduler.REGISTERED)}
 
 
 @dataclass
@@ -60,9 +63,9 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
             found.told[host] = read(told, sources, now, groups, known_groups)
         except SettingsError as exc:
             problems += exc.problems
-        for chore, role in CHORES.items():
+        for name, role in _ROLES.items():
             try:
-                options.read(chore, role.model, _values(variables, f"{chore}_", role.registered))
+                options.read(name, role.model, _values(variables, f"{name}_", role.registered))
             except SettingsError as exc:
                 problems += exc.problems
         problems += _torn(host, groups, places)

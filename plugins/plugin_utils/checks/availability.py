@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
     Section,
+    State,
     Verdict,
     View,
     check,
@@ -185,3 +186,35 @@ def contact(view: View, policy: Policy) -> Iterator[Verdict]:
         yield from bad
     else:
         yield Verdict("ok", observed=f"answered in {seconds:.1f} s", expected=f"within {policy.contact_watch_s:g} s")
+
+
+_STANDING: dict[str, tuple[State, str]] = {
+    "missing": ("act", "Runs of this client may not be started"),
+    "not_running": ("act", "Runs of this client are not started"),
+    "unknown": ("unknown", "Whether runs of this client are started cannot be told"),
+}
+
+
+@check(
+    "availability.schedule",
+    title="Schedule on the control node",
+    advice="See with playbooks/schedule.yml what differs; then install what is written with -e scheduler_act=true.",
+)
+def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Is what starts the runs of this client as it is written? Says nothing where this node does not start them."""
+    standing = view.schedule
+    if standing is None:
+        return
+    expected = "installed as keepwell_schedule has it, enabled and active"
+    if not standing.differences:
+        files = count_text(standing.files, "file")
+        yield Verdict("ok", observed=f"{files} for {standing.kind} as written", expected=expected)
+    for difference in standing.differences:
+        state, consequence = _STANDING.get(difference.kind, ("watch", "Runs may start otherwise than written"))
+        yield Verdict(
+            state,
+            object=difference.object,
+            observed=difference.text,
+            expected=expected,
+            summary=f"{consequence}: {difference.text} on the control node.",
+        )
