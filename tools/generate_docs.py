@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy, run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Declaration as Keeping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -29,9 +30,10 @@ SCHEMAS = {
     "verification": Verification,
     "exception": Waiver,
     "schedule": Declaration,
+    "awx": Keeping,
 }
 # What people write is described as they write it, what Keepwell writes as it is written.
-DECLARED = ("exception", "schedule")
+DECLARED = ("exception", "schedule", "awx")
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
 

@@ -22,7 +22,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Set
 
 _ADDRESS = ("CONTROLLER_HOST", "TOWER_HOST")
 _FILES = ("/etc/tower/tower_cli.cfg", "~/.tower_cli.cfg", "tower_cli.cfg")
-_SIGNS = {"made": "+", "changed": "~", "removed": "-"}
+# What is told of an object, when it is only looked at and when it is done.
+_WORDS = {
+    "made": ("▲ Not in AWX:", "+ Made:"),
+    "changed": ("▲ Otherwise in AWX:", "~ Changed:"),
+    "removed": ("▲ In AWX and not written any more:", "- Removed:"),
+}
 
 
 class ActionModule(ControlAction):
@@ -36,17 +41,17 @@ class ActionModule(ControlAction):
     }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return what was made, changed and removed (in check mode: what would be); stop where AWX refuses something."""
+        """Return what was made, changed and removed (in check mode: would be); stop where AWX refuses something."""
         self._need_an_address()
         definitions = arguments["definitions"]
-        done: dict[str, list[str]] = {what: [] for what in _SIGNS}
+        done: dict[str, list[str]] = {what: [] for what in _WORDS}
         as_written = 0
         # In check mode nothing is there that was not there before: modules would fail on what refers to it.
         missing: set[str] = set()
         for step in steps.making(definitions):
             if step.needs & missing:
                 missing.add(step.title)
-                self._tell(done, "made", f"{step.told} (needs what is not there yet)")
+                self._tell(done, "made", f"{step.told} (or otherwise: what it needs is not there)")
                 continue
             result = self._call(step, task_vars, done)
             if not result.get("changed"):
@@ -62,6 +67,8 @@ class ActionModule(ControlAction):
         differs = sum(map(len, done.values()))
         conditional = "would be " if self._task.check_mode else ""
         counts = ", ".join(f"{len(found)} {conditional}{what}" for what, found in done.items() if found)
+        if not differs:
+            self._display.display(f"✓ AWX is as written, in {as_written} calls.")
         return {
             "changed": bool(differs),
             "made": done["made"],
@@ -77,8 +84,8 @@ class ActionModule(ControlAction):
         if not address and not any(Path(name).expanduser().exists() for name in _FILES):
             raise SettingsError(
                 [
-                    "No AWX is named. Put its address into CONTROLLER_HOST and a token into CONTROLLER_OAUTH_TOKEN of the "
-                    "environment, or both into ~/.tower_cli.cfg."
+                    "No AWX is named. Put its address into CONTROLLER_HOST and a token into CONTROLLER_OAUTH_TOKEN of "
+                    "the environment, or both into ~/.tower_cli.cfg."
                 ]
             )
         parts = urlsplit(address)
@@ -121,4 +128,5 @@ class ActionModule(ControlAction):
 
     def _tell(self, done: dict[str, list[str]], what: str, text: str) -> None:
         done[what].append(text)
-        self._display.display(f"  {_SIGNS[what]} {text}")
+        looked, did = _WORDS[what]
+        self._display.display(f"{looked if self._task.check_mode else did} {text}")

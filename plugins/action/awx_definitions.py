@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
+from ansible.utils.vars import load_extra_vars
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rendering, written
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.options import NAME, REGISTERED, Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
     keepwell_variables,
+    named,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 
 
 class ActionModule(ControlAction):
@@ -25,11 +32,14 @@ class ActionModule(ControlAction):
         """Return the definitions; fail with every mistake, a line each."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
+        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
         hosts = sorted(str(host) for host in task_vars["groups"]["all"])
         if not hosts:
             raise settings.SettingsError(["The inventory has no host. Check -i."])
-        found = validation.look(task_vars, inventory(task_vars), hosts, now)
+        found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
+        chosen = self._options(task_vars)
         told = written.tell(found.told, str(task_vars["playbook_dir"]), now)
         definitions, problems = written.look(told, written.documented(), now)
         for sentence in problems:
@@ -39,7 +49,12 @@ class ActionModule(ControlAction):
         return {
             "changed": False,
             "client": told.client.id,
-            "definitions": definitions,
+            "definitions": definitions if chosen.state == "present" else {},
             "mark": rendering.mark(told.client.id),
             "msg": f"{sum(map(len, definitions.values()))} objects for {told.client.name}",
         }
+
+    def _options(self, task_vars: dict[str, t.Any]) -> Options:
+        names = [name for name in map(str, task_vars) if name.startswith(f"{NAME}_") and name not in REGISTERED]
+        values = {name: named(name, lambda name: self._templar.template(task_vars[name])) for name in names}
+        return options.read(NAME, Options, values, REGISTERED)

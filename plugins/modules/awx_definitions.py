@@ -14,7 +14,7 @@ description:
   - They have the shapes that the roles of C(infra.aap_configuration) take.
   - Looks at them before AWX is asked. Told are recurrence rules that AWX refuses, or takes although they go wrong,
     surveys and the answers to them, slices with a limit, and fields that the modules of C(awx.awx) do not have.
-  - AWX is not asked, and no host is contacted.
+  - With C(awx_state=absent) there are none. AWX is not asked, and no host is contacted.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 options: {}

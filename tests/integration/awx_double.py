@@ -46,7 +46,11 @@ def _link(endpoint: str, required: bool = False) -> Field:
 
 
 NAME, DESCRIPTION = _text(True, 512), _text()
-FLAG, NUMBER, SECONDS = Field("boolean", default=False), Field("integer", default=0, least=0), Field("integer", default=0)
+FLAG, NUMBER, SECONDS = (
+    Field("boolean", default=False),
+    Field("integer", default=0, least=0),
+    Field("integer", default=0),
+)
 NULLABLE = _text(default=None)
 ASKS = (
     "scm_branch", "diff_mode", "variables", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory", "credential",
@@ -189,7 +193,9 @@ class Awx:
     def answer(self, method: str, path: str, query: list[tuple[str, str]], body: t.Any) -> tuple[int, t.Any]:
         match [part for part in path.removeprefix(API).split("/") if part]:
             case ["unified_job_templates"] if method == "GET":
-                return 200, self.page([self.shown(name, row) for name in STARTED for row in self.rows[name].values()], query)
+                return 200, self.page(
+                    [self.shown(name, row) for name in STARTED for row in self.rows[name].values()], query
+                )
             case ["project_updates", _number] if method == "GET":
                 return 200, {"id": 1, "status": "successful", "finished": "now", "failed": False}
             case [endpoint] if endpoint in ENDPOINTS:
@@ -235,7 +241,9 @@ class Awx:
     def matches(row: Row, key: str, value: str) -> bool:
         name, _, how = key.partition("__")
         if name not in row:
-            raise RefusedError(400, {"detail": f"{SINGULAR.get(str(row.get('type')), 'Object')} has no field named '{name}'"})
+            raise RefusedError(
+                400, {"detail": f"{SINGULAR.get(str(row.get('type')), 'Object')} has no field named '{name}'"}
+            )
         found = "" if row[name] is None else str(row[name])
         return found.startswith(value) if how == "startswith" else found == value
 
@@ -289,10 +297,14 @@ class Awx:
 
     def remove(self, endpoint: str, number: int) -> None:
         """Take an object away, and what cannot be without it."""
-        del self.rows[endpoint][number]
+        gone = self.rows[endpoint].pop(number)
+        # An approval belongs to its node.
+        self.rows["workflow_approval_templates"].pop(gone.get("unified_job_template") or 0, None)
         for other, fields in ENDPOINTS.items():
             for name, spec in fields.items():
-                if spec.kind == "id" and (spec.points_to == endpoint or (spec.points_to == "unified_job_templates" and endpoint in STARTED)):
+                if spec.kind == "id" and (
+                    spec.points_to == endpoint or (spec.points_to == "unified_job_templates" and endpoint in STARTED)
+                ):
                     for key, row in list(self.rows[other].items()):
                         if row.get(name) == number and spec.required:
                             self.remove(other, key)
@@ -341,7 +353,11 @@ class Awx:
             return "Not a valid string."
         if spec.required and not value:
             return "This field may not be blank."
-        return f"Ensure this field has no more than {spec.longest} characters." if spec.longest and len(value) > spec.longest else ""
+        return (
+            f"Ensure this field has no more than {spec.longest} characters."
+            if spec.longest and len(value) > spec.longest
+            else ""
+        )
 
     def whole(self, endpoint: str, row: Row) -> None:
         """Refuse an object that is wrong as a whole."""
@@ -353,7 +369,11 @@ class Awx:
         errors: dict[str, list[str]] = {}
         if endpoint == "execution_environments" and not re.fullmatch(r"[\w./:@-]+", row["image"]):
             errors["image"] = [f"The container image name {row['image']} is not valid"]
-        if endpoint == "projects" and row["scm_type"] == "git" and not re.match(r"(https?|ssh|git|file)://|\w+@", row["scm_url"]):
+        if (
+            endpoint == "projects"
+            and row["scm_type"] == "git"
+            and not re.match(r"(https?|ssh|git|file)://|\w+@", row["scm_url"])
+        ):
             errors["scm_url"] = ["Unsupported git URL"]
         if endpoint == "notification_templates":
             lacking = [name for name in ("url", "headers") if name not in row["notification_configuration"]]
@@ -396,7 +416,9 @@ class Awx:
             and row.get(name) not in (None, "")
             and not template.get(f"ask_{renamed.get(name, name)}_on_launch")
         }
-        spec = self.surveys.get((endpoint, template["id"]), {}).get("spec", []) if template.get("survey_enabled") else []
+        spec = (
+            self.surveys.get((endpoint, template["id"]), {}).get("spec", []) if template.get("survey_enabled") else []
+        )
         problems = []
         for question in spec:
             name = question["variable"]
@@ -409,7 +431,9 @@ class Awx:
             errors["variables_needed_to_start"] = problems
         unasked = set(row["extra_data"]) - {question["variable"] for question in spec}
         if unasked and not template.get("ask_variables_on_launch"):
-            errors["extra_data"] = [f"Variables {', '.join(sorted(unasked))} are not allowed on launch. Check the Prompt on Launch setting."]
+            errors["extra_data"] = [
+                f"Variables {', '.join(sorted(unasked))} are not allowed on launch. Check the Prompt on Launch setting."
+            ]
         return errors
 
     def survey(self, method: str, endpoint: str, number: int, body: t.Any) -> tuple[int, t.Any]:
@@ -445,7 +469,9 @@ class Awx:
             one = left.pop()
             if one not in found:
                 found.add(one)
-                left += [other for link in LINKS for other in self.linked.get(("workflow_job_template_nodes", one, link), ())]
+                left += [
+                    other for link in LINKS for other in self.linked.get(("workflow_job_template_nodes", one, link), ())
+                ]
         return found
 
 
@@ -520,7 +546,11 @@ def rrule_errors(rule: str) -> list[str]:
         if count and int(count[1]) > 999:
             errors.append(f"COUNT > 999 is unsupported: {part}")
     zone = re.search(r"DTSTART;TZID=([^:]+):", rule)
-    if (starts and not zone and not starts[0].endswith("Z")) or (zone and zone[1] not in available_timezones()) or not starts:
+    if (
+        (starts and not zone and not starts[0].endswith("Z"))
+        or (zone and zone[1] not in available_timezones())
+        or not starts
+    ):
         errors.append("rrule parsing failed validation: A valid TZID must be provided (e.g., America/New_York)")
     elif not errors:
         try:
@@ -563,7 +593,7 @@ def serving(awx: Awx) -> Iterator[Awx]:
 
         do_GET = do_POST = do_PATCH = do_DELETE = _answer
 
-        def log_message(self, format: str, *args: t.Any) -> None:
+        def log_message(self, *_arguments: t.Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

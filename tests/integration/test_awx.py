@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -18,7 +18,9 @@ HOSTS = {"web1": {"ansible_host": "192.0.2.11"}}
 CLIENT = {
     "keepwell_client": {"id": "acme", "name": "Acme Ltd", "timezone": "Europe/Berlin"},
     "keepwell_plan": {"name": "Care", "services": ["patching"]},
-    "keepwell_windows": {"sunday": {"rule": {"weekly": ["sun"]}, "start": "22:00", "duration": "4h", "allow": ["patch"]}},
+    "keepwell_windows": {
+        "sunday": {"rule": {"weekly": ["sun"]}, "start": "22:00", "duration": "4h", "allow": ["patch"]}
+    },
     "keepwell_schedule": {
         "morning": {"playbook": "assess", "at": "05:10"},
         "patches": {"playbook": "patch", "at": "22:00", "days": ["sun"], "act": ["patching"], "limit": "web"},
@@ -47,7 +49,10 @@ def client(folder: Path, **changes: t.Any) -> Path:
 
 @pytest.fixture
 def awx() -> t.Iterator[Awx]:
-    need((Path(yaml.__file__).parents[1] / "ansible_collections" / "awx" / "awx").exists(), "the collection awx.awx (package ansible)")
+    need(
+        (Path(yaml.__file__).parents[1] / "ansible_collections" / "awx" / "awx").exists(),
+        "the collection awx.awx (package ansible)",
+    )
     with serving(Awx(PLAYBOOKS)) as double:
         for name in ("acme git", "acme ssh"):
             double.add("credentials", name=name)
@@ -84,15 +89,17 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
 
     shown = keeping.play("awx", place)
     assert shown.rc == 0, shown.output
-    assert "+ organization keepwell-acme" in shown.output
-    assert "+ schedule keepwell-acme-patches (needs what is not there yet)" in shown.output
+    assert "▲ Not in AWX: organization keepwell-acme" in shown.output
+    assert "▲ Not in AWX: schedule keepwell-acme-patches (or otherwise: what it needs is not there)" in shown.output
     assert awx.calls == []
 
     made = keeping.play("awx", place, "-e", "awx_act=true")
     assert made.rc == 0, made.output
     assert [call for call in awx.calls if call[3] >= 400] == []
     assert awx.names("schedules") == ["keepwell-acme-month", "keepwell-acme-morning", "keepwell-acme-patches"]
-    assert {"keepwell-acme-assess", "keepwell-acme-patch", "keepwell-acme-patch-act", "keepwell-acme-report"} <= set(awx.names("job_templates"))
+    assert {"keepwell-acme-assess", "keepwell-acme-patch", "keepwell-acme-patch-act", "keepwell-acme-report"} <= set(
+        awx.names("job_templates")
+    )
     schedule = awx.one("schedules", "keepwell-acme-patches")
     assert schedule["rrule"] == "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=SU"
     assert (schedule["limit"], schedule["timeout"]) == ("web", 7200)
@@ -100,7 +107,16 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     acting = awx.one("job_templates", "keepwell-acme-patch-act")
     assert '"{{ keepwell_approver }}"' in acting["extra_vars"]
     [workflow] = [row for row in awx.rows["workflow_job_templates"].values() if row["name"].endswith("-approved")]
-    assert len([row for row in awx.rows["workflow_job_template_nodes"].values() if row["workflow_job_template"] == workflow["id"]]) == 4
+    assert (
+        len(
+            [
+                row
+                for row in awx.rows["workflow_job_template_nodes"].values()
+                if row["workflow_job_template"] == workflow["id"]
+            ]
+        )
+        == 4
+    )
 
     awx.calls.clear()
     again = keeping.play("awx", place, "-e", "awx_act=true")
@@ -120,22 +136,26 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     )
     looked = keeping.play("awx", place, "-e", "awx_fail_on_difference=true")
     assert looked.rc == 2
-    assert "~ schedule keepwell-acme-patches" in looked.output
-    assert "+ schedule keepwell-acme-month" in looked.output
+    assert "▲ Otherwise in AWX: schedule keepwell-acme-patches" in looked.output
+    assert "▲ Not in AWX: schedule keepwell-acme-month" in looked.output
     assert "AWX: 1 would be made, 1 would be changed" in told(looked)
     assert awx.calls == []
 
     fewer = {name: entry for name, entry in CLIENT["keepwell_schedule"].items() if name != "morning"}
     kept = keeping.play("awx", client(tmp_path, keepwell_schedule=fewer), "-e", "awx_act=true")
     assert kept.rc == 0, kept.output
-    assert "- schedule keepwell-acme-morning" in kept.output
+    assert "- Removed: schedule keepwell-acme-morning" in kept.output
     assert awx.names("schedules") == ["keepwell-acme-month", "keepwell-acme-patches"]
     assert awx.one("schedules", "keepwell-acme-patches")["enabled"] is True
 
     gone = keeping.play("awx", place, "-e", "awx_act=true", "-e", "awx_state=absent")
     assert gone.rc == 0, gone.output
     left = {name: awx.names(name) for name in awx.rows if awx.rows[name]}
-    assert left == {"organizations": ["keepwell-acme"], "credentials": ["acme git", "acme ssh"], "job_templates": ["by hand"]}
+    assert left == {
+        "organizations": ["keepwell-acme"],
+        "credentials": ["acme git", "acme ssh"],
+        "job_templates": ["by hand"],
+    }
     assert by_hand in awx.rows["job_templates"]
 
 
@@ -153,11 +173,23 @@ REFUSED = [
 
 def test_what_awx_refuses_is_told(keeping: Keeping, awx: Awx, tmp_path: Path) -> None:
     organization = awx.add("organizations", name="ours")
-    project = awx.add("projects", name="theirs", organization=organization, scm_type="git", scm_url="https://git.example/x.git")
+    project = awx.add(
+        "projects", name="theirs", organization=organization, scm_type="git", scm_url="https://git.example/x.git"
+    )
     inventory = awx.add("inventories", name="all", organization=organization)
-    awx.add("job_templates", name="there", organization=organization, project=project, inventory=inventory, playbook="playbooks/assess.yml")
+    awx.add(
+        "job_templates",
+        name="there",
+        organization=organization,
+        project=project,
+        inventory=inventory,
+        playbook="playbooks/assess.yml",
+    )
     tasks = [
-        {"keepwell.fleet.awx_apply": {"definitions": {kind: [item]}, "mark": "Made by Keepwell for acme:"}, "ignore_errors": True}
+        {
+            "keepwell.fleet.awx_apply": {"definitions": {kind: [item]}, "mark": "Made by Keepwell for acme:"},
+            "ignore_errors": True,
+        }
         for kind, item, _words in REFUSED
     ]
     # Beside the project's own, so that the collection is found.
@@ -175,7 +207,11 @@ def test_what_awx_refuses_is_told(keeping: Keeping, awx: Awx, tmp_path: Path) ->
 
 
 def test_definitions_are_looked_at_before_awx_is_asked(keeping: Keeping, awx: Awx, tmp_path: Path) -> None:
-    place = client(tmp_path, keepwell_schedule={"x": {"playbook": "patch", "every": "5m"}}, keepwell_awx={**CLIENT["keepwell_awx"], "notify": ["x" * 513]})
+    place = client(
+        tmp_path,
+        keepwell_schedule={"x": {"playbook": "patch", "every": "5m"}},
+        keepwell_awx={**CLIENT["keepwell_awx"], "notify": ["x" * 513]},
+    )
     outcome = keeping.play("validate", place)
     assert outcome.rc == 2
     assert "keepwell_awx.notify.0: String should have at most 512 characters" in told(outcome)

@@ -69,7 +69,7 @@ def _names(definitions: Definitions) -> Iterator[str]:
     own = Counter(name for kind in _STARTED for name in {str(item.get("name")) for item in definitions.get(kind, ())})
     for name, count in own.items():
         if count > 1 and started[name] > 1:
-            yield f"'{name}' names several of projects, inventory sources, templates and workflows: AWX's modules find none."
+            yield f"'{name}' names several of projects, inventory sources, templates and workflows: none is found."
 
 
 def _projects(definitions: Definitions) -> Iterator[str]:
@@ -90,8 +90,8 @@ def _templates(definitions: Definitions, playbooks: Collection[str]) -> Iterator
             yield f"{place(kind, item, 'job_slice_count')}: {slices} should be 1 or more."
         elif slices > 1 and (item.get("limit") or item.get("ask_limit_on_launch")):
             yield (
-                f"{place(kind, item, 'job_slice_count')}: slices and a limit do not go together: a slice without a host "
-                "of the limit fails, and the job with it."
+                f"{place(kind, item, 'job_slice_count')}: slices and a limit do not go together: a slice without a "
+                "host of the limit fails, and the job with it."
             )
         if not item.get("inventory") and not item.get("ask_inventory_on_launch"):
             yield f"{place(kind, item, 'inventory')}: it has to be said, or asked for on launch."
@@ -154,7 +154,10 @@ def _schedules(definitions: Definitions, now: datetime.datetime) -> Iterator[str
             if item.get(field) and not template.get(asked):
                 yield f"{place(kind, item, field)}: '{template['name']}' does not ask for it on launch ({asked})."
         if item.get("limit") and template.get("job_slice_count", 1) > 1:
-            yield f"{place(kind, item, 'limit')}: '{template['name']}' is sliced, and slices and a limit do not go together."
+            where = place(kind, item, "limit")
+            yield f"{where}: '{template['name']}' is sliced: slices and a limit do not go together."
         asked_for = template.get("survey_spec") if template.get("survey_enabled") else None
-        for problem in surveys.answered(asked_for, item.get("extra_data") or {}, template.get("ask_variables_on_launch")):
+        for problem in surveys.answered(
+            asked_for, item.get("extra_data") or {}, template.get("ask_variables_on_launch")
+        ):
             yield f"{place(kind, item, 'extra_data')}: {problem}."

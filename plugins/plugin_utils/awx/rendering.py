@@ -266,7 +266,11 @@ def _survey(told: Told, playbook: str) -> dict[str, t.Any]:
             )
             for chore in _bought(told, playbook)
         ]
-    return {"name": told.name(f"{playbook}-act"), "description": "What is asked before hosts are changed", "spec": questions}
+    return {
+        "name": told.name(f"{playbook}-act"),
+        "description": "What is asked before hosts are changed",
+        "spec": questions,
+    }
 
 
 def _question(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: recurrence rules as AWX takes them: made from a schedule, and looked at before AWX is asked.
+"""Private to keepwell.fleet: recurrence rules of AWX, made from a schedule, and looked at before AWX is asked.
 
 A rule is one line, ``DTSTART;TZID=Europe/Amsterdam:20260101T221500 RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=TU``. Made are
 DAILY, WEEKLY and MONTHLY ones alone: rules by the hour went wrong in AWX when clocks changed. Pure.
@@ -130,9 +130,8 @@ def _rule_problems(rule: dict[str, str]) -> list[str]:
         found.append(f"COUNT is more than {_MOST_COUNT}")
     numbered = re.search(r"(?:^|,)[+-]?(\d+)([A-Z]{2})", rule.get("BYDAY", ""))
     if numbered:
-        found.append(
-            f"AWX takes no number in BYDAY; write BYDAY={numbered[2]};BYSETPOS={numbered[1]} for '{numbered[1]}{numbered[2]}'"
-        )
+        number, day = numbered.groups()
+        found.append(f"AWX takes no number in BYDAY; write BYDAY={day};BYSETPOS={number} for '{number}{day}'")
     return found
 
 

@@ -116,7 +116,14 @@ def _node(
 
 def _references(arguments: Mapping[str, t.Any]) -> frozenset[str]:
     """Return the names of other objects in a module's arguments."""
-    singles = ("organization", "project", "source_project", "inventory", "execution_environment", "unified_job_template")
+    singles = (
+        "organization",
+        "project",
+        "source_project",
+        "inventory",
+        "execution_environment",
+        "unified_job_template",
+    )
     found = {str(arguments[key]) for key in singles if arguments.get(key)}
     return frozenset(found | {str(name) for name in arguments.get("notification_templates_error") or ()})
 
@@ -133,7 +140,11 @@ def strays(definitions: Definitions, owned: Mapping[str, Sequence[Mapping[str, t
             if str(found["name"]) in wanted:
                 continue
             where = {key: (found.get("summary_fields") or {}).get(key, {}).get("name") for key in kind.found_by}
-            arguments = {"name": found["name"], **{key: value for key, value in where.items() if value}, "state": "absent"}
+            arguments = {
+                "name": found["name"],
+                **{key: value for key, value in where.items() if value},
+                "state": "absent",
+            }
             yield Step(kind, str(found["name"]), arguments, removes=True)
 
 

@@ -38,8 +38,10 @@ def lint(spec: t.Any) -> Iterator[str]:
 def _of_one(question: Question) -> Iterator[str]:
     kind = question.get("type")
     if kind not in TYPES:
-        yield f"has no type; it should be one of {', '.join(TYPES)}" if kind is None else (
-            f"has the type '{kind}', which is none of {', '.join(TYPES)}"
+        yield (
+            f"has no type; it should be one of {', '.join(TYPES)}"
+            if kind is None
+            else (f"has the type '{kind}', which is none of {', '.join(TYPES)}")
         )
         return
     choices = _choices(question)

@@ -61,7 +61,7 @@ def look(told: Told, documented: Documented, now: float) -> tuple[Definitions, l
 
 
 def documented() -> Documented:
-    """Return the options of awx.awx's modules, as ``ansible-doc --json`` has them. Raises SettingsError without them."""
+    """Return the options of awx.awx's modules, as ``ansible-doc --json`` has them. Raises SettingsError without."""
     found: dict[str, Mapping[str, t.Any]] = {}
     for name in steps.MODULES:
         try:
@@ -69,8 +69,8 @@ def documented() -> Documented:
         except (AnsibleError, OSError) as exc:
             raise SettingsError(
                 [
-                    f"The collection awx.awx is not here ({' '.join(str(exc).split())}). It comes with the Python package "
-                    "'ansible' (requirements.txt), or from a Galaxy server (requirements.yml)."
+                    f"The collection awx.awx is not here ({' '.join(str(exc).split())}). It comes with the Python "
+                    "package 'ansible' (requirements.txt), or from a Galaxy server (requirements.yml)."
                 ]
             ) from exc
         found[name] = document["options"]

@@ -164,9 +164,7 @@ def build(
         problems += _lost([(f"keepwell_blackouts.{terms.title}", terms) for terms in closed], known_groups)
     only = _only(given["window"])
     windows = [
-        Window(name, zone, terms)
-        for name, terms in declared.items()
-        if terms.is_for(groups) and only in ("", name)
+        Window(name, zone, terms) for name, terms in declared.items() if terms.is_for(groups) and only in ("", name)
     ]
     blackouts = [Blackout(zone, terms) for terms in closed if terms.is_for(groups)]
     emergency = _emergency(given["emergency"], problems)

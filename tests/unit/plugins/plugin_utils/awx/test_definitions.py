@@ -14,7 +14,14 @@ from collections.abc import Callable
 import pytest
 from ansible.plugins.loader import init_plugin_loader
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import linting, model, rendering, steps, surveys, written
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import (
+    linting,
+    model,
+    rendering,
+    steps,
+    surveys,
+    written,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import PLAYBOOKS, Entry
 
@@ -74,18 +81,28 @@ def test_every_name_and_description_carries_the_client() -> None:
 
 
 def test_there_is_a_template_for_what_was_bought_and_for_what_only_looks() -> None:
-    names = [item["name"].removeprefix("keepwell-acme-") for item in rendering.definitions(told())["controller_templates"]]
+    names = [
+        item["name"].removeprefix("keepwell-acme-") for item in rendering.definitions(told())["controller_templates"]
+    ]
     assert names == [
         "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "patch-act", "disk-cleanup-act", "maintain-act",
     ]  # fmt: skip
     nothing = rendering.definitions(told(services=()))
-    assert [item["name"].removeprefix("keepwell-acme-") for item in nothing["controller_templates"]] == ["assess", "watch", "report"]
+    assert [item["name"].removeprefix("keepwell-acme-") for item in nothing["controller_templates"]] == [
+        "assess",
+        "watch",
+        "report",
+    ]
     assert nothing["controller_workflows"] == []
 
 
 def test_no_template_is_sliced_runs_twice_at_once_or_may_be_told_more_than_its_survey_asks() -> None:
     for item in rendering.definitions(told())["controller_templates"]:
-        assert (item["job_slice_count"], item["allow_simultaneous"], item["ask_variables_on_launch"]) == (1, False, False)
+        assert (item["job_slice_count"], item["allow_simultaneous"], item["ask_variables_on_launch"]) == (
+            1,
+            False,
+            False,
+        )
         assert item["extra_vars"]["keepwell_state_dir"] == "/var/lib/keepwell"
 
 
@@ -104,7 +121,10 @@ def test_all_chores_together_ask_for_each_of_them_and_do_none_by_themselves() ->
     made = rendering.definitions(told())
     acting = named(made, "controller_templates", "keepwell-acme-maintain-act")
     asked = {question["variable"]: question["default"] for question in acting["survey_spec"]["spec"]}
-    assert {key: asked[key] for key in asked if key.endswith("_act")} == {"patching_act": "false", "disk_cleanup_act": "false"}
+    assert {key: asked[key] for key in asked if key.endswith("_act")} == {
+        "patching_act": "false",
+        "disk_cleanup_act": "false",
+    }
     assert not [key for key in acting["extra_vars"] if key.endswith("_act")]
     nightly = named(made, "controller_schedules", "keepwell-acme-nightly")
     assert nightly["extra_data"] == {
@@ -119,7 +139,12 @@ def test_all_chores_together_ask_for_each_of_them_and_do_none_by_themselves() ->
 def test_an_entry_becomes_a_schedule_of_the_template_that_does_it() -> None:
     made = rendering.definitions(told())
     found = {
-        item["name"].removeprefix("keepwell-acme-"): (item["unified_job_template"], item["limit"], item["timeout"], item["enabled"])
+        item["name"].removeprefix("keepwell-acme-"): (
+            item["unified_job_template"],
+            item["limit"],
+            item["timeout"],
+            item["enabled"],
+        )
         for item in made["controller_schedules"]
     }
     assert found == {
@@ -140,7 +165,12 @@ def test_only_failed_jobs_are_told_of() -> None:
     for kind, items in rendering.definitions(told(notify=["desk"])).items():
         for item in items:
             assert not {"notification_templates_started", "notification_templates_success"} & item.keys()
-            if kind in ("controller_templates", "controller_workflows", "controller_projects", "controller_inventory_sources"):
+            if kind in (
+                "controller_templates",
+                "controller_workflows",
+                "controller_projects",
+                "controller_inventory_sources",
+            ):
                 assert item["notification_templates_error"] == ["desk", "keepwell-acme-failures"]
 
 
@@ -290,4 +320,8 @@ def test_only_what_is_ours_and_not_written_is_taken_away_and_no_organization() -
         {"name": "keepwell-acme-gone", "unified_job_template": "keepwell-acme-old", "state": "absent"},
         {"name": "keepwell-acme-old", "organization": "keepwell-acme", "state": "absent"},
     ]
-    assert [step.title for step in steps.strays({}, owned)] == ["keepwell-acme-gone", "keepwell-acme-assess", "keepwell-acme-old"]
+    assert [step.title for step in steps.strays({}, owned)] == [
+        "keepwell-acme-gone",
+        "keepwell-acme-assess",
+        "keepwell-acme-old",
+    ]

@@ -81,7 +81,11 @@ ENTRIES = st.one_of(
 )  # fmt: skip
 
 
-@given(entry=ENTRIES, splay=st.sampled_from(["0m", "3m", "4m"]), zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]))
+@given(
+    entry=ENTRIES,
+    splay=st.sampled_from(["0m", "3m", "4m"]),
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_rule_begins_when_the_schedule_says(entry: dict[str, object], splay: str, zone: str) -> None:
     """Over both changes of clocks; later than planned by the same part of the splay every time."""
