@@ -67,6 +67,10 @@ class Keeping(Project):
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "CONTROLLER_HOST": self.address, "CONTROLLER_OAUTH_TOKEN": TOKEN}
 
+    def keep(self, place: Path, *arguments: str) -> Outcome:
+        """Forty modules are started one after the other: a busy machine takes minutes for that."""
+        return self.play("awx", place, *arguments, timeout=600)
+
 
 @pytest.fixture
 def keeping(tmp_path: Path, awx: Awx) -> Keeping:
@@ -87,13 +91,13 @@ def test_the_double_takes_the_rules_that_awx_takes(case: dict[str, t.Any]) -> No
 def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, tmp_path: Path) -> None:
     place = client(tmp_path)
 
-    shown = keeping.play("awx", place)
+    shown = keeping.keep(place)
     assert shown.rc == 0, shown.output
     assert "▲ Not in AWX: organization keepwell-acme" in shown.output
     assert "▲ Not in AWX: schedule keepwell-acme-patches (or otherwise: what it needs is not there)" in shown.output
     assert awx.calls == []
 
-    made = keeping.play("awx", place, "-e", "awx_act=true")
+    made = keeping.keep(place, "-e", "awx_act=true")
     assert made.rc == 0, made.output
     assert [call for call in awx.calls if call[3] >= 400] == []
     assert awx.names("schedules") == ["keepwell-acme-month", "keepwell-acme-morning", "keepwell-acme-patches"]
@@ -119,7 +123,7 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     )
 
     awx.calls.clear()
-    again = keeping.play("awx", place, "-e", "awx_act=true")
+    again = keeping.keep(place, "-e", "awx_act=true")
     assert (again.rc, awx.calls) == (0, []), again.output
     assert "changed=0" in again.output
 
@@ -134,7 +138,7 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
         inventory=acting["inventory"],
         playbook="playbooks/assess.yml",
     )
-    looked = keeping.play("awx", place, "-e", "awx_fail_on_difference=true")
+    looked = keeping.keep(place, "-e", "awx_fail_on_difference=true")
     assert looked.rc == 2
     assert "▲ Otherwise in AWX: schedule keepwell-acme-patches" in looked.output
     assert "▲ Not in AWX: schedule keepwell-acme-month" in looked.output
@@ -142,13 +146,13 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     assert awx.calls == []
 
     fewer = {name: entry for name, entry in CLIENT["keepwell_schedule"].items() if name != "morning"}
-    kept = keeping.play("awx", client(tmp_path, keepwell_schedule=fewer), "-e", "awx_act=true")
+    kept = keeping.keep(client(tmp_path, keepwell_schedule=fewer), "-e", "awx_act=true")
     assert kept.rc == 0, kept.output
     assert "- Removed: schedule keepwell-acme-morning" in kept.output
     assert awx.names("schedules") == ["keepwell-acme-month", "keepwell-acme-patches"]
     assert awx.one("schedules", "keepwell-acme-patches")["enabled"] is True
 
-    gone = keeping.play("awx", place, "-e", "awx_act=true", "-e", "awx_state=absent")
+    gone = keeping.keep(place, "-e", "awx_act=true", "-e", "awx_state=absent")
     assert gone.rc == 0, gone.output
     left = {name: awx.names(name) for name in awx.rows if awx.rows[name]}
     assert left == {
@@ -197,7 +201,7 @@ def test_what_awx_refuses_is_told(keeping: Keeping, awx: Awx, tmp_path: Path) ->
     playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     done = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-playbook"), str(playbook)],
-        cwd=PROJECT, env=keeping.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170, check=False,
+        cwd=PROJECT, env=keeping.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     output = " ".join((done.stdout + done.stderr).split()).replace("''", "'")
     for kind, _item, words in REFUSED:

@@ -122,7 +122,7 @@ def _problem(error: t.Any) -> str:
     loc = [str(part) for part in error["loc"]]
     where = ".".join(["keepwell_awx", *loc])
     if error["type"] == "extra_forbidden":
-        parts = {"project": Project, "environment": Environment, "webhook": Webhook}
+        parts: dict[str, type[Part]] = {"project": Project, "environment": Environment, "webhook": Webhook}
         model = parts.get(loc[0], Awx) if len(loc) > 1 else Awx
         return f"{where}: unknown key.{nearest(loc[-1], model.model_fields)}"
     if error["type"] == "missing":

@@ -14,7 +14,6 @@ import datetime
 import hashlib
 import itertools
 import re
-import typing as t
 from zoneinfo import ZoneInfo
 
 from dateutil import rrule as dateutil_rrule
@@ -163,4 +162,4 @@ def _read(rule: str) -> dateutil_rrule.rruleset:
         return f"UNTIL={local.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
 
     text = re.sub(r"UNTIL=(\d{8}T\d{6})(?!Z)\b", in_utc, rule)
-    return t.cast(dateutil_rrule.rruleset, dateutil_rrule.rrulestr("\n".join(text.split()), forceset=True))
+    return dateutil_rrule.rrulestr("\n".join(text.split()), forceset=True)
