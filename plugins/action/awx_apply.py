@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import steps
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.linting import place
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.steps import Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
@@ -44,6 +45,7 @@ class ActionModule(ControlAction):
         """Return what was made, changed and removed (in check mode: would be); stop where AWX refuses something."""
         self._need_an_address()
         definitions = arguments["definitions"]
+        _need_names(definitions)
         done: dict[str, list[str]] = {what: [] for what in _WORDS}
         as_written = 0
         # In check mode nothing is there that was not there before: modules would fail on what refers to it.
@@ -101,8 +103,16 @@ class ActionModule(ControlAction):
             self._display.warning(str(sentence))
         if not result.get("failed"):
             return result
+        if "module_stderr" in result:
+            lines = str(result["module_stderr"] or result.get("module_stdout")).strip().splitlines() or ["no output"]
+            raise SettingsError(
+                [
+                    f"awx.awx.{step.kind.module} did not run (return code {result.get('rc')}): {lines[-1].strip()}. It "
+                    "needs this machine's Python: see ansible_python_interpreter in playbooks/awx.yml."
+                ]
+            )
         response = (result.get("response") or {}).get("json") if isinstance(result.get("response"), dict) else None
-        said = " ".join(f"{result.get('msg', 'no reason given')} {response or ''}".split())
+        said = " ".join(f"{result.get('msg', 'no reason given')} {response or ''}".split()).rstrip(".")
         before = sum(map(len, done.values()))
         stays = f" {before} differences before it were dealt with and stay." if before else ""
         hint = "" if self._task.check_mode else f"{stays} Mend it and run again: what is as written is left alone."
@@ -130,3 +140,12 @@ class ActionModule(ControlAction):
         done[what].append(text)
         looked, did = _WORDS[what]
         self._display.display(f"{looked if self._task.check_mode else did} {text}")
+
+
+def _need_names(definitions: Mapping[str, t.Any]) -> None:
+    """Raise SettingsError for an object without a name: a module of awx.awx would change whatever it finds first."""
+    nameless = [
+        place(kind, item, "name") for kind, items in definitions.items() for item in items if not item.get("name")
+    ]
+    if nameless:
+        raise SettingsError([f"{where}: it has to be said. AWX was not asked." for where in nameless])

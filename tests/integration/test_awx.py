@@ -163,11 +163,13 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     assert by_hand in awx.rows["job_templates"]
 
 
+# As playbooks/awx.yml has it.
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 REFUSED = [
     ("controller_schedules", {"name": "x", "unified_job_template": "there", "rrule": "DTSTART:20260101T000000Z RRULE:FREQ=DAILY"}, "INTERVAL required in rrule"),
     ("controller_schedules", {"name": "x", "unified_job_template": "there", "rrule": "DTSTART:20260101T000000Z RRULE:FREQ=DAILY;INTERVAL=1", "limit": "web"}, "Field is not configured to prompt on launch."),
     ("controller_templates", {"name": "x", "organization": "ours", "project": "theirs", "playbook": "nowhere.yml", "inventory": "all"}, "Playbook not found for project."),
-    ("controller_templates", {"name": "", "organization": "ours", "project": "theirs", "playbook": "playbooks/assess.yml", "inventory": "all"}, "This field may not be blank."),
+    ("controller_templates", {"name": "", "organization": "ours", "project": "theirs", "playbook": "playbooks/assess.yml", "inventory": "all"}, "controller_templates[?].name: it has to be said. AWX was not asked."),
     ("controller_templates", {"name": "x", "timeout": "many"}, "cannot be converted to an int"),
     ("controller_templates", {"name": "x", "job_slices": 3}, "Unsupported parameters"),
     ("controller_notifications", {"name": "x", "organization": "ours", "notification_type": "webhook", "notification_configuration": {"url": "https://x.example"}}, "Missing required fields for Notification Configuration"),
@@ -196,9 +198,8 @@ def test_what_awx_refuses_is_told(keeping: Keeping, awx: Awx, tmp_path: Path) ->
         }
         for kind, item, _words in REFUSED
     ]
-    # Beside the project's own, so that the collection is found.
     playbook = tmp_path / "refused.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": LOCAL, "tasks": tasks}]))
     done = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-playbook"), str(playbook)],
         cwd=PROJECT, env=keeping.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,
