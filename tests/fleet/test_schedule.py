@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 ENVIRONMENT = Path(sys.prefix).resolve()
 PYTHON = Path(sys.base_prefix).resolve()
-MOUNTED = [ENVIRONMENT, *([PYTHON] if PYTHON != Path("/usr") else [])]
+MOUNTED = [ENVIRONMENT, *([PYTHON] if Path("/usr") != PYTHON else [])]
 STATE = "/var/lib/keepwell"
 UNITS = "/etc/systemd/system"
 SECRET = "correct horse"
