@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,10 +16,18 @@ from urllib.parse import urlsplit
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import steps
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept, steps
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.linting import place
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.steps import Step
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    keepwell_variables,
+    plain,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
 _ADDRESS = ("CONTROLLER_HOST", "TOWER_HOST")
@@ -39,6 +48,8 @@ class ActionModule(ControlAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "definitions": {"type": "dict", "required": True},
         "mark": {"type": "str", "required": True},
+        "client": {"type": "str", "required": True},
+        "written": {"type": "str", "required": True},
     }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -67,6 +78,7 @@ class ActionModule(ControlAction):
             if self._call(step, task_vars, done).get("changed"):
                 self._tell(done, "removed", step.told)
         differs = sum(map(len, done.values()))
+        self._keep(arguments, task_vars, definitions, done if self._task.check_mode else {})
         conditional = "would be " if self._task.check_mode else ""
         counts = ", ".join(f"{len(found)} {conditional}{what}" for what, found in done.items() if found)
         if not differs:
@@ -79,6 +91,26 @@ class ActionModule(ControlAction):
             "as_written": as_written,
             "msg": f"AWX: {counts or 'nothing differs'}; {as_written} as written.",
         }
+
+    def _keep(
+        self,
+        arguments: dict[str, t.Any],
+        task_vars: dict[str, t.Any],
+        definitions: Mapping[str, list[t.Any]],
+        found: Mapping[str, list[str]],
+    ) -> None:
+        """Keep what was found for the check of later runs, or forget it with the last object."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        folder = Path(state_dir(own, task_vars)) / arguments["client"]
+        objects = sum(map(len, definitions.values()))
+        try:
+            if objects:
+                kept.keep(folder, iso(now), arguments["written"], objects, found)
+            elif not self._task.check_mode:
+                kept.path(folder).unlink(missing_ok=True)
+        except OSError as exc:
+            raise EvidenceError(f"{kept.path(folder)} cannot be written: {exc.strerror}.") from exc
 
     def _need_an_address(self) -> None:
         """Raise SettingsError when no AWX is named: its modules would ask this machine."""

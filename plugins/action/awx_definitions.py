@@ -13,7 +13,7 @@ import typing as t
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rendering, written
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept, rendering, written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.options import NAME, REGISTERED, Options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -50,6 +50,7 @@ class ActionModule(ControlAction):
             "changed": False,
             "client": told.client.id,
             "definitions": definitions if chosen.state == "present" else {},
+            "written": kept.digest(told.awx, told.schedule, told.client.timezone),
             "mark": rendering.mark(told.client.id),
             "msg": f"{sum(map(len, definitions.values()))} objects for {told.client.name}",
         }

@@ -19,6 +19,7 @@ from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -33,6 +34,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -95,8 +97,10 @@ class ActionModule(ControlAction):
         )
         interrupted = runs.begin(store, header, now)
         standing = installed.standing(client.id, store.root, told[0].schedule, client.timezone)
-        if standing is not None:
-            store.write_standing(header.run_id, standing)
+        written = kept.digest(told[0].awx, told[0].schedule, client.timezone)
+        in_awx = kept.standing(store.root, written)
+        if standing is not None or in_awx is not None:
+            store.write_standing(header.run_id, (standing or Standing()).model_copy(update={"awx": in_awx}))
         return {
             "changed": False,
             "run_id": header.run_id,

@@ -12,6 +12,7 @@ description:
   - Calls the modules of C(awx.awx) for every object, in the order in which they need each other, and then takes away
     what carries O(mark) and is not in O(definitions) any more. What people made is left alone.
   - In check mode it says what differs, by the same modules in check mode.
+  - What was found is kept in C(<state>/<client>/awx.json), so that runs can report it as a finding without asking AWX.
   - The address and the token of AWX come from the environment (C(CONTROLLER_HOST), C(CONTROLLER_OAUTH_TOKEN)) or from
     C(~/.tower_cli.cfg), as these modules read them.
 version_added: 0.1.0
@@ -27,6 +28,14 @@ options:
     description: What the descriptions of these objects begin with.
     type: str
     required: true
+  client:
+    description: Identifier of the client, whose folder keeps what was found, for the check of later runs.
+    type: str
+    required: true
+  written:
+    description: Hash of what the definitions were made from.
+    type: str
+    required: true
 extends_documentation_fragment:
   - keepwell.fleet.control
 seealso:
@@ -38,6 +47,8 @@ EXAMPLES = r"""
   keepwell.fleet.awx_apply:
     definitions: "{{ awx_written.definitions }}"
     mark: "{{ awx_written.mark }}"
+    client: "{{ awx_written.client }}"
+    written: "{{ awx_written.written }}"
 """
 
 RETURN = r"""

@@ -39,6 +39,10 @@ definitions:
   description: Lists of objects by kind, C(controller_templates), C(controller_schedules) and so on.
   returned: success
   type: dict
+written:
+  description: Hash of what the definitions were made from.
+  returned: success
+  type: str
 mark:
   description: What the descriptions of all these objects begin with.
   returned: success

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import typing as t
@@ -144,6 +145,9 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
     assert "▲ Not in AWX: schedule keepwell-acme-month" in looked.output
     assert "AWX: 1 would be made, 1 would be changed" in told(looked)
     assert awx.calls == []
+    record = keeping.state / "acme" / "awx.json"
+    # What runs tell as a finding from now on.
+    assert {entry["kind"] for entry in json.loads(record.read_text())["differences"]} == {"changed", "missing"}
 
     fewer = {name: entry for name, entry in CLIENT["keepwell_schedule"].items() if name != "morning"}
     kept = keeping.keep(client(tmp_path, keepwell_schedule=fewer), "-e", "awx_act=true")
@@ -161,6 +165,7 @@ def test_a_client_is_shown_made_kept_and_taken_away(keeping: Keeping, awx: Awx, 
         "job_templates": ["by hand"],
     }
     assert by_hand in awx.rows["job_templates"]
+    assert not record.exists()
 
 
 # As playbooks/awx.yml has it.
@@ -193,7 +198,12 @@ def test_what_awx_refuses_is_told(keeping: Keeping, awx: Awx, tmp_path: Path) ->
     )
     tasks = [
         {
-            "keepwell.fleet.awx_apply": {"definitions": {kind: [item]}, "mark": "Made by Keepwell for acme:"},
+            "keepwell.fleet.awx_apply": {
+                "definitions": {kind: [item]},
+                "mark": "Made by Keepwell for acme:",
+                "client": "acme",
+                "written": "",
+            },
             "ignore_errors": True,
         }
         for kind, item, _words in REFUSED

@@ -203,7 +203,7 @@ _STANDING: dict[str, tuple[State, str]] = {
 def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
     """Is what starts the runs of this client as it is written? Says nothing where this node does not start them."""
     standing = view.schedule
-    if standing is None:
+    if standing is None or not standing.kind:
         return
     expected = "installed as keepwell_schedule has it, enabled and active"
     if not standing.differences:
@@ -217,4 +217,29 @@ def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=difference.text,
             expected=expected,
             summary=f"{consequence}: {difference.text} on the control node.",
+        )
+
+
+@check(
+    "availability.awx",
+    title="Schedule in AWX",
+    advice="See with playbooks/awx.yml what differs; then make AWX what is written with -e awx_act=true.",
+)
+def awx(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Was AWX as it is written when it was looked at last? Says nothing where nobody keeps this client in AWX."""
+    found = view.schedule.awx if view.schedule else None
+    if found is None:
+        return
+    expected = "in AWX as keepwell_awx and keepwell_schedule have it"
+    if not found.differences:
+        objects = count_text(found.objects, "object")
+        yield Verdict("ok", observed=f"{objects} as written on {found.at}", expected=expected)
+    for difference in found.differences:
+        state, consequence = _STANDING.get(difference.kind, ("watch", "Runs may start otherwise than written"))
+        yield Verdict(
+            state,
+            object=difference.object,
+            observed=difference.text,
+            expected=expected,
+            summary=f"{consequence}: {difference.text}, as of {found.at}.",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
 
 Kind = t.Literal["missing", "changed", "left_over", "not_running", "not_installed", "unknown"]
@@ -38,13 +38,25 @@ class Difference(Model):
     text: str
 
 
+class InAwx(Model):
+    """How AWX was found by the last look at it (``at``)."""
+
+    at: Timestamp
+    objects: int = 0
+    differences: list[Difference] = []
+
+
 class Standing(Model):
-    """``runs/<run>/schedule.json``: how the schedule stood on the control node when a run began."""
+    """``runs/<run>/schedule.json``: how the schedule stood when a run began.
+
+    ``kind`` is "" where this control node does not start the runs, ``awx`` None where AWX does not.
+    """
 
     schema_version: str = SCHEMA_VERSION
     kind: str = ""
     files: int = 0
     differences: list[Difference] = []
+    awx: InAwx | None = None
 
 
 class File(t.NamedTuple):
