@@ -38,6 +38,12 @@ def pip_settings() -> list[str]:
     return ["--volume=/etc/pip.conf:/etc/pip.conf:ro"] if Path("/etc/pip.conf").exists() else []
 
 
+def nameless() -> set[str]:
+    """Images that have no name."""
+    told = podman.podman("images", "--all", "--format", "{{.ID}} {{.Repository}}")
+    return {line.split()[0] for line in told.splitlines() if line.endswith(" <none>")}
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     lacking = needs.missing()
@@ -45,6 +51,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     builder = shutil.which("ansible-builder", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     need(builder, "ansible-builder (requirements-dev.txt)")
     context = tmp_path_factory.mktemp("ee")
+    before = nameless()
     make = command("mmdebstrap")
     pipe = make.index("|")
     # From the archive of this machine's own apt, as the lab's hosts.
@@ -62,7 +69,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
         yield IMAGE
     finally:
         made.kill()
-        podman.podman("image", "rm", "--force", IMAGE, BASE, check=False)
+        # The stages of the build stay behind without a name.
+        podman.podman("image", "rm", "--force", IMAGE, BASE, *(nameless() - before), check=False)
 
 
 def inside(image: str, *argv: str) -> str:
