@@ -118,8 +118,8 @@ def differences(wanted: Installed, found: Found, client: str) -> list[Difference
             told.append(Difference(kind="left_over", object=PurePath(path).name, text=f"{path} is left over"))
     if wanted.timers and found.timers is None:
         told.append(Difference(kind="unknown", object="", text="systemd does not tell whether the timers are active"))
-    for name in wanted.timers if found.timers is not None else ():
-        enabled, active = found.timers.get(name, (False, False))
+    for name in wanted.timers:
+        enabled, active = (True, True) if found.timers is None else found.timers.get(name, (False, False))
         if not (enabled and active):
             how = (
                 "neither enabled nor active" if not (enabled or active) else "not active" if enabled else "not enabled"
