@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     policy,
     run_document,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Declaration as Keeping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -43,9 +44,10 @@ SCHEMAS = {
     "lease": lease.Lease,
     "schedule": Declaration,
     "notice": Notice,
+    "awx": Keeping,
 }
 # What people write is described as they write it, what Keepwell writes as it is written.
-DECLARED = ("exception", "schedule")
+DECLARED = ("exception", "schedule", "awx")
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
 

@@ -105,6 +105,7 @@ class ActionModule(HostAction):
                 subset=subset,
                 backups=declaring.known(store, run_id, host, declared, known),
                 unverified=tuple(declared.unverified),
+                schedule=store.read_standing(run_id),
             )
             if document is not None:
                 try:

@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     validation,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -36,6 +37,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 
@@ -86,7 +89,7 @@ class ActionModule(ControlAction):
             playbook=scheduled.playbook(),
             entry=scheduled.entry(own, told[0].schedule),
             targets=_targets(found.told),
-            trigger=trigger.here(task_vars),
+            trigger=trigger.here(task_vars, own),
             inventory=sources,
             versions=origin.versions(),
             git_commit=origin.git_commit(str(task_vars.get("playbook_dir", "."))),
@@ -100,6 +103,11 @@ class ActionModule(ControlAction):
         taken = store.read_run(header.run_id).header.taken_over
         if taken is not None:
             self._display.display(f"▲ Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
+        standing = installed.standing(client.id, store.root, told[0].schedule, client.timezone)
+        written = kept.digest(told[0].awx, told[0].schedule, client.timezone)
+        in_awx = kept.standing(store.root, written)
+        if standing is not None or in_awx is not None:
+            store.write_standing(header.run_id, (standing or Standing()).model_copy(update={"awx": in_awx}))
         return {
             "changed": False,
             "run_id": header.run_id,

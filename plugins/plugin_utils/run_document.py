@@ -37,6 +37,9 @@ class Trigger(Model):
     controller: str
     origin: t.Literal["terminal", "timer", "awx", "unattended"]
     reference: str = ""
+    approver: str = Field("", description="who answers for the run, as keepwell_approver says")
+    reason: str = Field("", description="why it was started, as keepwell_reason says")
+    window: str = Field("", description="the only window that it is for, as keepwell_window says")
 
 
 class HoldSummary(Model):

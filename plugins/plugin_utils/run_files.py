@@ -8,7 +8,8 @@ Layout below the state directory (design, contracts)::
 
     <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
                             changes/<host>.<chore>.json, backups/<host>.<dataset>.json,
-                            manifest.json, manifest.json.sig (signature), manifest.json.tsq, .tsr (time stamp)}
+                            schedule.json, manifest.json, manifest.json.sig (signature), manifest.json.tsq, .tsr (time
+                            stamp)}
     <client>/lease, <client>/holds      who may change hosts now (see lease, hold_files)
 
 Runs on the control node.
@@ -35,6 +36,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, PlanDocument
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 
 # Workers that write into a run hold a lock on it; gone when the run is sealed.
 OBSERVERS: t.Final = ".observers"
@@ -145,6 +147,14 @@ class RunFiles:
     def read_verifications(self, run_id: str) -> Iterator[Verification]:
         """Yield what a run saw and proved of all datasets, one in memory at a time, in the order of their files."""
         return self._read_all(Verification, run_id, "backups")
+
+    def write_standing(self, run_id: str, standing: Standing) -> Path:
+        """Write how the client's schedule stood on the control node when the run began."""
+        return self.write_document(run_id, "schedule.json", dump(standing))
+
+    def read_standing(self, run_id: str) -> Standing | None:
+        """Return how the schedule stood, or None where this control node has none."""
+        return self._read(Standing, run_id, "schedule.json")
 
     def write_document(self, run_id: str, name: str, content: bytes) -> Path:
         """Put a file into a run's folder; ``name`` is its path there. Raises EvidenceError when the run is sealed."""

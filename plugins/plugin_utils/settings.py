@@ -24,6 +24,8 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _regi
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import options as audit_options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import model as awx_model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -42,6 +44,8 @@ VARIABLES = (
     *audit_options.VARIABLES,
     *audit_options.ASKED,
     *receivers.VARIABLES,
+    "keepwell_approver",
+    "keepwell_awx",
     "keepwell_client",
     "keepwell_beat",
     "keepwell_contract",
@@ -95,6 +99,7 @@ class Settings:
     calendar: Calendar
     schedule: Schedule
     notify: Notify
+    awx: Awx | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -226,6 +231,8 @@ def read(
     which = variables.get("keepwell_deliver") or receivers.WHICH[0]
     if which not in receivers.WHICH:
         problems.append(f"keepwell_deliver: '{which}' is unknown.{nearest(str(which), receivers.WHICH)}")
+    kept_in_awx, wrong = awx_model.build(variables.get("keepwell_awx"))
+    problems += wrong
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -240,6 +247,7 @@ def read(
         calendar=open_times,
         schedule=schedule,
         notify=notify,
+        awx=kept_in_awx,
     )
 
 

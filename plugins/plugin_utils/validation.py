@@ -19,18 +19,23 @@ from dataclasses import dataclass, field
 import yaml
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES, Variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import options as scheduler
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
 
 _CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22"}
 # Behind an address of the control node itself is a tunnel, or a lab: it says nothing of the machine.
 _OWN = ("127.", "localhost", "::1")
+
+_ROLES = {**CHORES, scheduler.NAME: Variables(scheduler.Options, scheduler.REGISTERED)}
 
 
 @dataclass
@@ -62,9 +67,9 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
             found.told[host] = read(told, sources, now, groups, known_groups)
         except SettingsError as exc:
             problems += exc.problems
-        for chore, role in CHORES.items():
+        for name, role in _ROLES.items():
             try:
-                options.read(chore, role.model, _values(variables, f"{chore}_", role.registered))
+                options.read(name, role.model, _values(variables, f"{name}_", role.registered))
             except SettingsError as exc:
                 problems += exc.problems
         problems += _torn(host, groups, places)
@@ -78,6 +83,8 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
+    found.mistakes += _no_such_window(found.told)
+    found.mistakes += _kept_in_awx(found.told, places)
     found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
     found.warnings += sorted({sentence for entry in found.told.values() if (sentence := entry.unsigned(now))})
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
@@ -198,6 +205,22 @@ def _scheduled(told: Mapping[str, Settings], known: Sequence[str], places: Place
         plans = [entry.plan.services for entry in told.values() if entry.plan is not None]
         problems = [*schedules.bought(schedule, plans), *schedules.lost(schedule, known)]
     return [f"{places.tell(problem)}: {problem}".removeprefix(": ") for problem in problems]
+
+
+def _no_such_window(told: Mapping[str, Settings]) -> list[str]:
+    """A run for a window that nobody has would do nothing, and say nothing of it."""
+    only = next((entry.calendar.only for entry in told.values() if entry.calendar.only), "")
+    declared = sorted({name for entry in told.values() for name in entry.calendar.declared})
+    if not only or only in declared:
+        return []
+    return [f"keepwell_window: no host here has a window '{only}'.{nearest(only, [ANY_WINDOW, *declared])}"]
+
+
+def _kept_in_awx(told: Mapping[str, Settings], places: Places) -> list[str]:
+    if len({repr(entry.awx) for entry in told.values()}) < 2:
+        return []
+    problem = "keepwell_awx: hosts disagree, but it is the client's: say it once, in group_vars/all."
+    return [f"{places.tell(problem)}: {problem}".removeprefix(": ")]
 
 
 def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:

@@ -158,6 +158,8 @@ class Entry(BaseModel):
             raise ValueError("it has days or month_days, not both")
         if self.every is not None and self.splay >= self.every:
             raise ValueError("splay should be shorter than every")
+        if self.playbook == "report" and self.limit:
+            raise ValueError("a report is of the whole of the last run: leave out limit")
         if self.grace is not None and self.grace <= self.splay:
             raise ValueError("grace should be longer than splay, or every start counts as missed")
         return self
