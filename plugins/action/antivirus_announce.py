@@ -12,13 +12,13 @@ import typing as t
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.options import CHORE
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import announcing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
 )
-
-FILE = "announcement.txt"
 
 
 class ActionModule(ControlAction):
@@ -31,8 +31,8 @@ class ActionModule(ControlAction):
         store, run_id = run_of(own, task_vars)
         header = store.read_run(run_id).header
         plans = list(store.read_plans(Plan, run_id))
-        missing = sorted(set(header.population) - {plan.host for plan in plans})
-        text = announcement.client(header.client, plans, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
+        missing = sorted(set(header.bought.get(CHORE) or header.population) - {plan.host for plan in plans})
+        text = announcement.client(header.client, plans, missing, run_id, now, acting=CHORE in header.acting)
+        path = announcing.keep(store, run_id, text)
         self._display.display(text.rstrip("\n"))
         return {"changed": False, "path": str(path), "msg": f"{len(plans)} hosts planned"}

@@ -11,15 +11,15 @@ import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import announcement, schedule
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import CHORE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import announcing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-
-FILE = "announcement.txt"
 
 
 class ActionModule(ControlAction):
@@ -38,9 +38,9 @@ class ActionModule(ControlAction):
         plans = list(store.read_plans(TestPlan, run_id))
         silent = set(told.verifiers) - {plan.host for plan in plans}
         text = announcement.client(
-            header.client, plans, told.without_verifier, silent, run_id, now, acting=bool(header.acting)
+            header.client, plans, told.without_verifier, silent, run_id, now, acting=CHORE in header.acting
         )
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
+        path = announcing.keep(store, run_id, text)
         self._display.display(text.rstrip("\n"))
         wanted = sum(len(plan.chosen()) for plan in plans)
         return {"changed": False, "path": str(path), "msg": f"{wanted} tests on {len(plans)} hosts"}

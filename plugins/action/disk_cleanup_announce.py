@@ -10,12 +10,11 @@ import time
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import announcing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.options import CHORE
-
-FILE = "announcement.txt"
 
 
 class ActionModule(ControlAction):
@@ -28,9 +27,9 @@ class ActionModule(ControlAction):
         store, run_id = run_of(own, task_vars)
         header = store.read_run(run_id).header
         records = [record for record in store.read_changes(run_id) if record.chore == CHORE and record.cleanup]
-        missing = sorted(set(header.population) - {record.host for record in records})
-        text = announcement.client(header.client, records, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
+        missing = sorted(set(header.bought.get(CHORE) or header.population) - {record.host for record in records})
+        text = announcement.client(header.client, records, missing, run_id, now, acting=CHORE in header.acting)
+        path = announcing.keep(store, run_id, text)
         self._display.display(text.rstrip("\n"))
         asking = sum(bool(record.cleanup and record.cleanup.filesystems) for record in records)
         return {"changed": False, "path": str(path), "msg": f"{asking} of {len(records)} hosts ask for room"}

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import announcing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
@@ -17,8 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
-
-FILE = "announcement.txt"
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import CHORE
 
 
 class ActionModule(ControlAction):
@@ -31,9 +31,9 @@ class ActionModule(ControlAction):
         store, run_id = run_of(own, task_vars)
         header = store.read_run(run_id).header
         plans = list(store.read_plans(Plan, run_id))
-        missing = sorted(set(header.population) - {plan.host for plan in plans})
-        text = announcement.client(header.client, plans, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
+        missing = sorted(set(header.bought.get(CHORE) or header.population) - {plan.host for plan in plans})
+        text = announcement.client(header.client, plans, missing, run_id, now, acting=CHORE in header.acting)
+        path = announcing.keep(store, run_id, text)
         self._display.display(text.rstrip("\n"))
         wanted = sum(len(plan.items) for plan in plans)
         return {

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards as chore_guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
@@ -27,8 +28,10 @@ class ActionModule(PatchAction):
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to restart"}
         since = job.now()
         decision = guards.window(job, reserve=False)
-        if not decision.open:
-            text = f"services may run on old files until they are restarted: {decision.reason}"
+        stop = chore_guards.braked(job)
+        if not decision.open or stop is not None:
+            why = stop.text if stop is not None else decision.reason
+            text = f"services may run on old files until they are restarted: {why}"
             job.step(record, "restart_services", "skipped", text, since)
             job.save(record)
             return {"changed": False, "outcome": record.outcome, "msg": text}

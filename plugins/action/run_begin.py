@@ -19,6 +19,7 @@ from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -42,6 +43,7 @@ class ActionModule(ControlAction):
 
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "subset": {"type": "list", "elements": "str", "default": ["all"]},
+        "maintain": {"type": "bool", "default": False},
         "acting": {"type": "list", "elements": "str", "choices": list(SERVICES), "default": []},
     }
 
@@ -67,7 +69,11 @@ class ActionModule(ControlAction):
         population = sorted({*hosts, *absent} - {*uncovered})
         if not population:
             raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
-        acting = [] if self._task.check_mode else arguments["acting"]
+        bought = choosing.bought({host: found.told[host].plan for host in hosts if host not in uncovered})
+        acts: dict[str, list[str]] = {}
+        if arguments["maintain"] and not self._task.check_mode:
+            acts = choosing.acting(found.wishes, found.chores, bought)
+        acting = [] if self._task.check_mode else sorted({*arguments["acting"], *acts})
         _refuse_what_nobody_bought(acting, told)
         store = Store(state_dir(own, task_vars), client.id)
         header = RunHeader(
@@ -80,6 +86,7 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
+            bought=bought,
             trigger=_trigger(),
             inventory=sources,
             versions={
@@ -99,6 +106,8 @@ class ActionModule(ControlAction):
             "client": client.id,
             "evidence": str(store.run_dir(header.run_id)),
             "interrupted_runs": interrupted,
+            "bought": bought,
+            "acting": acts,
             "partial": header.partial,
             "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",
         }

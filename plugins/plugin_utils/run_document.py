@@ -50,6 +50,7 @@ class RunHeader(Model):
     partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
     subset: list[str] = Field(["all"], description="probes that were asked for")
     acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")
+    bought: dict[str, list[str]] = Field({}, description="chore -> hosts of the population whose plan has it")
     trigger: Trigger
     inventory: list[str] = Field([], description="inventory sources as given to -i")
     versions: dict[str, str] = {}
@@ -111,6 +112,15 @@ class BackupTest(Model):
     left: str = Field("", description="restored data that could not be removed")
 
 
+class Waiting(Model):
+    """A host that missed a chore when it was due: it has the first turn next time."""
+
+    host: str
+    chore: str
+    since: Timestamp = Field(description="when it was first kept back")
+    code: t.Literal["unreached", "window_closed"] = Field(description="what kept it back the last time")
+
+
 class Run(Model):
     """run.json: the whole run. Every report and export is a function of this document and its templates."""
 
@@ -130,6 +140,7 @@ class Run(Model):
     backup_tests: list[BackupTest] = Field([], description="what was read and restored in this run")
     plans: list[PlanSummary] = Field([], description="what would be done, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
+    waiting: list[Waiting] = Field([], description="who missed what, the longest first; from the change records")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
     altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
 

@@ -10,6 +10,8 @@ import typing as t
 from collections.abc import Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, assessment, counting, delta, grade
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
@@ -24,7 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import is_alive
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader, Waiting
 
 ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
@@ -98,6 +100,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
+        run.waiting = _waiting(header, history, run.changes)
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         store.seal(run, chain[-1] if chain else None)
@@ -134,6 +137,11 @@ def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult
 def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
+
+
+def _waiting(header: RunHeader, history: History, changes: Sequence[ChangeRecord]) -> list[Waiting]:
+    """Who missed what, this run included."""
+    return waiting.waiting([*history.endings(), *map(waiting.ending, changes)], header.bought)
 
 
 def _interrupted_since(store: Store, previous: Run | None) -> list[str]:

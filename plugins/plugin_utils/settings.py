@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from zoneinfo import available_timezones
 
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
@@ -31,6 +32,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    brake.VARIABLE,
     "keepwell_client",
     "keepwell_contract",
     "keepwell_exceptions",
@@ -73,6 +75,7 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    brake: brake.Limits = field(default_factory=brake.Limits)
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -165,6 +168,8 @@ def read(
     problems += wrong
     contract, wrong = plan.contract(variables.get("keepwell_contract"))
     problems += wrong
+    limits, wrong = brake.build(variables.get(brake.VARIABLE))
+    problems += wrong
     if times.find_zone(owner.timezone) is None:
         hint = nearest(owner.timezone, available_timezones())
         problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
@@ -183,6 +188,7 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        brake=limits,
     )
 
 

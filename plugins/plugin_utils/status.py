@@ -51,6 +51,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "results": counts.results.model_dump(),
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
+        "waiting": [entry.model_dump() for entry in run.waiting],
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
         "datasets": len(run.backups),
         "proven_datasets": sum(entry.proven for entry in run.backups),
@@ -89,6 +90,10 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "waiting": [
+            {"host": entry.host, "chore": entry.chore.replace("_", " "), "since": entry.since[:10]}
+            for entry in run.waiting
+        ],
         "work": _work(run),
         "backups": _backups(run),
         "evidence": evidence,

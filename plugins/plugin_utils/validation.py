@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing, options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -30,11 +30,16 @@ _OWN = ("127.", "localhost", "::1")
 
 @dataclass
 class Findings:
-    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood."""
+    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood.
+
+    ``chores`` are the options of each host by chore, ``wishes`` what its ``maintain_act`` says.
+    """
 
     mistakes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     told: dict[str, Settings] = field(default_factory=dict)
+    chores: dict[str, dict[str, options.Options]] = field(default_factory=dict)
+    wishes: dict[str, choosing.Wish] = field(default_factory=dict)
 
     def refuse(self) -> None:
         """Raise SettingsError with every mistake, when there is one."""
@@ -59,9 +64,14 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
             problems += exc.problems
         for chore, role in CHORES.items():
             try:
-                options.read(chore, role.model, _values(variables, f"{chore}_", role.registered))
+                given = _values(variables, f"{chore}_", role.registered)
+                found.chores.setdefault(host, {})[chore] = options.read(chore, role.model, given)
             except SettingsError as exc:
                 problems += exc.problems
+        try:
+            found.wishes[host] = choosing.read(_values(variables, choosing.PREFIX, choosing.REGISTERED))
+        except SettingsError as exc:
+            problems += exc.problems
         problems += _torn(host, groups, places)
         for problem in problems:
             by_problem.setdefault(problem, []).append(host)
