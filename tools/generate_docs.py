@@ -13,7 +13,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment, models, policy, run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    assessment,
+    holds,
+    lease,
+    models,
+    policy,
+    run_document,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -27,6 +34,9 @@ SCHEMAS = {
     "plan": Plan,
     "verification": Verification,
     "exception": Waiver,
+    "hold": holds.Hold,
+    "release": holds.Release,
+    "lease": lease.Lease,
 }
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 

@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
@@ -82,6 +83,7 @@ class ActionModule(HostAction):
         if arguments["once"] and (seen := _seen(store, run_id, host, subset)) is not None:
             return _result(seen, str(store.host_path(run_id, host)))
         with store.observing(run_id):
+            Leases(store).renew(run_id)
             started = time.time()
             request = {
                 "subset": subset,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import held
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
@@ -21,6 +22,9 @@ class ActionModule(PatchAction):
         """Return whether every repository answered. One that did not is no failure here: the plan judges the lists."""
         if self._task.check_mode:
             return {"changed": False, "skipped": True, "msg": "check mode: lists are left as they are"}
+        stop = held(job)
+        if stop is not None:
+            return {"changed": False, "skipped": True, "msg": f"lists are left as they are: {stop.text}"}
         answer = self.ask({"operation": "refresh", "timeout_s": _TIMEOUT_S}, job.task_vars)
         errors = [one_line(error) for error in answer["errors"]]
         if errors:

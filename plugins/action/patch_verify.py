@@ -13,6 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Difference
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import halted
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
@@ -88,6 +89,11 @@ class ActionModule(PatchAction):
         plan = job.plan()
         if plan is None or plan.rollback.possible == "no":
             record.rollback = plan.rollback.text if plan else "No plan is known: nothing can be taken back by itself."
+            job.step(record, "rollback", "skipped", record.rollback, job.now())
+            return False
+        stop = halted(job)
+        if stop is not None:
+            record.rollback = f"It was not taken back. {stop.text}"
             job.step(record, "rollback", "skipped", record.rollback, job.now())
             return False
         # The change as it is must be known before the host is asked to go back.

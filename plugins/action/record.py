@@ -36,7 +36,7 @@ class ActionModule(ControlAction):
         store, run_id = found
         run = runs.conclude(store, run_id, now)
         for problem in run.altered_evidence:
-            self._display.warning(problem)
+            self._display.display(f"▲ {problem}")
         result = status.result_of(store, run)
         status.write(store, result["status"])
         return result

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import subprocess
 import time
 import typing as t
@@ -18,7 +16,7 @@ import yaml
 from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, trigger, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
@@ -32,7 +30,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources i
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -58,7 +56,8 @@ class ActionModule(ControlAction):
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
         for sentence in found.warnings:
-            self._display.warning(sentence)
+            # A warning would go with the result, of which nothing is shown when it is ok (ansible.cfg).
+            self._display.display(f"▲ {sentence}")
         told = list(found.told.values())
         client = told[0].client
         uncovered = [host for host in hosts if not found.told[host].covers(host)]
@@ -87,7 +86,7 @@ class ActionModule(ControlAction):
             subset=subset,
             acting=acting,
             bought=bought,
-            trigger=_trigger(),
+            trigger=trigger.here(task_vars),
             inventory=sources,
             versions={
                 "keepwell.fleet": _own_version(),
@@ -100,6 +99,9 @@ class ActionModule(ControlAction):
             process=this_process(),
         )
         interrupted = runs.begin(store, header, now)
+        taken = store.read_run(header.run_id).header.taken_over
+        if taken is not None:
+            self._display.display(f"▲ Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
         return {
             "changed": False,
             "run_id": header.run_id,
@@ -108,6 +110,7 @@ class ActionModule(ControlAction):
             "interrupted_runs": interrupted,
             "bought": bought,
             "acting": acts,
+            "taken_over": taken.run_id if taken else "",
             "partial": header.partial,
             "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",
         }
@@ -136,32 +139,6 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
                 for chore in missing
             ]
         )
-
-
-def _trigger() -> Trigger:
-    environment = os.environ
-    origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
-    reference = ""
-    if environment.get("AWX_HOST") or environment.get("TOWER_HOST"):
-        origin, reference = "awx", environment.get("JOB_ID", "")
-    elif _has_terminal(os.getppid()):
-        origin = "terminal"
-    elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
-        origin, reference = "timer", environment["INVOCATION_ID"]
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return Trigger(user=user, controller=socket.gethostname(), origin=origin, reference=reference)
-
-
-def _has_terminal(pid: int) -> bool:
-    """True when a process has a controlling terminal (field 7 of /proc/PID/stat, proc(5))."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return stat.rsplit(")", 1)[1].split()[4] != "0"
 
 
 def _own_version() -> str:

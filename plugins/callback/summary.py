@@ -85,6 +85,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
         lines.append((f"PARTIAL: {'; '.join(summary['partial'])}", "watch"))
     lines.append((f"  {counts_line(summary['hosts'], 'host')}", None))
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
+    lines += _hold_lines(summary)
     lines += _work_lines(summary.get("work"))
     lines += _waiting_lines(summary.get("waiting") or [])
     lines += _backup_lines(summary.get("backups"))
@@ -163,6 +164,22 @@ def _waiting_lines(waiting: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, 
     shown = [f"host {clean(entry['host'])[:40]}, {entry['chore']}, since {entry['since']}" for entry in waiting[:3]]
     more = f"; and {len(waiting) - 3} more" if len(waiting) > 3 else ""
     return [(f"Waiting   {'; '.join(shown)}{more}", "watch")]
+
+
+def _hold_lines(summary: t.Mapping[str, t.Any]) -> list[tuple[str, str | None]]:
+    """What a person keeps back, which holds have ended since the last run, and whose lease this run took over."""
+    lines: list[tuple[str, str | None]] = []
+    holds = summary.get("holds") or []
+    lines += [(f"On hold   {text}", "watch") for text in holds[:3]]
+    if len(holds) > 3:
+        lines.append((f"          and {len(holds) - 3} more holds in the report", "watch"))
+    ended = summary.get("expired_holds") or []
+    lines += [(f"Hold over {text}", None) for text in ended[:2]]
+    if len(ended) > 2:
+        lines.append((f"          and {len(ended) - 2} more in the report", None))
+    if summary.get("taken_over"):
+        lines.append((f"Took over the lease of {summary['taken_over']}", "watch"))
+    return lines
 
 
 def _backup_lines(backups: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | None]]:

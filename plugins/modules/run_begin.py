@@ -32,7 +32,9 @@ options:
   acting:
     description:
       - Chores that may change hosts in this run. Each must be in the service plan (C(keepwell_plan)) of some host.
-      - Only one run at a time may change a client's hosts; a second one is refused and names the first.
+      - Only one run at a time may change a client's hosts; it holds the client's lease until it is recorded. A second
+        one is refused and names the first. The lease of a run whose process is gone is taken over, and so is that of a
+        run on another control node after 30 minutes without a sign of life.
       - In check mode no chore acts.
     type: list
     elements: str
@@ -91,6 +93,10 @@ acting:
   returned: success
   type: dict
   sample: {patching: [web1]}
+taken_over:
+  description: The run whose lease was taken over; empty when there was none.
+  returned: success
+  type: str
 partial:
   description: Why this run does not cover everything; empty when it does.
   returned: success

@@ -48,6 +48,9 @@ class HostAction(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = False
 
+    def pulse(self) -> None:
+        """Give a sign of life where somebody waits for one; called while this waits for the host."""
+
     def streams(self) -> bool:
         """True when programs can be sent over the connection's standard input."""
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
@@ -136,6 +139,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
         end = time.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
+            self.pulse()
             try:
                 return step()
             except (AnsibleConnectionFailure, UnansweredError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
@@ -24,30 +25,65 @@ _FOREIGN_RUN_LIMIT_S = 86400.0
 def this_process() -> dict[str, t.Any]:
     """Return what identifies the controller process whose worker this is (its parent under Ansible)."""
     pid = os.getppid()
-    return {"pid": pid, "started": _start_ticks(pid), "boot_id": _boot_id(), "controller": socket.gethostname()}
+    return {"pid": pid, "started": _start_ticks(pid), **_here()}
 
 
-def _start_ticks(pid: int) -> int | None:
+def _here() -> dict[str, t.Any]:
+    """What has to be the same for a process to be seen from here. The last two are "" where nobody can say."""
+    return {
+        "controller": socket.gethostname(),
+        "boot_id": _word("/proc/sys/kernel/random/boot_id"),
+        "machine": _word("/etc/machine-id"),
+        "namespace": _link("/proc/self/ns/pid"),
+    }
+
+
+def _word(path: str) -> str:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return int(stat.rsplit(")", 1)[1].split()[19])
+        return Path(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
-def _boot_id() -> str:
+def _link(path: str) -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return os.readlink(path)
     except OSError:
         return ""
 
 
-def is_alive(header: RunHeader, now: float) -> bool:
-    """True when the controller process of a run still exists (or cannot be looked at and is young)."""
-    process = header.process
-    if process.get("controller") != socket.gethostname():
-        return now - epoch(header.started_at) < _FOREIGN_RUN_LIMIT_S
-    if process.get("boot_id") != _boot_id():
+def _start_ticks(pid: int) -> int | None:
+    """When a process began, in ticks since boot; None when there is none, or only its remains."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rsplit(")", 1)[1].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def look(process: Mapping[str, t.Any]) -> bool | None:
+    """Return whether a process (see ``this_process``) lives; None when it cannot be looked at from here.
+
+    That is one of another machine, or of a container with processes of its own on this machine.
+    """
+    here = _here()
+    if process.get("controller") != here["controller"] or _differs(process.get("machine"), here["machine"]):
+        return None
+    if process.get("boot_id") != here["boot_id"]:
         return False
+    if _differs(process.get("namespace"), here["namespace"]):
+        return None
     started = _start_ticks(int(process.get("pid", 0)))
     return started is not None and started == process.get("started")
+
+
+def _differs(one: str | None, other: str) -> bool:
+    """True when both are known and not the same."""
+    return bool(one and other and one != other)
+
+
+def is_alive(header: RunHeader, now: float) -> bool:
+    """True when the controller process of a run still exists (or cannot be looked at and is young)."""
+    seen = look(header.process)
+    return now - epoch(header.started_at) < _FOREIGN_RUN_LIMIT_S if seen is None else seen

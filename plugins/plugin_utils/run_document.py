@@ -38,6 +38,27 @@ class Trigger(Model):
     reference: str = ""
 
 
+class HoldSummary(Model):
+    """A hold on a host or the whole client, as it stood at the end of the run."""
+
+    hold_id: str
+    hosts: list[str] = Field([], description="empty: the whole client")
+    except_hosts: list[str] = Field([], description="hosts that a hold on the whole client has let go")
+    reason: str
+    by: str = Field(description="who placed it, and where")
+    placed_at: Timestamp
+    until: Timestamp
+
+
+class TakenOver(Model):
+    """The lease of another acting run that never gave it back, and why it counted for nothing any more."""
+
+    run_id: str = Field(description="the run that held it")
+    holder: str = Field(description="who had started that run, and where")
+    since: Timestamp
+    why: str = Field(description="one sentence for a person")
+
+
 class RunHeader(Model):
     """What is known when a run begins; stays true whatever happens later."""
 
@@ -58,6 +79,9 @@ class RunHeader(Model):
     simulated_now: bool = False
     holidays: dict[str, str] = Field({}, description="days on which work is kept back soon, as they were known then")
     process: dict[str, t.Any] = Field({}, description="controller process, to tell a running from an interrupted run")
+    taken_over: TakenOver | None = Field(
+        None, description="whose lease on the client's hosts this acting run took over"
+    )
 
 
 class PlannedPackage(Model):
@@ -141,6 +165,8 @@ class Run(Model):
     plans: list[PlanSummary] = Field([], description="what would be done, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
     waiting: list[Waiting] = Field([], description="who missed what, the longest first; from the change records")
+    holds: list[HoldSummary] = Field([], description="what a person keeps back, at the end of the run")
+    expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
     altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
 

@@ -8,6 +8,7 @@ Layout below the state directory (design, contracts)::
 
     <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
                             changes/<host>.<chore>.json, backups/<host>.<dataset>.json, manifest.json}
+    <client>/lease, <client>/holds      who may change hosts now (see lease, hold_files)
 
 Runs on the control node.
 """

@@ -9,23 +9,33 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, assessment, counting, delta, grade
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    acted,
+    assessment,
+    counting,
+    delta,
+    grade,
+    hold_files,
+    holds,
+    processes,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Contact,
     DatasetSummary,
     Grade,
     HostResult,
     RunCounts,
+    epoch,
     iso,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import is_alive
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader, Waiting
 
 ABSENT = "it is in the contract and not in the inventory"
@@ -40,44 +50,31 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
     """
     # A damaged end of the chain stops the run here, not after all hosts were looked at.
     _chain_end(store, open_history(store))
-    interrupted = []
-    for run_id in store.unsealed():
-        if is_alive(store.read_run(run_id).header, now):
-            continue
-        with store.deserted(run_id) as deserted:
-            if deserted:
-                conclude(store, run_id, now, status="interrupted")
-                interrupted.append(run_id)
+    leases = Leases(store)
     if header.acting:
-        with store.sealing():
-            _refuse_a_second(store, header, now)
-            store.begin(header)
-    else:
+        # First of all: a run whose lease was taken over is sealed below, whatever became of its process.
+        header = header.model_copy(update={"taken_over": leases.take(header).taken_over})
+    try:
+        interrupted = []
+        for run_id in store.unsealed():
+            if _lives(leases, store.read_run(run_id).header, now):
+                continue
+            with store.deserted(run_id) as deserted:
+                if deserted:
+                    conclude(store, run_id, now, status="interrupted")
+                    interrupted.append(run_id)
         store.begin(header)
+    except BaseException:
+        leases.release(header.run_id, now)
+        raise
     return interrupted
 
 
-def _refuse_a_second(store: Store, header: RunHeader, now: float) -> None:
-    """One run at a time may change a client's hosts. Call within ``sealing``, so that two cannot both be first."""
-    for run_id in store.unsealed():
-        other = store.read_run(run_id).header
-        if not other.acting:
-            continue
-        alive = is_alive(other, now)
-        with store.deserted(run_id) as deserted:
-            if not alive and deserted:
-                continue
-        who = f"{other.trigger.user} on {other.trigger.controller}"
-        process = other.process.get("pid", "?")
-        what = (
-            f"Wait for its end, or stop process {process} there."
-            if alive
-            else f"Its process {process} is gone, but workers of it are still at a host: wait for their end."
-        )
-        raise EvidenceError(
-            f"Hosts of {header.client.name} are being changed ({', '.join(other.acting)}) by run {run_id}, since "
-            f"{other.started_at}, started by {who}. Only one run at a time may change a client's hosts. {what}"
-        )
+def _lives(leases: Leases, header: RunHeader, now: float) -> bool:
+    """True when a run's controller process still exists; for one that cannot be looked at, its lease tells."""
+    if header.acting and processes.look(header.process) is None:
+        return leases.fresh(header.run_id)
+    return processes.is_alive(header, now)
 
 
 def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
@@ -95,7 +92,16 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
         hosts, backups = _hosts(store, header, now)
-        run = summarise(header, hosts, previous, now, status, _altered_before(store, chain))
+        altered = _altered_before(store, chain)
+        try:
+            known = hold_files.read(store)
+        except EvidenceError as exc:
+            # Nothing is changed while a hold cannot be read; what was seen is recorded all the same.
+            known, altered = holds.Holds([], []), [*altered, str(exc)]
+        run = summarise(header, hosts, previous, now, status, altered)
+        if known.holds:
+            run.holds = [known.summary(hold) for hold in known.active(now)]
+            run.expired_holds = [known.summary(hold) for hold in known.lapsed(_told_until(store), now)]
         run.backups = backups
         run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
@@ -105,6 +111,8 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.interrupted_runs = _interrupted_since(store, previous)
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()
+    if status == "complete":
+        Leases(store).release(run_id, now)
     return run
 
 
@@ -142,6 +150,15 @@ def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
 def _waiting(header: RunHeader, history: History, changes: Sequence[ChangeRecord]) -> list[Waiting]:
     """Who missed what, this run included."""
     return waiting.waiting([*history.endings(), *map(waiting.ending, changes)], header.bought)
+
+
+def _told_until(store: Store) -> float:
+    """Until when people know what happened: the end of the newest run that came to its own end."""
+    for run_id in reversed(store.sealed_ids()):
+        manifest = store.read_manifest(run_id)
+        if manifest is not None and manifest.status == "complete":
+            return epoch(manifest.ended_at)
+    return 0.0
 
 
 def _interrupted_since(store: Store, previous: Run | None) -> list[str]:

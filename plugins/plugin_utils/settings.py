@@ -44,11 +44,13 @@ VARIABLES = (
     "keepwell_now",
     "keepwell_plan",
     "keepwell_probes",
+    "keepwell_reason",
     "keepwell_run",
     "keepwell_run_id",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
+    "keepwell_until",
 )
 EXPOSURES = ("internet", "internal", "isolated")
 FAIL_ON = ("never", "watch", "unknown", "act", "crit")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import typing as t
 from collections import Counter
+from zoneinfo import ZoneInfo
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, holds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import HoldSummary, Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, find_zone
 
 TOP_PROBLEMS = 5
 
@@ -53,6 +55,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "changes": acted.outcomes(run.changes),
         "waiting": [entry.model_dump() for entry in run.waiting],
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
+        "holds": len(run.holds),
         "datasets": len(run.backups),
         "proven_datasets": sum(entry.proven for entry in run.backups),
     }
@@ -94,6 +97,9 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": entry.host, "chore": entry.chore.replace("_", " "), "since": entry.since[:10]}
             for entry in run.waiting
         ],
+        "taken_over": _taken_over(run),
+        "holds": [_hold(run, entry) for entry in run.holds],
+        "expired_holds": [_hold(run, entry) for entry in run.expired_holds],
         "work": _work(run),
         "backups": _backups(run),
         "evidence": evidence,
@@ -125,6 +131,18 @@ def _work(run: Run) -> dict[str, t.Any] | None:
         "updates": sum(sum(plan.items.values()) for plan in pending),
         "not_ready": [plan.host for plan in run.plans if not plan.ready],
     }
+
+
+def _taken_over(run: Run) -> str:
+    taken = run.header.taken_over
+    return f"run {taken.run_id} ({taken.holder}, since {taken.since}). {taken.why}" if taken else ""
+
+
+def _hold(run: Run, hold: HoldSummary) -> str:
+    """Return a hold in a line: whom it is about, until when, why, and who placed it."""
+    zone = find_zone(run.header.client.timezone) or ZoneInfo("UTC")
+    whom = holds.names(hold.hosts, hold.except_hosts)
+    return f"{whom} until {clock(epoch(hold.until), zone)}: {hold.reason.rstrip('.')} (placed by {hold.by})"
 
 
 def _backups(run: Run) -> dict[str, t.Any] | None:

@@ -1,4 +1,4 @@
-"""Ask the patching agent on a host of the lab, as the steps of patching do: a program over standard input."""
+"""Ask an agent, that of patching unless told, on a host of the lab, as the steps of patching do: a program over standard input."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 LIMITS = {"runtime_s": 120, "lock_timeout_s": 2, "nice": 10}
 
 
-def ask(machine: Host, operation: str, *, user: str = "", **request: t.Any) -> dict[str, t.Any]:
+def ask(
+    machine: Host, operation: str, *, user: str = "", chore: str = "patching", **request: t.Any
+) -> dict[str, t.Any]:
     """Return what the host answers."""
-    program = payload.agent("patching", {"operation": operation, **request}).decode("ascii")
+    program = payload.agent(chore, {"operation": operation, **request}).decode("ascii")
     as_user = ("--user", user) if user else ()
     done = podman.run(
         "podman", "exec", "-i", *as_user, machine.container, "/usr/bin/python3", "-I", "-", text=program, check=False

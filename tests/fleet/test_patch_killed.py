@@ -11,12 +11,15 @@ import time
 import typing as t
 from pathlib import Path
 
+import agent
 import patch_runs
 import pytest
 from fleet import Fleet
 from harness import PROJECT, Project
 from lab.hosts import Host, Wanted
 from patch_runs import ACT, FIX
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
@@ -108,6 +111,25 @@ def test_killed_while_packages_are_installed(host: Host, file: Path, project: Pr
     (begun,) = patch_runs.runs_of(project.state, CLIENT)
     change = judge(project, file, host, before)
     assert (change["outcome"], change["begun_by"]) == ("done", begun.name)
+
+
+def test_what_a_killed_run_left_at_work_keeps_another_chore_off_the_host(
+    host: Host, file: Path, project: Project
+) -> None:
+    """Another control node, which shares no lease with the first, comes while packages are being installed."""
+    before = patch_runs.versions(host)
+    assert killed(project, file, lambda: '"applying"' in host.run(STATES).stdout)
+    transaction = json.loads(host.run(STATES).stdout)["id"]
+    request = {"id": "02ANOTHERCHORE", "run_id": "other", "client": "other", "host": host.name, "kind": "grow"}
+    program = payload.work_program("disk_cleanup")
+    answer = agent.ask(host, "start", chore="disk_cleanup", **request, mounts=[], program=program)
+    assert (answer["started"], answer["code"]) == (False, "host_locked"), answer
+    assert f"patching {transaction} of run " in answer["text"]
+    assert host.run("ls /run/keepwell/disk_cleanup").stdout == ""
+    change = judge(project, file, host, before)
+    assert change["outcome"] == "done"
+    # Nothing is in its way any more.
+    assert agent.ask(host, "start", chore="disk_cleanup", **request, mounts=[], program=program)["started"]
 
 
 def test_killed_while_the_host_is_compared(host: Host, file: Path, project: Project) -> None:

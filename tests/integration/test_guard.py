@@ -135,3 +135,20 @@ def test_coming_windows_are_shown_and_kept_as_a_calendar(project: Project) -> No
     content = kept.read_bytes()
     assert project.play("windows", example, *lab).rc == 0
     assert kept.read_bytes() == content
+
+
+def test_a_run_acts_when_any_of_its_hosts_is_to_be_changed(project: Project, tmp_path: Path) -> None:
+    """The lease is for the hosts that are changed, not for the first of them."""
+    windows = {"keepwell_windows": {}, "keepwell_subset": ["backups"], "backup_verification_slot": "window"}
+    plan = {"keepwell_plan": {"name": "Care", "services": ["backup_verification"]}}
+    hosts = {"web1": HERE["web1"], "web2": {**HERE["web1"], "backup_verification_act": True}}
+    shop = inventory(tmp_path / "shop.yml", hosts, **plan, **windows)
+    assert project.play("backup_verify", shop, "--limit", "web1").rc in (0, 2)
+    assert "acting" not in project_run(project)["header"]
+    assert not (project.state / "shop" / "lease").exists()
+    outcome = project.play("backup_verify", shop)
+    assert project_run(project)["header"]["acting"] == ["backup_verification"], outcome.output
+    # The end of a run is the end of its lease.
+    assert (project.state / "shop" / "lease" / "00000001.released.json").exists()
+    assert project.play("backup_verify", shop, "--check").rc == 0
+    assert "acting" not in project_run(project)["header"]

@@ -16,7 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import (
     _places,
     _repair,
 )
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _answer, _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _answer, _jobs
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
 _LOOK_S = 60.0
@@ -34,7 +34,7 @@ def look(machine, request):
         "engines": engines,
         "stopped": _repair.stopped(machine),
         "quarantined": _control.quarantined(machine)["entries"],
-        "lock": _folder.holder(),
+        "lock": _jobs.busy(machine),
         "open": [],
         "ledger": "",
         "targets": None,

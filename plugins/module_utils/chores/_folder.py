@@ -130,6 +130,15 @@ def log_tail(folder):
     return text.decode("utf-8", "replace")[-_LOG_TAIL:]
 
 
+def chores():
+    """Names of all chores that have ever worked on this host."""
+    try:
+        names = os.listdir(ROOT)
+    except OSError:
+        names = []
+    return sorted(set(names).union(IN_MEMORY))
+
+
 def identifiers(chore):
     """Ids of all pieces of a chore's work that the host knows, oldest first."""
     try:

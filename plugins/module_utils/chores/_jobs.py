@@ -44,10 +44,9 @@ def _begin(machine, chore, request, own, refused):
     answer = {"id": identifier, "unit": unit, "started": False, "attached": False, "text": ""}
     if _folder.load(_folder.path(chore, identifier), "state.json") is not None:
         return dict(answer, attached=True, text="it was started before")
-    other = running(machine, chore)
+    other = running(machine)
     if other:
-        text = "Keepwell is at work on this host already: %s of run %s." % (other["id"], other["run_id"])
-        return dict(answer, code="host_locked", text=text)
+        return dict(answer, code="host_locked", text="Keepwell is at work on this host already: %s." % other)
     against = refused(machine) if refused else ""
     if against:
         return dict(answer, code="not_supported", text=against)
@@ -96,13 +95,22 @@ def lives(machine, chore, state):
     return bool(unit) and unit["active_state"] in ("active", "activating", "deactivating", "reloading")
 
 
-def running(machine, chore):
-    """State of a piece of work that has not ended; None when there is none."""
-    for identifier in reversed(_folder.identifiers(chore)):
-        state = _folder.load(_folder.path(chore, identifier), "state.json")
-        if state and state["phase"] != "ended" and lives(machine, chore, state):
-            return state
-    return None
+def running(machine):
+    """Which work of any chore has not ended, in words; "" when none has.
+
+    The lock alone does not tell: it goes with the program that holds it, and what the program started may go on.
+    """
+    for chore in _folder.chores():
+        for identifier in reversed(_folder.identifiers(chore)):
+            state = _folder.load(_folder.path(chore, identifier), "state.json")
+            if state and state["phase"] != "ended" and lives(machine, chore, state):
+                return "%s %s of run %s" % (chore.replace("_", " "), identifier, state["run_id"])
+    return ""
+
+
+def busy(machine):
+    """Who is at work on this host for Keepwell, in words: the lock's holder, or work that lost it; "" for nobody."""
+    return _folder.holder() or running(machine)
 
 
 def status(machine, chore, identifier, interrupted, hidden=()):

@@ -9,7 +9,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 
 import os
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _system
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _jobs, _system
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _locks
 
@@ -29,7 +29,7 @@ def boot(machine):
 def reboot(machine, manager, reason, delay_s):
     """Ask for a reboot in a moment, so that this answer still arrives: {"asked", "boot"}."""
     before = boot(machine)
-    busy = _folder.holder() or "; ".join(
+    busy = _jobs.busy(machine) or "; ".join(
         "%s (%s)" % (entry["process"] or "a process", entry["pid"] or "?") for entry in _locks.held(machine, manager)
     )
     if busy:

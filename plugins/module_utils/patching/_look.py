@@ -10,7 +10,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import os
 import re
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _system
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _jobs, _system
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _backends,
     _boot,
@@ -36,6 +36,7 @@ def look(machine, manager, items):
     cache = _backends.cache(name)
     simulation = backend.simulate(machine, items)
     possible = getattr(backend, "offered", None)
+    busy = _jobs.busy(machine)
     return {
         "manager": name,
         "refused": backend.refused(machine),
@@ -52,7 +53,7 @@ def look(machine, manager, items):
         "pacemaker": _active(machine, ["pacemaker.service"]) == ["pacemaker.service"],
         "offline_update": bool(machine.readlink("/system-update") or machine.readlink("/etc/system-update")),
         "apt_timers_running": _active(machine, _UPDATERS),
-        "keepwell_lock": {"held": _folder.holder() is not None, "holder": _folder.holder()},
+        "keepwell_lock": {"held": bool(busy), "holder": busy},
         "transactions": _control.unfinished(machine)["transactions"],
         "boot": _boot.boot(machine),
         "systemd": _system.has_systemd(machine),

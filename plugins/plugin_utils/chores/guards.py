@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import hold_files, holds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Chore, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake, duration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision
 
@@ -28,18 +30,44 @@ class Stop(t.NamedTuple):
 
 
 def bought(job: Job[t.Any]) -> Stop | None:
-    """The host is not on hold, and its service plan has the chore."""
-    words = job.chore.replace("_", " ")
-    if job.options.hold:
-        return Stop("skipped", "held", f"{words.capitalize()} of this host is on hold: {job.options.hold}")
-    if job.settings.plan is None or not job.settings.plan.buys(job.chore):
+    """Nothing stops the host (see ``halted``), and its service plan has the chore."""
+    stop = halted(job)
+    if stop is None and (job.settings.plan is None or not job.settings.plan.buys(job.chore)):
+        words = job.chore.replace("_", " ")
         return Stop("skipped", "not_bought", f"The service plan (keepwell_plan) of this host does not have {words}.")
-    return None
+    return stop
+
+
+def halted(job: Job[t.Any]) -> Stop | None:
+    """The reason why nothing more is begun on the host: a hold, or the run has no lease to change hosts (any more).
+
+    Asked again before every step that cannot be taken back: a hold may be placed while a run goes on.
+    """
+    return held(job) or _leaseless(job)
+
+
+def held(job: Job[t.Any]) -> Stop | None:
+    """The hold on the host, by its variable ``<chore>_hold`` or by a person (``playbooks/hold.yml``)."""
+    if job.options.hold:
+        words = job.chore.replace("_", " ").capitalize()
+        return Stop("skipped", "held", f"{words} of this host is on hold: {job.options.hold}")
+    hold = hold_files.read(job.store).against(job.host, job.now())
+    return Stop("skipped", "held", holds.sentence(hold, job.settings.calendar.zone)) if hold else None
+
+
+def _leaseless(job: Job[t.Any]) -> Stop | None:
+    why = Leases(job.store).lost(job.run_id)
+    return Stop("refused", "no_lease", why) if why else None
 
 
 def allowed(job: Job[t.Any]) -> Stop | None:
     """The host may be worked on (see ``bought``), was reached, is not in doubt, and the chore's brake is not pulled."""
     return bought(job) or reached(job) or in_doubt(job) or braked(job)
+
+
+def paused(job: Job[t.Any]) -> Stop | None:
+    """The reason why a change that was begun goes no further: nothing more is begun on the host, or the brake holds."""
+    return halted(job) or braked(job)
 
 
 def reached(job: Job[t.Any]) -> Stop | None:

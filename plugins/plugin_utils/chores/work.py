@@ -29,6 +29,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
@@ -96,6 +97,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
     # Names that the role's tasks register; results, not settings.
     REGISTERED: t.ClassVar[Collection[str]] = ()
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+    _at_work: Job[t.Any] | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Do the step; expected failures become one clear sentence."""
@@ -108,11 +110,18 @@ class ChoreAction(HostAction, t.Generic[JobT]):
                 return {"changed": False, "skipped": True, "msg": NOT_COVERED}
             # A worker lives on when ansible-playbook is killed: with this its run stays open until the worker ends.
             with job.store.observing(job.run_id):
+                self._at_work = job
+                self.pulse()
                 return self.work(job)
         except AnsibleConnectionFailure as exc:
             return {"changed": False, "unreachable": True, "msg": one_line(f"not reachable: {cause(str(exc))}")}
         except (settings.SettingsError, EvidenceError, HostError) as exc:
             return {"changed": False, "failed": True, "msg": str(exc)}
+
+    def pulse(self) -> None:
+        """Renew the lease of the run: it lives."""
+        if self._at_work is not None:
+            Leases(self._at_work.store).renew(self._at_work.run_id)
 
     def work(self, job: JobT) -> dict[str, t.Any]:
         """Return the task's result. May raise SettingsError, EvidenceError, HostError, AnsibleConnectionFailure."""

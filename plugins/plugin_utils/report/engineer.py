@@ -30,6 +30,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
     is_provisional,
     rank,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.holds import HoldsView, holds_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import (
     INDEX_HOSTS,
     Accepted,
@@ -140,6 +141,7 @@ class EngineerView:
     today: list[ProblemView]
     watch: list[ProblemView]
     changes: ChangesView | None
+    holds: HoldsView | None
     work: WorkView | None
     backups: BackupsView | None
     unknown: UnknownView
@@ -184,6 +186,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         today=problem_views(desk, [p for p in problems if p.state in ("crit", "act")], "t"),
         watch=problem_views(desk, [p for p in problems if p.state == "watch"], "w"),
         changes=changes_view(desk),
+        holds=holds_view(desk),
         work=work_view(desk),
         backups=backups_view(desk),
         unknown=unknown_view(desk),

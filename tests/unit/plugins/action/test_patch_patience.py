@@ -15,6 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.keepwell.fleet.plugins.action import patch_adopt, patch_reboot, patch_record, patch_restart
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import host_action
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, UnansweredError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
@@ -138,6 +139,8 @@ class Job:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_action.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(guards, "window", lambda *_arguments, **_more: SimpleNamespace(open=True, reason=""))
+    for step in (patch_reboot, patch_restart):
+        monkeypatch.setattr(step, "halted", lambda _job: None)
 
 
 def act(kind: t.Any, host: Host, outcome: t.Any = "running") -> tuple[Job, dict[str, t.Any]]:
@@ -174,6 +177,19 @@ def test_one_answer_that_is_lost_restarts_no_service_twice(lost: int, words: str
     job, result = act(patch_restart, host)
     assert job.record.services == {"web.service": words}
     assert (host.asked.count("restart"), result["changed"]) == (1, True)
+
+
+@pytest.mark.parametrize("step", [patch_reboot, patch_restart])
+def test_a_hold_placed_after_the_packages_stops_what_comes_next(step: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "halted", lambda _job: Stop("skipped", "held", "On hold until Friday: an audit."))
+    host = Host([("one", "6.1.0-40"), ("two", "6.1.0-41")])
+    job, result = act(step, host)
+    assert (host.reboots, "restart" in host.asked, result["changed"]) == (0, False, False)
+    # What was begun is compared and recorded as what it is.
+    assert job.record.outcome == "running"
+    [(_name, outcome, text)] = job.steps
+    assert outcome == "skipped"
+    assert text.endswith("On hold until Friday: an audit.")
 
 
 def patience(*outcomes: Exception | str) -> tuple[t.Any, list[int]]:

@@ -284,7 +284,7 @@ def test_only_one_run_at_a_time_changes_hosts(tmp_path: Path) -> None:
         runs.begin(store, acting("01K0000000000000000000000C"), NOW)
     assert str(caught.value) == (
         f"Hosts of Acme are being changed (patching) by run {first.run_id}, since 2026-11-23T02:00:00Z, started by ops "
-        "on control. Only one run at a time may change a client's hosts. "
+        "on control (timer). Only one run at a time may change a client's hosts. "
         f"Wait for its end, or stop process {processes.this_process()['pid']} there."
     )
     assert "01K0000000000000000000000C" not in store.run_ids()

@@ -14,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from fleet_runs import NOW, header
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, policy, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import policy, runs, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import options, schedule, testing, work
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import DueTest, Look
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import PlannedTest, Told
@@ -79,8 +79,7 @@ def job_of(
 ) -> work.Job:
     store = Store(tmp_path, "acme")
     if not store.run_dir(RUN).exists():
-        history.open_history(store)
-        store.begin(header(RUN, ["vault1", "web1"]))
+        runs.begin(store, header(RUN, ["vault1", "web1"]).model_copy(update={"acting": ["backup_verification"]}), NOW)
     made, problems = calendar.build(WINDOW if windows is None else windows, "UTC")
     assert not problems
     places = [schedule.Place(host="web1", dataset="files")]

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: what placing a hold and releasing it have in common. Runs on the control node."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import refuse_lost_words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    inventory,
+    keepwell_variables,
+    named,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, for which hosts of which client; no hosts are the whole client."""
+
+    client: Client
+    hosts: list[str]
+    store: Store
+    now: float
+    zone: ZoneInfo
+    who: Trigger
+
+
+class HoldAction(ControlAction):
+    """An action over a client's holds."""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "reason": {"type": "str", "required": True},
+        "hosts": {"type": "list", "elements": "str"},
+    }
+
+    def asked(self, arguments: Mapping[str, t.Any], task_vars: dict[str, t.Any]) -> Asked:
+        """Return what is asked for. Raises SettingsError when that is no host, or hosts of several clients."""
+        refuse_lost_words(task_vars)
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        everyone = sorted(str(host) for host in task_vars["groups"]["all"])
+        if not everyone:
+            raise settings.SettingsError(["The inventory has no host. Check -i."])
+        sources = inventory(task_vars)
+        # Nothing else is checked: whoever wants everything to stop is not to mend a policy first.
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
+        declared = (named("keepwell_client", task_vars["hostvars"][host].get) for host in everyone)
+        clients = {client.id: client for client in (settings.client(value, sources) for value in declared)}
+        if len(clients) > 1:
+            raise settings.SettingsError(
+                [f"A hold is for one client, but these hosts belong to several: {', '.join(sorted(clients))}."]
+            )
+        [client] = clients.values()
+        return Asked(
+            client=client,
+            hosts=_chosen(arguments["hosts"], everyone, task_vars),
+            store=Store(state_dir(own, task_vars), client.id),
+            now=now,
+            zone=find_zone(client.timezone) or ZoneInfo("UTC"),
+            who=trigger.here(task_vars),
+        )
+
+
+def _chosen(named_hosts: list[str] | None, everyone: Collection[str], task_vars: Mapping[str, t.Any]) -> list[str]:
+    """Return the hosts that are meant: by keepwell_hosts, by --limit, or by both; none for the whole client."""
+    limit = task_vars.get("ansible_limit")
+    if named_hosts is None and limit is None:
+        return []
+    within = everyone if limit is None else {str(host) for host in task_vars["ansible_play_hosts_all"]}
+    asked = {*everyone} if named_hosts is None else {*named_hosts}
+    hosts = sorted(asked & {*within} & {*everyone})
+    if not hosts:
+        raise settings.SettingsError(
+            [
+                "No host of this inventory matches. Check keepwell_hosts and --limit; without both the whole client "
+                "is meant."
+            ]
+        )
+    return hosts
