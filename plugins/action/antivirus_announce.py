@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.options import CHORE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 
 
 class ActionModule(AnnounceAction):
     """keepwell.fleet.antivirus_announce"""
+
+    CHORE = CHORE
 
     def announce(self, run: Run) -> tuple[str, str]:
         """Return the plans as text, and of how many hosts."""

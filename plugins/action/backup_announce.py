@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import announcement, schedule
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import CHORE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
@@ -14,6 +15,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 
 class ActionModule(AnnounceAction):
     """keepwell.fleet.backup_announce"""
+
+    CHORE = CHORE
 
     def announce(self, run: Run) -> tuple[str, str]:
         """Return the due tests as text, and how many there are."""

@@ -14,6 +14,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.option
 class ActionModule(AnnounceAction):
     """keepwell.fleet.disk_cleanup_announce"""
 
+    CHORE = CHORE
+
     def announce(self, run: Run) -> tuple[str, str]:
         """Return what would become free as text, and on how many hosts."""
         changes = run.store.read_changes(run.run_id)

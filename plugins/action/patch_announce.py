@@ -9,10 +9,13 @@ from __future__ import annotations
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import CHORE
 
 
 class ActionModule(AnnounceAction):
     """keepwell.fleet.patch_announce"""
+
+    CHORE = CHORE
 
     def announce(self, run: Run) -> tuple[str, str]:
         """Return the plans as text, and how many updates they have."""

@@ -23,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -47,6 +48,7 @@ class ActionModule(ControlAction):
 
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "subset": {"type": "list", "elements": "str", "default": ["all"]},
+        "maintain": {"type": "bool", "default": False},
         "acting": {"type": "list", "elements": "str", "choices": list(SERVICES), "default": []},
     }
 
@@ -73,7 +75,11 @@ class ActionModule(ControlAction):
         population = sorted({*hosts, *absent} - {*uncovered})
         if not population:
             raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
-        acting = [] if self._task.check_mode else arguments["acting"]
+        bought = choosing.bought({host: found.told[host].plan for host in hosts if host not in uncovered})
+        acts: dict[str, list[str]] = {}
+        if arguments["maintain"] and not self._task.check_mode:
+            acts = choosing.acting(found.wishes, found.chores, bought)
+        acting = [] if self._task.check_mode else sorted({*arguments["acting"], *acts})
         _refuse_what_nobody_bought(acting, told, now)
         store = Store(state_dir(own, task_vars), client.id)
         header = RunHeader(
@@ -90,6 +96,7 @@ class ActionModule(ControlAction):
             entry=scheduled.entry(own, told[0].schedule),
             targets=_targets(found.told),
             trigger=trigger.here(task_vars, own),
+            bought=bought,
             inventory=sources,
             versions=origin.versions(),
             git_commit=origin.git_commit(str(task_vars.get("playbook_dir", "."))),
@@ -114,6 +121,8 @@ class ActionModule(ControlAction):
             "client": client.id,
             "evidence": str(store.run_dir(header.run_id)),
             "interrupted_runs": interrupted,
+            "bought": bought,
+            "acting": acts,
             "taken_over": taken.run_id if taken else "",
             "partial": header.partial,
             "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",

@@ -88,6 +88,7 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
     lines += _hold_lines(summary)
     lines += _work_lines(summary.get("work"))
+    lines += _waiting_lines(summary.get("waiting") or [])
     lines += _backup_lines(summary.get("backups"))
     lines += _problem_lines(summary["problems"])
     lines += _unreached_lines(summary["unreached"])
@@ -156,6 +157,15 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
     for entry in work["held"][:2]:
         lines.append((f"  {LOOK['skipped'][1]} {entry['text']} [{_few(entry['hosts'])}]", "watch"))
     return lines
+
+
+def _waiting_lines(waiting: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, str | None]]:
+    """Who missed a chore when it was due, the longest waiting first."""
+    if not waiting:
+        return []
+    shown = [f"host {clean(entry['host'])[:40]}, {entry['chore']}, since {entry['since']}" for entry in waiting[:3]]
+    more = f"; and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+    return [(f"Waiting   {'; '.join(shown)}{more}", "watch")]
 
 
 def _hold_lines(summary: t.Mapping[str, t.Any]) -> list[tuple[str, str | None]]:

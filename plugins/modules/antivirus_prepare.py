@@ -31,6 +31,11 @@ steps:
   returned: success
   type: dict
   sample: {"web1": ["scan", "quarantine", "rescan"]}
+turns:
+  description: The hosts of the play in the order in which they are worked on; who missed the last time comes first.
+  returned: success
+  type: list
+  elements: list
 msg:
   description: One sentence for a person.
   returned: always

@@ -24,6 +24,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+tested:
+  description: Whether a test of any backup of the host came to its end in this run, by whichever host.
+  returned: success
+  type: bool
 outcome:
   description: What the host's tests came to.
   returned: when the host verifies something and the run acts

@@ -24,6 +24,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+turns:
+  description: The hosts of the play in the order in which they are cleaned up; who missed the last time comes first.
+  returned: success
+  type: list
+  elements: list
 msg:
   description: One sentence for a person.
   returned: always

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3  # noqa: F401  # pylint: disable=unused-import
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 # Otherwise every worker would load it anew, and sqlite3 with it.
@@ -35,12 +35,15 @@ from sqlalchemy.pool import NullPool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_backups, observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.waiting import Ending, waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
     BOOTS,
     CHANGES,
+    DURATIONS,
     FINDINGS,
     HOSTS,
     METADATA,
@@ -51,7 +54,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_history import HostHistory
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Waiting
 
 
 def _journal(path: Path) -> Path:
@@ -173,9 +176,13 @@ class History:
             for evidence in self.store.read_hosts(manifest.run_id):
                 self._add_host(connection, manifest, evidence)
             history_backups.add(connection, self.store.read_verifications(manifest.run_id))
-            rows = [_change_row(record) for record in self.store.read_changes(manifest.run_id)]
-            if rows:
-                connection.execute(insert(CHANGES), rows)
+            records = self.store.read_changes(manifest.run_id)
+            for table, rows in (
+                (CHANGES, [_change_row(record) for record in records]),
+                (DURATIONS, [row for record in records for row in _duration_rows(record)]),
+            ):
+                if rows:
+                    connection.execute(insert(table), rows)
 
     def _add_host(self, connection: Connection, manifest: Manifest, evidence: HostEvidence) -> None:
         result = evidence.result
@@ -293,6 +300,26 @@ class History:
             rows = connection.execute(query.order_by(*order)).scalars().all()
         return [ChangeRecord.model_validate_json(row) for row in rows]
 
+    def endings(self) -> list[Ending]:
+        """How every chore ended on every host in sealed runs, oldest first; without reading the records."""
+        columns = (CHANGES.c.host, CHANGES.c.chore, CHANGES.c.outcome, CHANGES.c.code, CHANGES.c.started_at)
+        query = select(*columns).order_by(CHANGES.c.started_at, CHANGES.c.run_id)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return [Ending(*row) for row in connection.execute(query)]
+
+    def waiting(self, bought: Mapping[str, Collection[str]]) -> list[Waiting]:
+        """Which hosts missed a chore that their plan has when it was due, the longest first."""
+        return waiting(self.endings(), bought)
+
+    def durations(self, chore: str, work: str, host: str | None = None) -> list[float]:
+        """Seconds that a piece of a chore's work took lately, the newest first: on one host, or on all."""
+        query = select(DURATIONS.c.seconds).where(DURATIONS.c.chore == chore, DURATIONS.c.work == work)
+        if host is not None:
+            query = query.where(DURATIONS.c.host == host)
+        query = query.order_by(DURATIONS.c.at.desc(), DURATIONS.c.host).limit(duration.NEWEST)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def of(self, host: str, now: float) -> HostHistory:
         """What is known of one host before ``now``."""
         with _told(self.store.history):
@@ -320,6 +347,18 @@ def _change_row(record: ChangeRecord) -> dict[str, t.Any]:
         "plan_hash": record.plan_hash,
         "document": dump(record).decode(),
     }
+
+
+def _duration_rows(record: ChangeRecord) -> Iterator[dict[str, t.Any]]:
+    for work, seconds in duration.of(record).items():
+        yield {
+            "run_id": record.run_id,
+            "host": record.host,
+            "chore": record.chore,
+            "work": work,
+            "at": epoch(record.started_at),
+            "seconds": seconds,
+        }
 
 
 def open_history(store: Store) -> History:

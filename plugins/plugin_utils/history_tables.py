@@ -80,6 +80,17 @@ CHANGES = Table(
     Column("document", String, nullable=False),  # the record as it is in evidence
     Index("changes_by_time", "chore", "started_at"),
 )
+DURATIONS = Table(
+    "durations",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("chore", String, primary_key=True),
+    Column("work", String, primary_key=True),  # see chores/duration.py
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("durations_by_work", "chore", "work", "at"),
+)
 BOOTS = Table(
     "boots",
     METADATA,

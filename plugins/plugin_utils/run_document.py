@@ -78,6 +78,7 @@ class RunHeader(Model):
     playbook: str = Field("", description="name of the playbook, without folder and ending")
     entry: str = Field("", description="of keepwell_schedule; empty when a person started the run")
     targets: dict[str, float] = Field({}, description="host -> agreed availability in percent, where there is one")
+    bought: dict[str, list[str]] = Field({}, description="chore -> hosts of the population whose plan has it")
     trigger: Trigger
     inventory: list[str] = Field([], description="inventory sources as given to -i")
     versions: dict[str, str] = {}
@@ -213,6 +214,15 @@ class MissedRun(Model):
     text: str
 
 
+class Waiting(Model):
+    """A host that missed a chore when it was due: it has the first turn next time."""
+
+    host: str
+    chore: str
+    since: Timestamp = Field(description="when it was first kept back")
+    code: t.Literal["unreached", "window_closed"] = Field(description="what kept it back the last time")
+
+
 class Run(Model):
     """run.json: the whole run. Every report and export is a function of this document and its templates."""
 
@@ -233,6 +243,7 @@ class Run(Model):
     plans: list[PlanSummary] = Field([], description="what patching would do, by host")
     planned_work: list[PlannedWork] = Field([], description="what the other chores would do, by host")
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
+    waiting: list[Waiting] = Field([], description="who missed what, the longest first; from the change records")
     holds: list[HoldSummary] = Field([], description="what a person keeps back, at the end of the run")
     expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")

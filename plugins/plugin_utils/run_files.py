@@ -97,14 +97,17 @@ class RunFiles:
         return path
 
     def keep_before(self, run_id: str, host: str) -> None:
-        """Keep what the run saw of a host first, in before/, so that a second look can take its place in hosts/."""
-        first = self.host_path(run_id, host)
-        kept = self.run_dir(run_id) / "before" / first.name
-        if first.exists() and not kept.exists():
-            self.write_document(run_id, f"before/{first.name}", first.read_bytes())
+        """Keep what the run saw of a host last, in before/, so that the next look can take its place in hosts/.
+
+        A look that saw nothing is not kept: there is nothing to compare with in it.
+        """
+        seen = self.read_host(run_id, host)
+        if seen is not None and seen.observation is not None:
+            last = self.host_path(run_id, host)
+            self.write_document(run_id, f"before/{last.name}", last.read_bytes())
 
     def read_before(self, run_id: str, host: str) -> HostEvidence | None:
-        """Return what a run saw of a host first, where it looked twice."""
+        """Return what a run saw of a host before its last look, where it looked twice."""
         return self._read(HostEvidence, run_id, f"before/{host_file_name(host)}.json")
 
     def write_change(self, record: ChangeRecord) -> Path:
@@ -116,9 +119,9 @@ class RunFiles:
         """Return the change of a host by a chore in a run, or None when there is none."""
         return self._read(ChangeRecord, run_id, f"changes/{host_file_name(host)}.{chore}.json")
 
-    def read_changes(self, run_id: str) -> list[ChangeRecord]:
-        """Return all changes of a run, in the order of their files."""
-        return list(self._read_all(ChangeRecord, run_id, "changes"))
+    def read_changes(self, run_id: str, chore: str = "*") -> list[ChangeRecord]:
+        """Return all changes of a run, or those of one chore, in the order of their files."""
+        return list(self._read_all(ChangeRecord, run_id, "changes", f"*.{chore}.json"))
 
     def write_plan(self, plan: PlanDocument) -> Path:
         """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already.
@@ -155,6 +158,11 @@ class RunFiles:
     def read_standing(self, run_id: str) -> Standing | None:
         """Return how the schedule stood, or None where this control node has none."""
         return self._read(Standing, run_id, "schedule.json")
+
+    def has_proofs(self, run_id: str, host: str) -> bool:
+        """True when a test of any backup of a host came to its end in this run."""
+        mine = self._read_all(Verification, run_id, "backups", f"{host_file_name(host)}.*.json")
+        return any(document.proofs for document in mine if document.host == host)
 
     def write_document(self, run_id: str, name: str, content: bytes) -> Path:
         """Put a file into a run's folder; ``name`` is its path there. Raises EvidenceError when the run is sealed."""

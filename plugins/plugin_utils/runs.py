@@ -24,7 +24,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan as AntivirusPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Signer, Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account
@@ -47,6 +49,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
     MissedRun,
     Run,
     RunHeader,
+    Waiting,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
@@ -131,6 +134,7 @@ def conclude(
         run.planned_work = planned.work(
             store.read_plans(AntivirusPlan, run_id), store.read_plans(TestPlan, run_id), run.changes
         )
+        run.waiting = _waiting(header, history, run.changes)
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         if status == "complete":
@@ -194,6 +198,11 @@ def _availability(store: Store, header: RunHeader, now: float) -> Availability |
 def altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
+
+
+def _waiting(header: RunHeader, history: History, changes: Sequence[ChangeRecord]) -> list[Waiting]:
+    """Who missed what, this run included."""
+    return waiting.waiting([*history.endings(), *map(waiting.ending, changes)], header.bought)
 
 
 def _told_until(store: Store) -> float:

@@ -14,7 +14,7 @@ import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import option
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import model as awx_model
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
@@ -46,6 +47,7 @@ VARIABLES = (
     *receivers.VARIABLES,
     "keepwell_approver",
     "keepwell_awx",
+    brake.VARIABLE,
     "keepwell_client",
     "keepwell_beat",
     "keepwell_contract",
@@ -100,6 +102,7 @@ class Settings:
     schedule: Schedule
     notify: Notify
     awx: Awx | None = None
+    brake: brake.Limits = field(default_factory=brake.Limits)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -215,6 +218,8 @@ def read(
     problems += wrong
     contract, wrong = plan.contract(variables.get("keepwell_contract"))
     problems += wrong
+    limits, wrong = brake.build(variables.get(brake.VARIABLE))
+    problems += wrong
     if times.find_zone(owner.timezone) is None:
         hint = nearest(owner.timezone, available_timezones())
         problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
@@ -248,6 +253,7 @@ def read(
         schedule=schedule,
         notify=notify,
         awx=kept_in_awx,
+        brake=limits,
     )
 
 

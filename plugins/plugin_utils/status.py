@@ -58,6 +58,7 @@ def of(run: Run) -> dict[str, t.Any]:
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
         "missed_runs": sum(entry.count for entry in run.missed_runs),
+        "waiting": [entry.model_dump() for entry in run.waiting],
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
         "holds": len(run.holds),
         "datasets": len(run.backups),
@@ -97,6 +98,10 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "waiting": [
+            {"host": entry.host, "chore": entry.chore.replace("_", " "), "since": entry.since[:10]}
+            for entry in run.waiting
+        ],
         "taken_over": _taken_over(run),
         "holds": [_hold(run, entry) for entry in run.holds],
         "expired_holds": [_hold(run, entry) for entry in run.expired_holds],

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing, options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES, Variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
@@ -40,11 +40,16 @@ _ROLES = {**CHORES, scheduler.NAME: Variables(scheduler.Options, scheduler.REGIS
 
 @dataclass
 class Findings:
-    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood."""
+    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood.
+
+    ``chores`` are the options of each host by chore, ``wishes`` what its ``maintain_act`` says.
+    """
 
     mistakes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     told: dict[str, Settings] = field(default_factory=dict)
+    chores: dict[str, dict[str, options.Options]] = field(default_factory=dict)
+    wishes: dict[str, choosing.Wish] = field(default_factory=dict)
 
     def refuse(self) -> None:
         """Raise SettingsError with every mistake, when there is one."""
@@ -69,9 +74,16 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
             problems += exc.problems
         for name, role in _ROLES.items():
             try:
-                options.read(name, role.model, _values(variables, f"{name}_", role.registered))
+                given = _values(variables, f"{name}_", role.registered)
+                chosen = options.read(name, role.model, given)
+                if isinstance(chosen, options.Options):
+                    found.chores.setdefault(host, {})[name] = chosen
             except SettingsError as exc:
                 problems += exc.problems
+        try:
+            found.wishes[host] = choosing.read(_values(variables, choosing.PREFIX, choosing.REGISTERED))
+        except SettingsError as exc:
+            problems += exc.problems
         problems += _torn(host, groups, places)
         for problem in problems:
             by_problem.setdefault(problem, []).append(host)

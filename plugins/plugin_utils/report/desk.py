@@ -65,6 +65,7 @@ class Desk:
     badges: dict[State, Badge]
     checks: dict[str, CheckInfo]
     changes: dict[str, list[ChangeRecord]]
+    chores: frozenset[str]
     split: bool
     warnings: list[str]
     seal: Seal | None
@@ -126,6 +127,7 @@ def desk_for(
         badges=badges(texts),
         checks={check.id: check for check in shown.checks},
         changes=changes,
+        chores=frozenset(record.chore for record in shown.changes),
         split=split or len(shown.hosts) > SPLIT_ABOVE,
         warnings=[warning] if warning else [],
         seal=seal,
