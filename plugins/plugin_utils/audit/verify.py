@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, The Keepwell authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -310,6 +309,7 @@ def run_tool(command: Sequence[str], content: bytes = b"") -> Tuple[int, str]:
             list(command),
             input=content,
             stdout=subprocess.PIPE,
+            check=False,
             stderr=subprocess.STDOUT,
             env=environment,
             timeout=60,

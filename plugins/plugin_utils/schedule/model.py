@@ -130,6 +130,20 @@ class Entry(BaseModel):
     enabled: bool = True
 
     @property
+    def clock(self) -> datetime.time:
+        """The time of the client's clock. Raises ValueError for a beat, which has none."""
+        if self.at is None:
+            raise ValueError("a beat has no time of day")
+        return self.at
+
+    @property
+    def beat(self) -> float:
+        """Seconds from one start to the next. Raises ValueError for a time of day, which has none."""
+        if self.every is None:
+            raise ValueError("a time of day is no beat")
+        return float(self.every)
+
+    @property
     def disruptive(self) -> bool:
         """True when the run may change hosts: what was missed is then never caught up."""
         return bool(self.act)
