@@ -80,7 +80,7 @@ def _at(entry: Entry, zone: str, node_zone: ZoneInfo | None, year: int) -> tuple
     days = sorted(DAYS.index(day) + 1 for day in entry.days or ())
     if node_zone is not None and (node_zone.key == zone or {node_zone.key, zone} <= {*_UTC}):
         dates = _numbers(entry.month_days) if entry.month_days else "*"
-        return f"{at.minute} {entry.at.hour} {dates} * {_numbers(days) if days else '*'}", ""
+        return f"{at.minute} {at.hour} {dates} * {_numbers(days) if days else '*'}", ""
     shifts = {(mine - theirs) % 60 for mine in _offsets(node_zone, year) for theirs in _offsets(ZoneInfo(zone), year)}
     minutes = _numbers({(at.minute + shift) % 60 for shift in shifts})
     time = f"{at:%H:%M}"

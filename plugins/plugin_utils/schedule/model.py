@@ -10,6 +10,7 @@ decided by the maintenance windows, whatever started it.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
