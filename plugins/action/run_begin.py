@@ -30,6 +30,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 _ROOT = Path(__file__).parents[2]
@@ -79,6 +80,7 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
+            agreement=agreed({host: told for host, told in found.told.items() if host not in uncovered}, now),
             trigger=trigger.here(task_vars),
             inventory=sources,
             versions={

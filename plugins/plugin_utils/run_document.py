@@ -27,6 +27,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     RunCounts,
     Timestamp,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models import Agreement, ServiceRecord
 
 
 class Trigger(Model):
@@ -71,6 +72,7 @@ class RunHeader(Model):
     partial: list[str] = Field([], description="why this run does not cover everything; empty when it does")
     subset: list[str] = Field(["all"], description="probes that were asked for")
     acting: list[str] = Field([], description="chores that may change hosts in this run; empty when none may")
+    agreement: Agreement | None = Field(None, description="what was bought and said; null in runs of older versions")
     trigger: Trigger
     inventory: list[str] = Field([], description="inventory sources as given to -i")
     versions: dict[str, str] = {}
@@ -156,6 +158,7 @@ class Run(Model):
     changes: list[ChangeRecord] = Field([], description="what was done; the log stays in changes/ where all went well")
     holds: list[HoldSummary] = Field([], description="what a person keeps back, at the end of the run")
     expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")
+    service: ServiceRecord | None = Field(None, description="what the client got before; null for a cut off run")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
     altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
 

@@ -36,6 +36,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import record
 
 ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
@@ -107,6 +108,8 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.changes = acted.changes(store.read_changes(run_id))
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
+        if status == "complete":
+            run.service = record.of_run(store, history, run, now)
         store.seal(run, chain[-1] if chain else None)
         history.catch_up()
     if status == "complete":

@@ -25,12 +25,16 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import W
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import agenda
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    "keepwell_agenda",
     "keepwell_client",
     "keepwell_contract",
     "keepwell_exceptions",
@@ -75,6 +79,7 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    agenda: Agenda
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
@@ -173,6 +178,11 @@ def read(
         owner = owner.model_copy(update={"timezone": "UTC"})
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
     problems += wrong
+    items, wrong = agenda.build(variables.get("keepwell_agenda"))
+    problems += wrong
+    if language_of(owner.locale) is None:
+        hint = nearest(owner.locale, LANGUAGES)
+        problems.append(f"keepwell_client.locale: reports do not speak '{owner.locale}'.{hint}")
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -185,6 +195,7 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        agenda=items,
     )
 
 
