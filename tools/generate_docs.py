@@ -21,10 +21,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     policy,
     run_document,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Declaration as Keeping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
 
 SCHEMAS = {
     "run": run_document.Run,
@@ -33,11 +37,17 @@ SCHEMAS = {
     "change": ChangeRecord,
     "plan": Plan,
     "verification": Verification,
+    "beat": Beat,
     "exception": Waiver,
     "hold": holds.Hold,
     "release": holds.Release,
     "lease": lease.Lease,
+    "schedule": Declaration,
+    "notice": Notice,
+    "awx": Keeping,
 }
+# What people write is described as they write it, what Keepwell writes as it is written.
+DECLARED = ("exception", "schedule", "awx")
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
 
@@ -48,7 +58,7 @@ def schemas() -> dict[str, str]:
         schema = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$id": f"keepwell-{name}-{models.SCHEMA_VERSION}",
-            **model.model_json_schema(mode="serialization" if name != "exception" else "validation"),
+            **model.model_json_schema(mode="validation" if name in DECLARED else "serialization"),
         }
         made[f"docs/schemas/{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return made

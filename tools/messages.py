@@ -86,11 +86,12 @@ def text(language: str, messages: Catalog) -> bytes:
 
 def missing(language: str) -> list[str]:
     """Texts without a translation."""
-    return [
-        str(message.id)
-        for message in current(language)
-        if message.id and (message.fuzzy or not all([message.string] if isinstance(message.string, str) else message.string))
-    ]
+    found = []
+    for message in current(language):
+        forms = [message.string] if isinstance(message.string, str) else list(message.string)
+        if message.id and (message.fuzzy or not all(forms)):
+            found.append(str(message.id))
+    return found
 
 
 def main() -> int:

@@ -6,33 +6,20 @@
 
 from __future__ import annotations
 
-import time
-import typing as t
-
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
-    ControlAction,
-    keepwell_variables,
-)
-
-FILE = "announcement.txt"
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.options import CHORE
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 
 
-class ActionModule(ControlAction):
+class ActionModule(AnnounceAction):
     """keepwell.fleet.antivirus_announce"""
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return where the text is."""
-        own = keepwell_variables(self._templar, task_vars)
-        now, _simulated = settings.now(own, time.time())
-        store, run_id = run_of(own, task_vars)
-        header = store.read_run(run_id).header
-        plans = list(store.read_plans(Plan, run_id))
-        missing = sorted(set(header.population) - {plan.host for plan in plans})
-        text = announcement.client(header.client, plans, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
-        self._display.display(text.rstrip("\n"))
-        return {"changed": False, "path": str(path), "msg": f"{len(plans)} hosts planned"}
+    CHORE = CHORE
+
+    def announce(self, run: Run) -> tuple[str, str]:
+        """Return the plans as text, and of how many hosts."""
+        plans = list(run.store.read_plans(Plan, run.run_id))
+        missing = run.missing(plan.host for plan in plans)
+        text = announcement.client(run.header.client, plans, missing, run.run_id, run.now, acting=run.acting)
+        return text, f"{len(plans)} hosts planned"

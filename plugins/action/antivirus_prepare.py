@@ -13,6 +13,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import 
     options_of_all,
     refuse_lost_words,
     run_of,
+    turns_of,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
@@ -27,7 +28,7 @@ class ActionModule(ControlAction):
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return which steps are asked for of how many hosts."""
         own = keepwell_variables(self._templar, task_vars)
-        run_of(own, task_vars)
+        store, run_id = run_of(own, task_vars)
         refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
         tags = [str(tag) for tag in plain(task_vars.get("ansible_run_tags") or [])]
@@ -37,5 +38,6 @@ class ActionModule(ControlAction):
         return {
             "changed": False,
             "steps": steps,
+            "turns": turns_of(store, run_id, options.CHORE, task_vars),
             "msg": f"{', '.join(asked) or 'no step'} on {sum(bool(mine) for mine in steps.values())} hosts",
         }

@@ -24,7 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
@@ -55,6 +55,7 @@ class ActionModule(HostAction):
                 "parameters": {"type": "dict", "default": {}},
                 "budget_s": {"type": "float", "default": 45.0},
                 "again": {"type": "bool", "default": False},
+                "once": {"type": "bool", "default": False},
             }
         )
         try:
@@ -79,6 +80,8 @@ class ActionModule(HostAction):
                 "No run has begun. Call keepwell.fleet.run_begin first, or use playbooks/assess.yml, which does."
             )
         store, run_id = found
+        if arguments["once"] and (seen := _seen(store, run_id, host, subset)) is not None:
+            return _result(seen, str(store.host_path(run_id, host)))
         with store.observing(run_id):
             Leases(store).renew(run_id)
             started = time.time()
@@ -105,6 +108,7 @@ class ActionModule(HostAction):
                 subset=subset,
                 backups=declaring.known(store, run_id, host, declared, known),
                 unverified=tuple(declared.unverified),
+                schedule=store.read_standing(run_id),
             )
             if document is not None:
                 try:
@@ -194,6 +198,14 @@ class ActionModule(HostAction):
             )
         contact.transport = "module"
         return t.cast("dict[str, t.Any]", plain(result["observation"])), before, time.time()
+
+
+def _seen(store: Store, run_id: str, host: str, subset: list[str]) -> HostEvidence | None:
+    """What this run saw of a host; None when it has not looked, or not by all of these probes."""
+    seen = store.read_host(run_id, host)
+    if seen is None or seen.observation is None:
+        return seen
+    return seen if set(probes.select(subset)) <= set(seen.observation["probes"]) else None
 
 
 def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) -> float | None:

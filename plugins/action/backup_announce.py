@@ -6,41 +6,28 @@
 
 from __future__ import annotations
 
-import time
-import typing as t
-
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import announcement, schedule
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import CHORE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
-    ControlAction,
-    keepwell_variables,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 
-FILE = "announcement.txt"
 
-
-class ActionModule(ControlAction):
+class ActionModule(AnnounceAction):
     """keepwell.fleet.backup_announce"""
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return where the text is."""
-        own = keepwell_variables(self._templar, task_vars)
-        now, _simulated = settings.now(own, time.time())
-        store, run_id = run_of(own, task_vars)
-        content = store.read_document(run_id, schedule.FILE)
+    CHORE = CHORE
+
+    def announce(self, run: Run) -> tuple[str, str]:
+        """Return the due tests as text, and how many there are."""
+        content = run.store.read_document(run.run_id, schedule.FILE)
         if content is None:
             raise EvidenceError("Nobody said who verifies what. Call keepwell.fleet.backup_schedule first.")
         told = schedule.Schedule.model_validate_json(content)
-        header = store.read_run(run_id).header
-        plans = list(store.read_plans(TestPlan, run_id))
+        plans = list(run.store.read_plans(TestPlan, run.run_id))
         silent = set(told.verifiers) - {plan.host for plan in plans}
         text = announcement.client(
-            header.client, plans, told.without_verifier, silent, run_id, now, acting=bool(header.acting)
+            run.header.client, plans, told.without_verifier, silent, run.run_id, run.now, acting=run.acting
         )
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
-        self._display.display(text.rstrip("\n"))
         wanted = sum(len(plan.chosen()) for plan in plans)
-        return {"changed": False, "path": str(path), "msg": f"{wanted} tests on {len(plans)} hosts"}
+        return text, f"{wanted} tests on {len(plans)} hosts"

@@ -31,8 +31,9 @@ class ActionModule(VerifyAction):
     def work(self, job: Job) -> dict[str, t.Any]:
         """Return the host's outcome."""
         entries = job.entries()
+        tested = job.store.has_proofs(job.run_id, job.host)
         if not entries or not self.acts(job):
-            return {"changed": False, "skipped": True, "msg": "this host verifies nothing in this run"}
+            return {"changed": False, "tested": tested, "msg": "this host verifies nothing in this run"}
         record, plan = job.change(), job.plan()
         if record.outcome == "running":
             testing.note_end(record)
@@ -44,17 +45,25 @@ class ActionModule(VerifyAction):
             with contextlib.suppress(AnsibleConnectionFailure, HostError):
                 self.ask({"operation": "clean", "keep_days": _KEEP_DAYS}, job.task_vars)
         job.save(record)
-        return {"changed": False, "outcome": record.outcome, "msg": f"{record.outcome}: {record.text}"}
+        return {
+            "changed": False,
+            "tested": tested,
+            "outcome": record.outcome,
+            "msg": f"{record.outcome}: {record.text}",
+        }
 
 
 def _untested(job: Job, plan: TestPlan | None) -> Stop:
     """Return why no test was done."""
+    away = guards.reached(job) if plan is None else None
+    if away is not None:
+        return away
     if plan is None:
         text = "The backups could not be looked at; the messages of 'Look' say why. Nothing was tested."
         return Stop("refused", "no_plan", text)
     if not plan.tests:
         return Stop("nothing", "", "Nothing is due.")
-    stop = guards.bought(job) or testing.closed(job)
+    stop = guards.allowed(job) or testing.closed(job)
     if stop is not None:
         return stop
     return Stop("skipped", "postponed", f"{plan.tests[0].name} {plan.tests[0].test.kind}: {plan.tests[0].test.reason}")

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import enter
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import enter, reached
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import guards, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import (
     Cleanup,
@@ -56,15 +56,18 @@ class ActionModule(CleanupAction):
             return _result(record, record.text, failed=True)
         if record.outcome == "running":
             return _result(record, "verifying what an earlier run began", touched=True)
-        if not part_of(record).filesystems:
+        stop = reached(job)
+        if stop is None and not part_of(record).filesystems:
             self._preview(job, record)
-        stop = guards.first(job, record)
+        stop = stop or guards.first(job, record)
         if stop is not None:
             record.outcome, record.code, record.text = stop
             job.save(record)
             return _result(record, stop.text)
         if job.options.window or job.options.disturbs:
-            enter(record, guards.window(job))
+            enter(job, record, guards.window(job), guards.expected(job))
+        else:
+            enter(job, record)
         try:
             return self._carry_out(job, record)
         except AnsibleConnectionFailure as exc:

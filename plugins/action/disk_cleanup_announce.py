@@ -6,31 +6,21 @@
 
 from __future__ import annotations
 
-import time
-import typing as t
-
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.options import CHORE
 
-FILE = "announcement.txt"
 
-
-class ActionModule(ControlAction):
+class ActionModule(AnnounceAction):
     """keepwell.fleet.disk_cleanup_announce"""
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return where the text is."""
-        own = keepwell_variables(self._templar, task_vars)
-        now, _simulated = settings.now(own, time.time())
-        store, run_id = run_of(own, task_vars)
-        header = store.read_run(run_id).header
-        records = [record for record in store.read_changes(run_id) if record.chore == CHORE and record.cleanup]
-        missing = sorted(set(header.population) - {record.host for record in records})
-        text = announcement.client(header.client, records, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
-        self._display.display(text.rstrip("\n"))
+    CHORE = CHORE
+
+    def announce(self, run: Run) -> tuple[str, str]:
+        """Return what would become free as text, and on how many hosts."""
+        changes = run.store.read_changes(run.run_id)
+        records = [record for record in changes if record.chore == CHORE and record.cleanup]
+        missing = run.missing(record.host for record in records)
+        text = announcement.client(run.header.client, records, missing, run.run_id, run.now, acting=run.acting)
         asking = sum(bool(record.cleanup and record.cleanup.filesystems) for record in records)
-        return {"changed": False, "path": str(path), "msg": f"{asking} of {len(records)} hosts ask for room"}
+        return text, f"{asking} of {len(records)} hosts ask for room"

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import options_of_all, refuse_lost_words
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
+    options_of_all,
+    refuse_lost_words,
+    run_of,
+    turns_of,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options
 
 
@@ -17,7 +22,12 @@ class ActionModule(ControlAction):
     """keepwell.fleet.disk_cleanup_check"""
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return for how many hosts they are fine."""
+        """Return for how many hosts they are fine, and who has the first turn."""
         refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
-        return {"changed": False, "msg": f"the variables of {len(chosen)} hosts are fine"}
+        store, run_id = run_of(keepwell_variables(self._templar, task_vars), task_vars)
+        return {
+            "changed": False,
+            "turns": turns_of(store, run_id, options.CHORE, task_vars),
+            "msg": f"the variables of {len(chosen)} hosts are fine",
+        }

@@ -119,7 +119,7 @@ class ActionModule(CleanupAction):
             # One record, two pieces of work: the end of the first is in it by now.
             self.ask({"operation": "recorded", "id": earlier}, job.task_vars)
         record.outcome, record.transaction = "running", new_run_id(job.now())
-        enter(record, guards.window(job))
+        enter(job, record, guards.window(job, "grow"), guards.expected(job, "grow"))
         job.save(record)
         request = {
             "operation": "start",

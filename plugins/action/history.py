@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 
 class ActionModule(ControlAction):
@@ -42,7 +43,12 @@ class ActionModule(ControlAction):
             runs = history.rebuild()
             changed = history.dump() != before
         seals = store.sealed()
-        altered = [*store.broken_links(seals), *(problem for seal in seals for problem in store.altered(seal))]
+        gone = store.deleted_files(seals)
+        altered = [
+            *store.broken_links(seals),
+            *(problem for seal in seals for problem in store.altered(seal, gone.get(seal.run_id, ()))),
+        ]
+        altered += Book(store).verify()
         return {
             "changed": changed,
             "client": client,

@@ -17,7 +17,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     keepwell_variables,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
 
@@ -46,10 +45,10 @@ class ActionModule(ControlAction):
         coming = preview.coming(calendars, now, arguments["next"])
         wrong = preview.warnings(calendars, now)
         self._display.display(preview.text(client.name, coming, wrong, now).rstrip("\n"))
-        path = Path(state_dir(own, task_vars)) / client.id / "windows.ics"
-        changed = self._keep(path, lambda former: ics.render(client.id, client.name, coming, now, former))
+        path = Path(state_dir(own, task_vars)) / client.id / ics.FILE_NAME
+        kept = ics.keep(path, client.id, client.name, coming, now, act=not self._task.check_mode)
         return {
-            "changed": changed,
+            "changed": kept.changed,
             "windows": [
                 {
                     "name": entry.name,
@@ -64,17 +63,3 @@ class ActionModule(ControlAction):
             "path": str(path),
             "msg": f"{len(coming)} windows, {len(wrong)} warnings",
         }
-
-    def _keep(self, path: Path, render: t.Callable[[bytes | None], bytes]) -> bool:
-        """Write the calendar file where it differs; return whether it does."""
-        try:
-            former = path.read_bytes() if path.exists() else None
-            content = render(former)
-            if content == former:
-                return False
-            if not self._task.check_mode:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, content)
-        except OSError as exc:
-            raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
-        return True

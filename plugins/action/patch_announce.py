@@ -6,38 +6,21 @@
 
 from __future__ import annotations
 
-import time
-import typing as t
-
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import run_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
-    ControlAction,
-    keepwell_variables,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.announcing import AnnounceAction, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import announcement
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import CHORE
 
-FILE = "announcement.txt"
 
-
-class ActionModule(ControlAction):
+class ActionModule(AnnounceAction):
     """keepwell.fleet.patch_announce"""
 
-    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return where the text is."""
-        own = keepwell_variables(self._templar, task_vars)
-        now, _simulated = settings.now(own, time.time())
-        store, run_id = run_of(own, task_vars)
-        header = store.read_run(run_id).header
-        plans = list(store.read_plans(Plan, run_id))
-        missing = sorted(set(header.population) - {plan.host for plan in plans})
-        text = announcement.client(header.client, plans, missing, run_id, now, acting=bool(header.acting))
-        path = store.write_document(run_id, FILE, text.encode("utf-8"))
-        self._display.display(text.rstrip("\n"))
+    CHORE = CHORE
+
+    def announce(self, run: Run) -> tuple[str, str]:
+        """Return the plans as text, and how many updates they have."""
+        plans = list(run.store.read_plans(Plan, run.run_id))
+        missing = run.missing(plan.host for plan in plans)
+        text = announcement.client(run.header.client, plans, missing, run.run_id, run.now, acting=run.acting)
         wanted = sum(len(plan.items) for plan in plans)
-        return {
-            "changed": False,
-            "path": str(path),
-            "msg": f"{wanted} updates on {sum(not plan.empty for plan in plans)} of {len(plans)} hosts",
-        }
+        return text, f"{wanted} updates on {sum(not plan.empty for plan in plans)} of {len(plans)} hosts"

@@ -43,7 +43,7 @@ class ActionModule(PatchAction):
         stop = guards.first(job, plan)
         if plan is None or stop is not None:
             return self._stay(job, record, stop or Stop("nothing", "", "nothing to do"))
-        enter(record, guards.window(job))
+        enter(job, record, guards.window(job), guards.expected(job))
         try:
             baseline.take(self, job)
             return self._carry_out(job, record, plan)

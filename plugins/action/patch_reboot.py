@@ -13,7 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import halted
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import paused
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     baseline,
@@ -110,7 +110,7 @@ class ActionModule(PatchAction):
             return "no reboot is needed" if reboot.required == "no" else f"not certain enough to reboot: {why}"
         if job.options.reboot == "never":
             return "a reboot is needed, and patching_reboot is 'never'"
-        stop = halted(job)
+        stop = paused(job)
         if stop is not None:
             return f"a reboot is needed, and not done: {stop.text}"
         decision = guards.window(job, "reboot")

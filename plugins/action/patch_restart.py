@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import halted
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import paused
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, planning
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 
@@ -27,7 +27,7 @@ class ActionModule(PatchAction):
         if self._task.check_mode or record.outcome != "running":
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to restart"}
         since = job.now()
-        stop = halted(job)
+        stop = paused(job)
         decision = guards.window(job, reserve=False)
         if stop is not None or not decision.open:
             why = stop.text if stop is not None else decision.reason

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
     refuse_lost_words,
@@ -19,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
+    named,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
@@ -37,14 +39,20 @@ class ActionModule(ControlAction):
         store, run_id = run_of(own, task_vars)
         refuse_lost_words(task_vars)
         chosen = options_of_all(CHORE, options.Options, task_vars, options.REGISTERED)
-        schedule = rings.schedule({host: (entry.ring, entry.pair) for host, entry in chosen.items()})
+        # A host without patching in its plan is in no ring: it would hold back the others for ever.
+        buyers = {host for host in chosen if _buys(task_vars["hostvars"][host])} or set(chosen)
+        schedule = rings.schedule({host: (chosen[host].ring, chosen[host].pair) for host in sorted(buyers)})
         store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
         self._release(store, run_id, {host: entry for host, entry in chosen.items() if host in here}, now)
-        batches = [
-            {"ring": batch.ring, "hosts": [host for host in batch.hosts if host in here]} for batch in schedule.batches
-        ]
-        batches = [batch for batch in batches if batch["hosts"]]
+        header = store.read_run(run_id).header
+        first = {entry.host for entry in History(store).waiting(header.bought) if entry.chore == CHORE}
+        members = [(batch.ring, [host for host in batch.hosts if host in here]) for batch in schedule.batches]
+        others = sorted(here - buyers)
+        if others:
+            members.append((schedule.ring_of(others[0]), others))
+        # Who missed a turn is the first of its ring; the rings stay in their order.
+        batches = [{"ring": ring, "hosts": turn} for ring, hosts in members for turn in waiting.turns(hosts, first)]
         return {
             "changed": False,
             "batches": batches,
@@ -73,3 +81,10 @@ class ActionModule(ControlAction):
                 )
             )
             self._display.display(f"Released: {host} ({entry.release}; {entry.approver})")
+
+
+def _buys(variables: t.Any) -> bool:
+    """True when a host's plan has patching; mistakes in a plan were told when the run began."""
+    declared, tiers = (named(name, variables.get) for name in ("keepwell_plan", "keepwell_tiers"))
+    bought, _problems = plan.build(declared, tiers)
+    return bought is not None and bought.buys(CHORE)

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, status
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings, status
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     keepwell_variables,
@@ -17,6 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import reported
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 
@@ -44,10 +47,20 @@ class ActionModule(ControlAction):
             )
         whole = [seal for seal in seals if seal.status == "complete" and not seal.partial] or seals
         run_id = wanted or whole[-1].run_id
-        altered = store.altered(next(seal for seal in seals if seal.run_id == run_id))
+        deleted = store.deleted_files(seals).get(run_id, set())
+        if not (store.run_dir(run_id) / "run.json").exists() and "run.json" in deleted:
+            raise EvidenceError(
+                f"Run '{run_id}' cannot be reported on: its evidence was deleted because its time was over "
+                "(keepwell_retention_months). Its manifest is kept."
+            )
+        altered = store.altered(next(seal for seal in seals if seal.run_id == run_id), deleted)
         if altered:
             raise EvidenceError(
                 f"No report is made of changed evidence: {'; '.join(altered[:3])}. "
                 "Restore it from a backup, or report on another run (keepwell_run_id)."
             )
+        if not self._task.check_mode:
+            now, _simulated = settings.now(own, time.time())
+            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
+            reported.note(store, reported.Reported(at=iso(now), run_id=run_id, entry=entry))
         return status.result_of(store, store.read_run(run_id))

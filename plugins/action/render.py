@@ -18,21 +18,17 @@ from ansible import constants
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import (
-    FORMATS,
-    REPORTS,
-    USUAL_FORMATS,
-    make_bundle,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
-# The collection's own templates, the last place to look.
-_TEMPLATES = Path(__file__).parents[2] / "roles" / "health_report" / "templates"
 # A page of HTML says nothing as a diff; these do.
-_DIFFABLE = (".md", ".csv")
+_DIFFABLE = (".md", ".csv", ".prom")
 _DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF
 # Reports name weak spots: for the owner and the group; who else gets them is decided by sending them.
 _MODE = 0o640
@@ -48,6 +44,7 @@ class ActionModule(ControlAction):
         "destination": {"type": "path"},
         "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
         "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(USUAL_FORMATS)},
+        "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "templates": {"type": "list", "elements": "path", "default": []},
         "brand": {"type": "dict", "default": {}},
         "latest": {"type": "bool", "default": False},
@@ -60,9 +57,11 @@ class ActionModule(ControlAction):
         folder = _folder(arguments["destination"], source, run)
         bundle = make_bundle(
             run,
-            _search_path(arguments["templates"]),
+            search_path(arguments["templates"]),
             arguments["reports"],
             arguments["formats"],
+            seal=read_seal(source),
+            dialect=arguments["csv"],
             brand=brand_of(arguments["brand"]),
         )
         differing = {name: old for name, new in bundle.files.items() if (old := _read(folder / name)) != new}
@@ -102,16 +101,6 @@ def _folder(destination: str | None, source: Path, run: Run) -> Path:
         )
     # Run ids sort by time, so these names do too.
     return source.parents[2] / "reports" / f"{run.header.started_at[:10]}-{source.parent.name}"
-
-
-def _search_path(extra: list[str]) -> list[str]:
-    """Return the template folders in order. A folder that is not there is a mistake, not an empty override."""
-    for folder in extra:
-        if not os.path.isdir(folder):
-            raise EvidenceError(
-                f"No report was made: the template folder {folder} does not exist. Correct 'templates' or make it."
-            )
-    return [*extra, str(_TEMPLATES)]
 
 
 def _read(path: Path) -> bytes | None:

@@ -7,16 +7,23 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 import typing as t
-from pathlib import Path
+from collections.abc import Mapping
 
-import yaml
-from ansible import __version__ as core_version
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import grade, runs, settings, trigger, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
+    origin,
+    runs,
+    scheduled,
+    settings,
+    trigger,
+    validation,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -24,16 +31,17 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
-
-_ROOT = Path(__file__).parents[2]
 
 
 class ActionModule(ControlAction):
@@ -41,6 +49,7 @@ class ActionModule(ControlAction):
 
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "subset": {"type": "list", "elements": "str", "default": ["all"]},
+        "maintain": {"type": "bool", "default": False},
         "acting": {"type": "list", "elements": "str", "choices": list(SERVICES), "default": []},
     }
 
@@ -67,8 +76,12 @@ class ActionModule(ControlAction):
         population = sorted({*hosts, *absent} - {*uncovered})
         if not population:
             raise settings.SettingsError([f"No host is covered by a plan: {validation.some(uncovered)}."])
-        acting = [] if self._task.check_mode else arguments["acting"]
-        _refuse_what_nobody_bought(acting, told)
+        bought = choosing.bought({host: found.told[host].plan for host in hosts if host not in uncovered})
+        acts: dict[str, list[str]] = {}
+        if arguments["maintain"] and not self._task.check_mode:
+            acts = choosing.acting(found.wishes, found.chores, bought)
+        acting = [] if self._task.check_mode else sorted({*arguments["acting"], *acts})
+        _refuse_what_nobody_bought(acting, told, now)
         store = Store(state_dir(own, task_vars), client.id)
         header = RunHeader(
             run_id=new_run_id(now),
@@ -81,28 +94,37 @@ class ActionModule(ControlAction):
             subset=subset,
             acting=acting,
             agreement=agreed({host: told for host, told in found.told.items() if host not in uncovered}, now),
-            trigger=trigger.here(task_vars),
+            playbook=scheduled.playbook(),
+            entry=scheduled.entry(own, told[0].schedule),
+            targets=_targets(found.told),
+            trigger=trigger.here(task_vars, own),
+            bought=bought,
             inventory=sources,
-            versions={
-                "keepwell.fleet": _own_version(),
-                "ansible-core": core_version,
-                "grade_model": str(grade.MODEL),
-            },
-            git_commit=_git_commit(str(task_vars.get("playbook_dir", "."))),
+            versions=origin.versions(),
+            git_commit=origin.git_commit(str(task_vars.get("playbook_dir", "."))),
             simulated_now=simulated,
             holidays=preview.holidays_frozen((entry.calendar for entry in told), now),
             process=this_process(),
         )
-        interrupted = runs.begin(store, header, now)
+        declared.note(store, own.get("keepwell_schedule") or {}, client.timezone, now)
+        signer = signing.signer_of(settings.audit(own, client.id, sources))
+        interrupted = runs.begin(store, header, now, signer)
         taken = store.read_run(header.run_id).header.taken_over
         if taken is not None:
             self._display.display(f"▲ Took over the lease of run {taken.run_id} ({taken.holder}). {taken.why}")
+        standing = installed.standing(client.id, store.root, told[0].schedule, client.timezone)
+        written = kept.digest(told[0].awx, told[0].schedule, client.timezone)
+        in_awx = kept.standing(store.root, written)
+        if standing is not None or in_awx is not None:
+            store.write_standing(header.run_id, (standing or Standing()).model_copy(update={"awx": in_awx}))
         return {
             "changed": False,
             "run_id": header.run_id,
             "client": client.id,
             "evidence": str(store.run_dir(header.run_id)),
             "interrupted_runs": interrupted,
+            "bought": bought,
+            "acting": acts,
             "taken_over": taken.run_id if taken else "",
             "partial": header.partial,
             "msg": f"Run {header.run_id} of {client.name} over {len(population)} hosts.",
@@ -121,8 +143,18 @@ class ActionModule(ControlAction):
         return reasons
 
 
-def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings]) -> None:
-    """Raise SettingsError for a chore that no host's plan has; single hosts without it are left out by the chore."""
+def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings], now: float) -> None:
+    """Raise SettingsError for a chore that no host's plan has, and for all of them where no contract is in force.
+
+    Single hosts without it are left out by the chore.
+    """
+    unsigned = [entry.unsigned(now) for entry in told]
+    if acting and all(unsigned):
+        chores = " and ".join(acting)
+        without = " and ".join(f"{chore}_act" for chore in acting)
+        raise settings.SettingsError(
+            [f"{chores} was asked to change hosts. {unsigned[0]} Renew it, or only look: leave out {without}."]
+        )
     missing = [chore for chore in acting if not any(entry.plan and entry.plan.buys(chore) for entry in told)]
     if missing:
         raise settings.SettingsError(
@@ -134,28 +166,7 @@ def _refuse_what_nobody_bought(acting: list[str], told: list[settings.Settings])
         )
 
 
-def _own_version() -> str:
-    """Version of the collection: from galaxy.yml in the project, from MANIFEST.json where it is installed."""
-    for name, path in (("galaxy.yml", ("version",)), ("MANIFEST.json", ("collection_info", "version"))):
-        file = _ROOT / name
-        if file.is_file():
-            value: t.Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-            for key in path:
-                value = value[key]
-            return str(value)
-    return "unknown"
-
-
-def _git_commit(folder: str) -> str | None:
-    """Commit of the playbooks, with ``-dirty`` when files differ from it; None outside a checkout."""
-    try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+def _targets(told: Mapping[str, settings.Settings]) -> dict[str, float]:
+    """Return the agreed availability of every host that has one."""
+    agreed = {host: entry.availability_target for host, entry in sorted(told.items())}
+    return {host: percent for host, percent in agreed.items() if percent is not None}

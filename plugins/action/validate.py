@@ -13,12 +13,15 @@ import typing as t
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
     keepwell_variables,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 
 
 class ActionModule(ControlAction):
@@ -34,6 +37,12 @@ class ActionModule(ControlAction):
         if not hosts:
             raise settings.SettingsError(["The inventory has no host. Check -i."])
         found = validation.look(task_vars, sources, hosts, now)
+        if not found.mistakes:
+            client_id = next(iter(found.told.values())).client.id
+            found.warnings += signing.obstacles(settings.audit(own, client_id, sources), iso(now))
+        if not found.mistakes and any(entry.awx for entry in found.told.values()):
+            told = written.tell(found.told, str(task_vars["playbook_dir"]), now)
+            found.mistakes += written.look(told, written.documented(), now)[1]
         for sentence in found.warnings:
             self._display.display(f"▲ {sentence}")
         for sentence in found.mistakes:

@@ -37,6 +37,7 @@ import time
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
@@ -87,9 +88,11 @@ def compose(summary: t.Mapping[str, t.Any], files: t.Sequence[str]) -> list[tupl
     lines.append((f"  {counts_line(summary['results'], 'result')}", None))
     lines += _hold_lines(summary)
     lines += _work_lines(summary.get("work"))
+    lines += _waiting_lines(summary.get("waiting") or [])
     lines += _backup_lines(summary.get("backups"))
     lines += _problem_lines(summary["problems"])
     lines += _unreached_lines(summary["unreached"])
+    lines += _missed_lines(summary.get("missed_runs") or [])
     if summary["interrupted_runs"]:
         number = len(summary["interrupted_runs"])
         which = ", ".join(summary["interrupted_runs"][-2:])
@@ -156,6 +159,15 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
     return lines
 
 
+def _waiting_lines(waiting: t.Sequence[t.Mapping[str, str]]) -> list[tuple[str, str | None]]:
+    """Who missed a chore when it was due, the longest waiting first."""
+    if not waiting:
+        return []
+    shown = [f"host {clean(entry['host'])[:40]}, {entry['chore']}, since {entry['since']}" for entry in waiting[:3]]
+    more = f"; and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+    return [(f"Waiting   {'; '.join(shown)}{more}", "watch")]
+
+
 def _hold_lines(summary: t.Mapping[str, t.Any]) -> list[tuple[str, str | None]]:
     """What a person keeps back, which holds have ended since the last run, and whose lease this run took over."""
     lines: list[tuple[str, str | None]] = []
@@ -188,6 +200,29 @@ def _backup_lines(backups: t.Mapping[str, t.Any] | None) -> list[tuple[str, str 
     return lines
 
 
+def _missed_lines(missed: t.Sequence[str]) -> list[tuple[str, str | None]]:
+    """The newest of what did not run."""
+    if not missed:
+        return []
+    more = [(f"    and {len(missed) - 3} more in the report", None)] if len(missed) > 3 else []
+    return [("Did not run", None), *((f"  {GLYPHS['act']} {text}", "act") for text in missed[-3:]), *more]
+
+
+def compose_beat(summary: t.Mapping[str, t.Any]) -> list[tuple[str, str | None]]:
+    """Return the lines of a beat of the watch: one, and one for each thing that changed, at most 25."""
+    part = " (a part of the hosts)" if summary["partial"] else ""
+    lines: list[tuple[str, str | None]] = [
+        (f"{summary['client']}{part}: {summary['verdict']}", _worst(summary["hosts"]))
+    ]
+    changed = summary["notices"]
+    for notice in changed[: LINES - 2]:
+        who = f"{clean(notice['host'])[:60]} " if notice["host"] else ""
+        lines.append((f"  {GLYPHS[notice['state']]} {who}{notice['text']}", notice["state"]))
+    if len(changed) > LINES - 2:
+        lines.append((f"    and {len(changed) - LINES + 2} more", None))
+    return [(fit(text), state) for text, state in lines]
+
+
 def _few(hosts: t.Sequence[str]) -> str:
     shown = ", ".join(clean(host)[:40] for host in hosts[:3])
     return shown if len(hosts) <= 3 else f"{shown} and {len(hosts) - 3} more"
@@ -215,8 +250,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self, *arguments: t.Any, **named: t.Any) -> None:
         super().__init__(*arguments, **named)
         self._summary: t.Mapping[str, t.Any] | None = None
+        self._beat: t.Mapping[str, t.Any] | None = None
         self._files: list[str] = []
         self._closing: list[str] = []
+        self._warnings: dict[str, None] = {}
         self._assessed = 0
         self._expected = 0
         self._started = self._said = time.monotonic()
@@ -234,10 +271,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Remember what the record and render tasks tell."""
         values = _values(result)
         action = _action(result)
+        if action.startswith("keepwell.fleet.") and not values.get("changed"):
+            self._warnings.update(dict.fromkeys(str(text) for text in values.get("warnings") or ()))
         if action in ("keepwell.fleet.record", "keepwell.fleet.recorded"):
             self._summary = values.get("summary")
-        elif action == "keepwell.fleet.history":
-            self._closing = [*values.get("altered", []), str(values.get("msg", ""))]
+        elif action == "keepwell.fleet.watch_record":
+            self._beat = values.get("summary")
+        elif action in ("keepwell.fleet.history", "keepwell.fleet.availability"):
+            self._closing = [*values.get("altered", []), *str(values.get("msg", "")).splitlines()]
         elif action == "keepwell.fleet.render":
             index = str(values.get("index") or values.get("folder", ""))
             beside = [str(name) for name in values.get("files", []) if not index.endswith(f"/{name}")]
@@ -245,7 +286,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._progress(action)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        """A host's assessment failed."""
+        """A host's assessment failed; or a beat tells of something that is to fail it."""
+        if _action(result) == "keepwell.fleet.watch_record":
+            self._beat = _values(result).get("summary")
         self._progress(_action(result))
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
@@ -264,15 +307,29 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._display.display(f"… {self._assessed} of {self._expected} hosts assessed after {passed} s")
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        """Print the summary."""
+        """Print the summary, and warnings before it that go with tasks that are not shown."""
+        for text in self._warnings if _hides_ok() else ():
+            self._display.warning(clean(text))
         for line in self._closing:
             self._display.display(clean(line))
-        if not self._summary:
+        if self._summary:
+            lines = compose(self._summary, self._files)
+        elif self._beat:
+            lines = compose_beat(self._beat)
+        else:
             return
         plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
         self._display.display("")
-        for text, state in compose(self._summary, self._files):
+        for text, state in lines:
             self._display.display(text, color=None if plain or state is None else COLOURS.get(state))
+
+
+def _hides_ok() -> bool:
+    """True when the output leaves out tasks that changed nothing, and their warnings with them."""
+    try:
+        return not C.config.get_config_value("display_ok_hosts", plugin_type="callback", plugin_name="default")
+    except AnsibleError:
+        return False
 
 
 def _action(result: t.Any) -> str:

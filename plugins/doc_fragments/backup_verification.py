@@ -16,19 +16,8 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Steps that act do nothing in check mode; the announcement says what they would do.
-  diff_mode:
-    description: Will return details on what has changed when in diff_mode.
-    support: none
-  action:
-    description:
-      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 notes:
   - A step of the role C(keepwell.fleet.backup_verification); its settings are the role's variables.
-  - M(keepwell.fleet.run_begin) must have begun a run in the same play.
   - What was seen and proven of a dataset is in C(backups/<host>.<dataset>.json), what was done so far in the host's
     change record, C(changes/<host>.backup_verification.json), in the folder of the run. No secret is in either.
-seealso:
-  - module: keepwell.fleet.run_begin
-  - module: keepwell.fleet.assess
 """

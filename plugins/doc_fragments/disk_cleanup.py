@@ -16,19 +16,8 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Steps that act see in check mode what they would do, by the same walk.
-  diff_mode:
-    description: Will return details on what has changed when in diff_mode.
-    support: none
-  action:
-    description:
-      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
-    support: full
 notes:
   - A step of the role C(keepwell.fleet.disk_cleanup); its settings are the role's variables.
-  - M(keepwell.fleet.run_begin) must have begun a run in the same play.
   - What was done so far is in the host's change record, C(changes/<host>.disk_cleanup.json) in the folder of the run. A
     step does nothing when that says that the change has come to its end.
-seealso:
-  - module: keepwell.fleet.run_begin
-  - module: keepwell.fleet.assess
 """

@@ -17,7 +17,7 @@ options:
   chore:
     description: Whose question it is.
     type: str
-    choices: [antivirus, backup_verification, disk_cleanup, patching]
+    choices: [antivirus, backup_verification, disk_cleanup, patching, watch]
     required: true
   request:
     description: The question, with C(operation) and what that operation needs.
@@ -40,6 +40,7 @@ seealso:
   - module: keepwell.fleet.patch_apply
   - module: keepwell.fleet.backup_verify
   - module: keepwell.fleet.disk_cleanup
+  - module: keepwell.fleet.watch
 """
 
 EXAMPLES = r"""
@@ -63,12 +64,14 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _a
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _agent as backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _agent as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _agent as patching
+from ansible_collections.keepwell.fleet.plugins.module_utils.watch import _agent as watch
 
 CHORES = {
     "antivirus": antivirus,
     "backup_verification": backup_verification,
     "disk_cleanup": disk_cleanup,
     "patching": patching,
+    "watch": watch,
 }
 
 

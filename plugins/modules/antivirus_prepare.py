@@ -15,6 +15,7 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.antivirus
 """
 
@@ -30,6 +31,11 @@ steps:
   returned: success
   type: dict
   sample: {"web1": ["scan", "quarantine", "rescan"]}
+turns:
+  description: The hosts of the play in the order in which they are worked on; who missed the last time comes first.
+  returned: success
+  type: list
+  elements: list
 msg:
   description: One sentence for a person.
   returned: always

@@ -42,6 +42,13 @@ options:
         seen now takes its place.
     type: bool
     default: false
+  once:
+    description:
+      - Where this run has looked at the host already, by all of these probes, return what it saw and do not ask the
+        host again. A host that was not reached is not tried again either.
+      - For steps that share a run; whoever changes a host looks at it again with O(again).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:

@@ -14,6 +14,7 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.backup_verification
 """
 
@@ -23,6 +24,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+tested:
+  description: Whether a test of any backup of the host came to its end in this run, by whichever host.
+  returned: success
+  type: bool
 outcome:
   description: What the host's tests came to.
   returned: when the host verifies something and the run acts

@@ -26,6 +26,7 @@ options:
     elements: str
     required: true
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.backup_verification
 """
 

@@ -33,6 +33,7 @@ options:
     description: The most that is done, as C(bytes), C(files) and C(seconds). By default C(disk_cleanup_budget).
     type: dict
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.disk_cleanup
 """
 

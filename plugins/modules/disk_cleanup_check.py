@@ -13,6 +13,7 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.disk_cleanup
 """
 
@@ -23,6 +24,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+turns:
+  description: The hosts of the play in the order in which they are cleaned up; who missed the last time comes first.
+  returned: success
+  type: list
+  elements: list
 msg:
   description: One sentence for a person.
   returned: always

@@ -19,6 +19,7 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.patching
 """
 

@@ -14,6 +14,8 @@ description:
   - Hosts of the population without evidence become C(unknown).
   - Seals the run with a manifest that holds the hash of every file and of the manifest before it, and adds the run to
     the client's history index.
+  - Signs the manifest where C(keepwell_signing_key) names a key, and has it stamped with the time where
+    C(keepwell_timestamp_url) names an authority. What stands against that is said; the run is recorded all the same.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 options: {}
@@ -32,6 +34,7 @@ notes:
 seealso:
   - module: keepwell.fleet.run_begin
   - module: keepwell.fleet.render
+  - module: keepwell.fleet.verify
 """
 
 EXAMPLES = r"""

@@ -23,6 +23,12 @@ options:
     type: list
     elements: str
     default: [all]
+  maintain:
+    description:
+      - Every chore that the service plans have is done in this run. Of them those may change hosts whose own
+        C(<chore>_act) says so, or, where that says nothing, those that C(maintain_act) names.
+    type: bool
+    default: false
   acting:
     description:
       - Chores that may change hosts in this run. Each must be in the service plan (C(keepwell_plan)) of some host.
@@ -77,6 +83,16 @@ interrupted_runs:
   returned: success
   type: list
   elements: str
+bought:
+  description: Chores that the service plans have, each with the hosts it is bought for.
+  returned: success
+  type: dict
+  sample: {patching: [web1, web2]}
+acting:
+  description: With O(maintain), the chores that may change hosts, each with these hosts. Empty in check mode.
+  returned: success
+  type: dict
+  sample: {patching: [web1]}
 taken_over:
   description: The run whose lease was taken over; empty when there was none.
   returned: success

@@ -14,6 +14,7 @@ description:
     and the nearest match.
   - Also refused are hosts of several clients, two names for one machine, more hosts than the contract allows, and
     groups that put a host into different rings.
+  - Where a client is kept in AWX (C(keepwell_awx)) its definitions are looked at as well; AWX is not asked.
   - Warns of expired exceptions, exceptions for nobody, and differences between the contract and the inventory.
   - No host is contacted. M(keepwell.fleet.run_begin) does the same first in every playbook.
 version_added: 0.1.0

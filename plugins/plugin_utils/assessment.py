@@ -41,9 +41,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redac
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 
 # The check that tells of a host that could not be looked at; the others are unknown with it, without a finding each.
 CONTACT_CHECK = "availability.contact"
+# Looks at the control node alone.
+SCHEDULE_CHECK = "availability.schedule"
 FirstSeen = Callable[[str], float | None]
 
 
@@ -66,6 +69,7 @@ class Judging(t.NamedTuple):
     subset: Sequence[str] = ("all",)
     backups: tuple[KnownDataset, ...] = ()
     unverified: tuple[Unverified, ...] = ()
+    schedule: Standing | None = None
 
 
 def judge_observation(
@@ -74,6 +78,7 @@ def judge_observation(
     contact: Contact,
     history: History | None = None,
     first_seen: FirstSeen = never_seen,
+    checks: Sequence[Check] = CHECKS,
 ) -> HostEvidence:
     """Return the evidence of a host that answered with an observation document (see ``observation.check_shape``)."""
     clean = redact(document)
@@ -87,9 +92,10 @@ def judge_observation(
         exposure=judging.exposure,
         backups=judging.backups,
         unverified=judging.unverified,
+        schedule=judging.schedule,
     )
     # With a subset of probes the other checks did not run: neither counted nor "not applicable".
-    possible = [check for check in CHECKS if set(check.needs) <= set(view.probes)]
+    possible = [check for check in checks if set(check.needs) <= set(view.probes)]
     results = judge.judge_host(view, judging.policy, possible)
     counted = [_safe_result(judging, result, first_seen) for result in results if result.state is not None]
     host = HostResult(
@@ -124,6 +130,7 @@ def judge_silence(
         exposure=judging.exposure,
         backups=judging.backups,
         unverified=judging.unverified,
+        schedule=judging.schedule,
     )
     verdict = Verdict(
         "unknown",
@@ -134,12 +141,12 @@ def judge_silence(
     results = []
     not_applicable = []
     for check in CHECKS:
-        if check.from_datasets and judging.backups:
+        if (check.from_datasets and judging.backups) or check.id == SCHEDULE_CHECK:
             result = judge.run_check(check.id, view, judging.policy)
             if result.state is not None:
                 results.append(_safe_result(judging, result, first_seen))
                 continue
-        if check.from_datasets and not check.needs:
+        if (check.from_datasets and not check.needs) or check.id == SCHEDULE_CHECK:
             not_applicable.append(check.id)
         elif set(check.needs) <= asked:
             findings = [_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else []

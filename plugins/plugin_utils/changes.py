@@ -88,6 +88,9 @@ class ChangeRecord(HostDocument):
     approver: str = ""
     ticket: str = ""
     window: str = Field("", description="name of the window it was done in")
+    entered_at: Timestamp | None = Field(None, description="when work on the host began, by the control node's clock")
+    expected_s: float | None = Field(None, description="seconds that the window had to be open for")
+    expected_from: str = Field("", description="where that comes from: earlier changes, or the reserve")
     emergency: str = Field("", description="who answers for work outside of windows, and why; empty inside of them")
     ring: int | None = None
     lane: t.Literal["normal", "emergency"] = "normal"

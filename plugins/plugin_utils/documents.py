@@ -21,6 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 
 _NAME_LIMIT = 120
 # Evidence names weak spots: for the owner and the group (monitoring reads status.json), nobody else.
@@ -42,6 +43,11 @@ def canonical(document: t.Any) -> bytes:
 def dump(model: Model) -> bytes:
     """Return a document as canonical JSON, without values that equal their default."""
     return canonical(model.model_dump(mode="json", exclude_defaults=True) | _always(model))
+
+
+def dump_redacted(model: Model) -> bytes:
+    """Return a document as it becomes evidence: like ``dump``, without secrets that a tool or an address let slip."""
+    return canonical(redact(model.model_dump(mode="json", exclude_defaults=True) | _always(model)))
 
 
 def dump_part(part: BaseModel) -> str:
@@ -67,7 +73,7 @@ def host_file_name(host: str) -> str:
     return f"{name[: _NAME_LIMIT - 17]}-{digest}"
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
     """Put ``content`` at ``path`` so that a reader, or a crash, sees the old file or the new one and nothing else."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
@@ -75,7 +81,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fchmod(stream.fileno(), FILE_MODE)
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -87,6 +93,29 @@ def write_atomic(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file without their ends; what a crash left unfinished behind the last one is none."""
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise EvidenceError(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line, with its end, behind the last whole one of a file, and see it on disk. One process at a time."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    with os.fdopen(descriptor, "r+b") as stream:
+        end = stream.read().rfind(b"\n") + 1
+        stream.seek(end)
+        stream.truncate()
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def load(model: type[ModelT], path: Path) -> ModelT:

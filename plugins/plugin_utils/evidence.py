@@ -13,22 +13,34 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import itertools
 import os
 import tempfile
 import typing as t
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     FILE_MODE,
     EvidenceError,
     canonical,
-    dump,
+    dump_redacted,
     write_atomic,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, ManifestFile, Run, RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_files import OBSERVERS, RunFiles
+
+
+class Signer(t.Protocol):
+    """Who signs a manifest (``audit.signing``)."""
+
+    @property
+    def identity(self) -> str:
+        """The name that the signature is checked for."""
+
+    def sign(self, content: bytes, at: str) -> bytes:
+        """Return the signature of ``content`` at a time (ISO, UTC). Raises EvidenceError with one sentence."""
 
 
 class Store(RunFiles):
@@ -41,7 +53,7 @@ class Store(RunFiles):
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.runs))
             (draft / "hosts").mkdir()
             (draft / OBSERVERS).touch(FILE_MODE)
-            write_atomic(draft / "run.json", dump(Run(status="running", header=header)))
+            write_atomic(draft / "run.json", dump_redacted(Run(status="running", header=header)))
             # mkdtemp gives 0700; the state directory's own mode decides who may read evidence.
             draft.chmod(0o750)
             os.rename(draft, self.run_dir(header.run_id))
@@ -83,16 +95,23 @@ class Store(RunFiles):
             else:
                 yield True
 
-    def seal(self, run: Run, previous: Manifest | None) -> Manifest:
+    def seal(
+        self,
+        run: Run,
+        previous: Manifest | None,
+        signer: Signer | None = None,
+        deleted: Mapping[str, Sequence[str]] | None = None,
+    ) -> Manifest:
         """Write the final run.json and the manifest that hashes all files of the run. Call within ``sealing``.
 
-        ``previous`` is the end of the chain: the manifest that was sealed last.
+        ``previous`` is the end of the chain: the manifest that was sealed last. ``deleted`` are files of earlier runs
+        whose time is over, by run. A manifest that could not be signed says so, and why.
         """
         folder = self.run_dir(run.header.run_id)
-        for leftover in list(folder.rglob(".*.tmp")):
-            leftover.unlink()
+        for leftover in [*folder.rglob(".*.tmp"), folder / verify.SIGNATURE]:
+            leftover.unlink(missing_ok=True)
         (folder / OBSERVERS).unlink(missing_ok=True)
-        write_atomic(folder / "run.json", dump(run))
+        write_atomic(folder / "run.json", dump_redacted(run))
         files = {
             path.relative_to(folder).as_posix(): ManifestFile(
                 sha256=hashlib.sha256(content := path.read_bytes()).hexdigest(), size=len(content)
@@ -111,42 +130,55 @@ class Store(RunFiles):
             ended_at=t.cast(str, run.ended_at),
             population_sha256=hashlib.sha256(canonical(run.header.population)).hexdigest(),
             partial=run.header.partial,
+            playbook=run.header.playbook,
+            entry=run.header.entry,
+            acting=run.header.acting,
             files=files,
+            signed_by=signer.identity if signer else None,
+            deleted={run_id: sorted(names) for run_id, names in (deleted or {}).items()},
         )
-        write_atomic(folder / "manifest.json", canonical(manifest.model_dump(mode="json")))
+        if signer:
+            try:
+                # Before the manifest: a run that is sealed and says that it is signed has its signature.
+                write_atomic(folder / verify.SIGNATURE, signer.sign(_bytes(manifest), manifest.ended_at))
+            except EvidenceError as exc:
+                manifest = manifest.model_copy(update={"signed_by": None, "unsigned": redact_text(str(exc))})
+        write_atomic(folder / verify.MANIFEST, _bytes(manifest))
         return manifest
 
-    def altered(self, manifest: Manifest) -> list[str]:
-        """Return what no longer is as it was when the run was sealed: files changed, missing or added."""
-        folder = self.run_dir(manifest.run_id)
-        found = []
-        for name, entry in sorted(manifest.files.items()):
-            path = folder / name
-            if not path.is_file():
-                found.append(f"{path} is missing")
-            elif hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
-                found.append(f"{path} was changed after the run was sealed")
-        known = {*manifest.files, "manifest.json"}
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            if path.is_file() and name not in known and not path.name.startswith("."):
-                found.append(f"{path} was added after the run was sealed")
-        return found
+    def altered(self, manifest: Manifest, deleted: Collection[str] = ()) -> list[str]:
+        """Return what no longer is as it was when the run was sealed: files changed, missing or added.
+
+        ``deleted`` are its files that may be gone (``deleted_files``).
+        """
+        place = verify.Folder(str(self.root))
+        return verify.file_problems(place, manifest.model_dump(mode="json"), deleted)
 
     def broken_links(self, chain: Sequence[Manifest]) -> list[str]:
         """Return where a chain of manifests (in order) does not hold: a run is missing, or a manifest was changed."""
-        found = []
-        for before, after in itertools.pairwise(chain):
-            if after.seq != before.seq + 1 or after.previous_run_id != before.run_id:
-                found.append(f"between runs {before.run_id} and {after.run_id} of {self.client_id} a run is missing")
-            elif after.previous_manifest_sha256 != self.manifest_hash(before.run_id):
-                path = self.run_dir(before.run_id) / "manifest.json"
-                found.append(f"{path} was changed after the next run was sealed")
-        return found
+        return verify.link_problems(self._links(chain), verify.Folder(str(self.root)))
+
+    def deleted_files(self, chain: Sequence[Manifest]) -> dict[str, set[str]]:
+        """Return which files of which runs this chain records as deleted when their time was over."""
+        return verify.deleted_files(self._links(chain, hashed=False))
+
+    def _links(self, chain: Sequence[Manifest], hashed: bool = True) -> list[verify.Link]:
+        return [
+            verify.Link(
+                manifest.run_id,
+                manifest.model_dump(mode="json", exclude={"files"}),
+                self.manifest_hash(manifest.run_id) if hashed else "",
+            )
+            for manifest in chain
+        ]
 
     def manifest_hash(self, run_id: str) -> str:
         """SHA-256 of a run's manifest file, as the next manifest refers to it."""
         return hashlib.sha256((self.run_dir(run_id) / "manifest.json").read_bytes()).hexdigest()
+
+
+def _bytes(manifest: Manifest) -> bytes:
+    return canonical(manifest.model_dump(mode="json"))
 
 
 def current_run(state_dir: str | Path, process: dict[str, t.Any]) -> tuple[Store, str] | None:

@@ -14,7 +14,7 @@ import contextlib
 import json
 import sqlite3  # noqa: F401  # pylint: disable=unused-import
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 # Otherwise every worker would load it anew, and sqlite3 with it.
@@ -37,11 +37,15 @@ from sqlalchemy.pool import NullPool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history_backups, observation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _registry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.waiting import Ending, waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import FILE_MODE, EvidenceError, dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables import (
     BOOTS,
     CHANGES,
+    DURATIONS,
     FINDINGS,
     HOSTS,
     METADATA,
@@ -53,7 +57,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_history import HostHistory
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Waiting
 
 
 def _journal(path: Path) -> Path:
@@ -167,14 +171,21 @@ class History:
                     status=manifest.status,
                     started_at=epoch(manifest.started_at),
                     partial=int(bool(manifest.partial)),
+                    playbook=manifest.playbook,
+                    entry=manifest.entry,
+                    acting=",".join(manifest.acting),
                 )
             )
             for evidence in self.store.read_hosts(manifest.run_id):
                 self._add_host(connection, manifest, evidence)
             history_backups.add(connection, self.store.read_verifications(manifest.run_id))
-            rows = [_change_row(record) for record in self.store.read_changes(manifest.run_id)]
-            if rows:
-                connection.execute(insert(CHANGES), rows)
+            records = self.store.read_changes(manifest.run_id)
+            for table, rows in (
+                (CHANGES, [_change_row(record) for record in records]),
+                (DURATIONS, [row for record in records for row in _duration_rows(record)]),
+            ):
+                if rows:
+                    connection.execute(insert(table), rows)
 
     def _add_host(self, connection: Connection, manifest: Manifest, evidence: HostEvidence) -> None:
         result = evidence.result
@@ -266,6 +277,22 @@ class History:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar()
 
+    def began(self, since: float) -> list[Began]:
+        """The sealed runs that began then or later, oldest first, as the ledger of expected runs asks for them."""
+        query = select(RUNS).where(RUNS.c.started_at >= since).order_by(RUNS.c.started_at, RUNS.c.seq)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return [
+                Began(
+                    at=row.started_at,
+                    playbook=row.playbook,
+                    entry=row.entry,
+                    acting=frozenset(row.acting.split(",") if row.acting else ()),
+                    whole=not row.partial,
+                    complete=row.status == "complete",
+                )
+                for row in connection.execute(query)
+            ]
+
     def changes(self, chore: str, since: float | None = None) -> list[ChangeRecord]:
         """What a chore did in sealed runs, oldest first; with ``since`` only what began then or later."""
         query = select(CHANGES.c.document).where(CHANGES.c.chore == chore)
@@ -309,6 +336,26 @@ class History:
         with _told(self.store.history), self._engine.connect() as connection:
             return connection.execute(query.order_by(order).limit(1)).scalar()
 
+    def endings(self) -> list[Ending]:
+        """How every chore ended on every host in sealed runs, oldest first; without reading the records."""
+        columns = (CHANGES.c.host, CHANGES.c.chore, CHANGES.c.outcome, CHANGES.c.code, CHANGES.c.started_at)
+        query = select(*columns).order_by(CHANGES.c.started_at, CHANGES.c.run_id)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return [Ending(*row) for row in connection.execute(query)]
+
+    def waiting(self, bought: Mapping[str, Collection[str]]) -> list[Waiting]:
+        """Which hosts missed a chore that their plan has when it was due, the longest first."""
+        return waiting(self.endings(), bought)
+
+    def durations(self, chore: str, work: str, host: str | None = None) -> list[float]:
+        """Seconds that a piece of a chore's work took lately, the newest first: on one host, or on all."""
+        query = select(DURATIONS.c.seconds).where(DURATIONS.c.chore == chore, DURATIONS.c.work == work)
+        if host is not None:
+            query = query.where(DURATIONS.c.host == host)
+        query = query.order_by(DURATIONS.c.at.desc(), DURATIONS.c.host).limit(duration.NEWEST)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def of(self, host: str, now: float) -> HostHistory:
         """What is known of one host before ``now``."""
         with _told(self.store.history):
@@ -336,6 +383,18 @@ def _change_row(record: ChangeRecord) -> dict[str, t.Any]:
         "plan_hash": record.plan_hash,
         "document": dump(record).decode(),
     }
+
+
+def _duration_rows(record: ChangeRecord) -> Iterator[dict[str, t.Any]]:
+    for work, seconds in duration.of(record).items():
+        yield {
+            "run_id": record.run_id,
+            "host": record.host,
+            "chore": record.chore,
+            "work": work,
+            "at": epoch(record.started_at),
+            "seconds": seconds,
+        }
 
 
 def open_history(store: Store) -> History:

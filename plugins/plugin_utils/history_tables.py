@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 4
+SCHEMA = 5
 METADATA = MetaData()
 
 RUNS = Table(
@@ -19,6 +19,10 @@ RUNS = Table(
     Column("status", String, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("partial", Integer, nullable=False),
+    Column("playbook", String, nullable=False),
+    Column("entry", String, nullable=False),  # of the schedule
+    Column("acting", String, nullable=False),  # chores, with commas between
+    Index("runs_by_time", "started_at"),
 )
 HOSTS = Table(
     "hosts",
@@ -75,6 +79,17 @@ CHANGES = Table(
     Column("plan_hash", String, nullable=False),
     Column("document", String, nullable=False),  # the record as it is in evidence
     Index("changes_by_time", "chore", "started_at"),
+)
+DURATIONS = Table(
+    "durations",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("chore", String, primary_key=True),
+    Column("work", String, primary_key=True),  # see chores/duration.py
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("durations_by_work", "chore", "work", "at"),
 )
 BOOTS = Table(
     "boots",

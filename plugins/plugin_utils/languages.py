@@ -29,36 +29,38 @@ class Writing:
     thousands: str
 
 
+def _months(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
+
+
 WRITINGS: Mapping[str, Writing] = {
     "en": Writing(
-        tuple("January February March April May June July August September October November December".split()),
-        tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()),
+        _months("January February March April May June July August September October November December"),
+        _months("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"),
         f"{{day}}{_FIRM}{{month}} {{year}}",
         f"{{day}}{_FIRM}{{month}}",
         ".",
         ",",
     ),
     "nl": Writing(
-        tuple("januari februari maart april mei juni juli augustus september oktober november december".split()),
-        tuple("jan feb mrt apr mei jun jul aug sep okt nov dec".split()),
+        _months("januari februari maart april mei juni juli augustus september oktober november december"),
+        _months("jan feb mrt apr mei jun jul aug sep okt nov dec"),
         f"{{day}}{_FIRM}{{month}} {{year}}",
         f"{{day}}{_FIRM}{{month}}",
         ",",
         ".",
     ),
     "de": Writing(
-        tuple("Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()),
-        tuple("Jan Feb März Apr Mai Juni Juli Aug Sept Okt Nov Dez".split()),
+        _months("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
+        _months("Jan Feb März Apr Mai Juni Juli Aug Sept Okt Nov Dez"),
         f"{{day}}.{_FIRM}{{month}} {{year}}",
         f"{{day}}.{_FIRM}{{month}}",
         ",",
         ".",
     ),
     "it": Writing(
-        tuple(
-            "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre".split()
-        ),
-        tuple("gen feb mar apr mag giu lug ago set ott nov dic".split()),
+        _months("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"),
+        _months("gen feb mar apr mag giu lug ago set ott nov dic"),
         f"{{day}}{_FIRM}{{month}} {{year}}",
         f"{{day}}{_FIRM}{{month}}",
         ",",

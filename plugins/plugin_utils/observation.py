@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostF
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 
 # 9999-12-31, the last day that has an ISO date.
 _LATEST = 253402300800.0
@@ -92,6 +93,7 @@ def view(
     exposure: t.Literal["internet", "internal", "isolated"] = "internet",
     backups: tuple[KnownDataset, ...] = (),
     unverified: tuple[Unverified, ...] = (),
+    schedule: Standing | None = None,
 ) -> View:
     """Return what the checks look at."""
     return View(
@@ -108,6 +110,7 @@ def view(
         exposure=exposure,
         backups=backups,
         unverified=unverified,
+        schedule=schedule,
     )
 
 

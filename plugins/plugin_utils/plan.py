@@ -119,6 +119,14 @@ class Contract(_Part):
             raise ValueError("to is before from")
         return self
 
+    def against(self, day: datetime.date) -> str:
+        """Return why nothing is changed under this contract on a day of the client, "" when it is in force."""
+        if self.since and day < self.since:
+            return f"The contract begins on {self.since} (keepwell_contract.from): until then hosts are only looked at."
+        if self.to and day > self.to:
+            return f"The contract ended on {self.to} (keepwell_contract.to): since then hosts are only looked at."
+        return ""
+
 
 def build(value: t.Any, tiers: t.Any = None) -> tuple[ServicePlan | None, list[str]]:
     """Return the plan that ``keepwell_plan`` declares (None: observe only) and every mistake in it as a sentence."""

@@ -7,7 +7,9 @@
 Layout below the state directory (design, contracts)::
 
     <client>/runs/<run_id>/{run.json, hosts/<host>.json, before/<host>.json, plans/<host>.<chore>.json,
-                            changes/<host>.<chore>.json, backups/<host>.<dataset>.json, manifest.json}
+                            changes/<host>.<chore>.json, backups/<host>.<dataset>.json,
+                            schedule.json, manifest.json, manifest.json.sig (signature), manifest.json.tsq, .tsr (time
+                            stamp)}
     <client>/lease, <client>/holds      who may change hosts now (see lease, hold_files)
 
 Runs on the control node.
@@ -27,12 +29,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     ModelT,
     dump,
+    dump_redacted,
     host_file_name,
     load,
     write_atomic,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, PlanDocument
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 
 # Workers that write into a run hold a lock on it; gone when the run is sealed.
 OBSERVERS: t.Final = ".observers"
@@ -87,37 +91,43 @@ class RunFiles:
                 f"Run {evidence.run_id} is sealed; the late answer of {evidence.result.host} is dropped."
             )
         try:
-            write_atomic(path, dump(evidence))
+            write_atomic(path, dump_redacted(evidence))
         except OSError as exc:
             raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
         return path
 
     def keep_before(self, run_id: str, host: str) -> None:
-        """Keep what the run saw of a host first, in before/, so that a second look can take its place in hosts/."""
-        first = self.host_path(run_id, host)
-        kept = self.run_dir(run_id) / "before" / first.name
-        if first.exists() and not kept.exists():
-            self.write_document(run_id, f"before/{first.name}", first.read_bytes())
+        """Keep what the run saw of a host last, in before/, so that the next look can take its place in hosts/.
+
+        A look that saw nothing is not kept: there is nothing to compare with in it.
+        """
+        seen = self.read_host(run_id, host)
+        if seen is not None and seen.observation is not None:
+            last = self.host_path(run_id, host)
+            self.write_document(run_id, f"before/{last.name}", last.read_bytes())
 
     def read_before(self, run_id: str, host: str) -> HostEvidence | None:
-        """Return what a run saw of a host first, where it looked twice."""
+        """Return what a run saw of a host before its last look, where it looked twice."""
         return self._read(HostEvidence, run_id, f"before/{host_file_name(host)}.json")
 
     def write_change(self, record: ChangeRecord) -> Path:
         """Write how far a host's change is. Raises EvidenceError when the run is sealed already."""
         name = f"changes/{host_file_name(record.host)}.{record.chore}.json"
-        return self.write_document(record.run_id, name, dump(record))
+        return self.write_document(record.run_id, name, dump_redacted(record))
 
     def read_change(self, run_id: str, host: str, chore: str) -> ChangeRecord | None:
         """Return the change of a host by a chore in a run, or None when there is none."""
         return self._read(ChangeRecord, run_id, f"changes/{host_file_name(host)}.{chore}.json")
 
-    def read_changes(self, run_id: str) -> list[ChangeRecord]:
-        """Return all changes of a run, in the order of their files."""
-        return list(self._read_all(ChangeRecord, run_id, "changes"))
+    def read_changes(self, run_id: str, chore: str = "*") -> list[ChangeRecord]:
+        """Return all changes of a run, or those of one chore, in the order of their files."""
+        return list(self._read_all(ChangeRecord, run_id, "changes", f"*.{chore}.json"))
 
     def write_plan(self, plan: PlanDocument) -> Path:
-        """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already."""
+        """Write what a chore would do on a host. Raises EvidenceError when the run is sealed already.
+
+        As it is: what acts reads it again, and a package may be named like a secret.
+        """
         return self.write_document(plan.run_id, f"plans/{host_file_name(plan.host)}.{plan.CHORE}.json", dump(plan))
 
     def read_plan(self, model: type[PlanT], run_id: str, host: str) -> PlanT | None:
@@ -131,7 +141,7 @@ class RunFiles:
     def write_verification(self, document: Verification) -> Path:
         """Write what the run saw and proved of a dataset. Raises EvidenceError when the run is sealed already."""
         name = f"backups/{host_file_name(document.host)}.{document.dataset}.json"
-        return self.write_document(document.run_id, name, dump(document))
+        return self.write_document(document.run_id, name, dump_redacted(document))
 
     def read_verification(self, run_id: str, host: str, dataset: str) -> Verification | None:
         """Return what a run saw and proved of a host's dataset, or None when it did not look."""
@@ -140,6 +150,19 @@ class RunFiles:
     def read_verifications(self, run_id: str) -> Iterator[Verification]:
         """Yield what a run saw and proved of all datasets, one in memory at a time, in the order of their files."""
         return self._read_all(Verification, run_id, "backups")
+
+    def write_standing(self, run_id: str, standing: Standing) -> Path:
+        """Write how the client's schedule stood on the control node when the run began."""
+        return self.write_document(run_id, "schedule.json", dump(standing))
+
+    def read_standing(self, run_id: str) -> Standing | None:
+        """Return how the schedule stood, or None where this control node has none."""
+        return self._read(Standing, run_id, "schedule.json")
+
+    def has_proofs(self, run_id: str, host: str) -> bool:
+        """True when a test of any backup of a host came to its end in this run."""
+        mine = self._read_all(Verification, run_id, "backups", f"{host_file_name(host)}.*.json")
+        return any(document.proofs for document in mine if document.host == host)
 
     def write_document(self, run_id: str, name: str, content: bytes) -> Path:
         """Put a file into a run's folder; ``name`` is its path there. Raises EvidenceError when the run is sealed."""

@@ -18,10 +18,18 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     grade,
     hold_files,
     holds,
+    planned,
     processes,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan as AntivirusPlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Signer, Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History, open_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
@@ -35,21 +43,33 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Manifest, Run, RunHeader
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import (
+    Availability,
+    Manifest,
+    MissedRun,
+    Run,
+    RunHeader,
+    Waiting,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import record
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
+# What the availability in a report is about; agreements are about months, for which there is a playbook of its own.
+AVAILABILITY_S = 30 * DAY
+# How far back the first run of all looks for runs that did not take place.
+_NEWS_S = 7 * DAY
 ABSENT = "it is in the contract and not in the inventory"
 NO_EVIDENCE = "it left no evidence: the run ended before it answered"
 
 
-def begin(store: Store, header: RunHeader, now: float) -> list[str]:
+def begin(store: Store, header: RunHeader, now: float, signer: Signer | None = None) -> list[str]:
     """Seal what earlier runs left unfinished, begin this one, and return the ids of the interrupted runs.
 
     Raises EvidenceError when evidence cannot be read, when the state directory cannot be written, or when this run is
     to change hosts and another one still does.
     """
     # A damaged end of the chain stops the run here, not after all hosts were looked at.
-    _chain_end(store, open_history(store))
+    chain_end(store, open_history(store))
     leases = Leases(store)
     if header.acting:
         # First of all: a run whose lease was taken over is sealed below, whatever became of its process.
@@ -61,7 +81,7 @@ def begin(store: Store, header: RunHeader, now: float) -> list[str]:
                 continue
             with store.deserted(run_id) as deserted:
                 if deserted:
-                    conclude(store, run_id, now, status="interrupted")
+                    conclude(store, run_id, now, "interrupted", signer)
                     interrupted.append(run_id)
         store.begin(header)
     except BaseException:
@@ -77,7 +97,13 @@ def _lives(leases: Leases, header: RunHeader, now: float) -> bool:
     return processes.is_alive(header, now)
 
 
-def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete", "interrupted"] = "complete") -> Run:
+def conclude(
+    store: Store,
+    run_id: str,
+    now: float,
+    status: t.Literal["complete", "interrupted"] = "complete",
+    signer: Signer | None = None,
+) -> Run:
     """Put a run together from its files, seal it, add it to history and return it.
 
     The population comes from the header, not from the answers: a host without evidence is unknown.
@@ -88,11 +114,11 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         header = store.read_run(run_id).header
         history = History(store)
         history.catch_up()
-        chain = _chain_end(store, history)
+        chain = chain_end(store, history)
         earlier = history.previous_run_id()
         previous = store.read_run(earlier) if earlier else None
         hosts, backups = _hosts(store, header, now)
-        altered = _altered_before(store, chain)
+        altered = altered_before(store, chain)
         try:
             known = hold_files.read(store)
         except EvidenceError as exc:
@@ -106,11 +132,20 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
         run.backup_tests = acted.backup_tests(store.read_verifications(run_id))
         run.plans = acted.plans(store.read_plans(Plan, run_id))
         run.changes = acted.changes(store.read_changes(run_id))
+        run.planned_work = planned.work(
+            store.read_plans(AntivirusPlan, run_id), store.read_plans(TestPlan, run_id), run.changes
+        )
+        run.waiting = _waiting(header, history, run.changes)
         run.verdict = acted.sentence(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         if status == "complete":
+            since = epoch(previous.header.started_at) if previous else now - _NEWS_S
+            ledger = account.of(store, history, header.client.timezone, now)
+            run.missed_runs = ledger.missed(header.client.id, now, since)
+            run.verdict = _missed_sentence(run.missed_runs) + run.verdict
+            run.availability = _availability(store, header, now)
             run.service = record.of_run(store, history, run, now)
-        store.seal(run, chain[-1] if chain else None)
+        store.seal(run, chain[-1] if chain else None, signer)
         history.catch_up()
     if status == "complete":
         # Its seal says the same, should this not be writable any more.
@@ -119,7 +154,7 @@ def conclude(store: Store, run_id: str, now: float, status: t.Literal["complete"
     return run
 
 
-def _chain_end(store: Store, history: History) -> list[Manifest]:
+def chain_end(store: Store, history: History) -> list[Manifest]:
     """The two manifests that were sealed last, in order."""
     return [manifest for run_id in history.chain_end(2) if (manifest := store.read_manifest(run_id))]
 
@@ -145,9 +180,31 @@ def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult
     return hosts, [entry for host in header.population for entry in backups.get(host, ())]
 
 
-def _altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
+def _missed_sentence(missed: Sequence[MissedRun]) -> str:
+    number = sum(entry.count for entry in missed)
+    return f"{count_text(number, 'scheduled run')} did not take place. " if number else ""
+
+
+def _availability(store: Store, header: RunHeader, now: float) -> Availability | None:
+    """What beats of the watch make of the days before this run; None where there is no watch."""
+    book = Book(store)
+    oldest = book.first()
+    if oldest is None:
+        return None
+    # A watch that is younger says nothing of the days before it was there.
+    begin = max(now - AVAILABILITY_S, oldest)
+    beats = book.read(begin - series.MARGIN_S, now)
+    return series.availability(beats, header.population, header.targets, begin, now, lambda: book.broken)
+
+
+def altered_before(store: Store, chain: Sequence[Manifest]) -> list[str]:
     """What was changed in the newest sealed run and in its link to the one before; older ones were looked at then."""
     return [*store.broken_links(chain), *(store.altered(chain[-1]) if chain else [])]
+
+
+def _waiting(header: RunHeader, history: History, changes: Sequence[ChangeRecord]) -> list[Waiting]:
+    """Who missed what, this run included."""
+    return waiting.waiting([*history.endings(), *map(waiting.ending, changes)], header.bought)
 
 
 def _told_until(store: Store) -> float:

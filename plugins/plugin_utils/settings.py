@@ -10,22 +10,33 @@ and the nearest match.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import exceptions, plan, policy
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import options as audit_options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import AuditOptions
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import model as awx_model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
@@ -34,21 +45,34 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar im
 VARIABLES = (
     *policy.LAYERS,
     *calendar.VARIABLES,
+    *audit_options.VARIABLES,
+    *audit_options.ASKED,
+    *receivers.VARIABLES,
+    "keepwell_approver",
+    "keepwell_awx",
+    brake.VARIABLE,
     "keepwell_agenda",
     "keepwell_client",
+    "keepwell_beat",
     "keepwell_contract",
+    "keepwell_entry",
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
+    "keepwell_heard",
     "keepwell_hosts",
     "keepwell_lab",
+    "keepwell_metrics_file",
+    "keepwell_month",
     "keepwell_next",
     "keepwell_now",
+    "keepwell_ping_url",
     "keepwell_plan",
     "keepwell_probes",
     "keepwell_reason",
     "keepwell_run",
     "keepwell_run_id",
+    "keepwell_schedule",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
@@ -79,12 +103,31 @@ class Settings:
     plan: ServicePlan | None
     contract: Contract
     calendar: Calendar
+    schedule: Schedule
+    notify: Notify
     agenda: Agenda
+    awx: Awx | None = None
+    brake: brake.Limits = field(default_factory=brake.Limits)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The client's time zone."""
+        return ZoneInfo(self.client.timezone)
+
+    @property
+    def availability_target(self) -> float | None:
+        """Agreed availability in percent, or None."""
+        return self.plan.sla.availability_percent if self.plan else None
 
     def covers(self, host: str) -> bool:
         """False for a host that is only repaired when it breaks, or that is not in the contract's list."""
         listed = not self.contract.hosts or host in self.contract.hosts
         return listed and (self.plan is None or self.plan.covered)
+
+    def unsigned(self, at: float) -> str:
+        """Return why the contract lets nobody change a host at that moment, "" when it does."""
+        zone = times.find_zone(self.client.timezone) or self.calendar.zone
+        return self.contract.against(times.day_of(at, zone))
 
 
 def client_from_inventory(sources: Sequence[str]) -> Client:
@@ -112,6 +155,14 @@ def client(value: t.Any, sources: Sequence[str]) -> Client:
             hint = nearest(key, Client.model_fields) if error["type"] == "extra_forbidden" else ""
             problems.append(f"keepwell_client.{key}: {error['msg']} (given: {error.get('input')!r}).{hint}")
         raise SettingsError(problems) from exc
+
+
+def audit(variables: Mapping[str, t.Any], client_id: str, sources: Sequence[str]) -> AuditOptions:
+    """Return how a client's evidence is signed, stamped and kept. Raises SettingsError with every mistake at once."""
+    options, problems = audit_options.build(variables, client_id, sources)
+    if options is None:
+        raise SettingsError(problems)
+    return options
 
 
 def read(
@@ -172,11 +223,25 @@ def read(
     problems += wrong
     contract, wrong = plan.contract(variables.get("keepwell_contract"))
     problems += wrong
+    limits, wrong = brake.build(variables.get(brake.VARIABLE))
+    problems += wrong
     if times.find_zone(owner.timezone) is None:
         hint = nearest(owner.timezone, available_timezones())
         problems.append(f"keepwell_client.timezone: '{owner.timezone}' is no time zone.{hint}")
         owner = owner.model_copy(update={"timezone": "UTC"})
+    problems += audit_options.build(variables, owner.id, sources)[1]
     open_times, wrong = calendar.build(variables, owner.timezone, groups, known_groups)
+    problems += wrong
+    year = datetime.datetime.fromtimestamp(at, datetime.UTC).year
+    schedule, wrong = schedules.build(variables.get("keepwell_schedule"), ZoneInfo(owner.timezone), year)
+    problems += wrong
+    problems += addresses.problems(variables, schedule)
+    notify, wrong = receivers.build(variables.get("keepwell_notify"), variables.get("keepwell_smtp"))
+    problems += wrong
+    which = variables.get("keepwell_deliver") or receivers.WHICH[0]
+    if which not in receivers.WHICH:
+        problems.append(f"keepwell_deliver: '{which}' is unknown.{nearest(str(which), receivers.WHICH)}")
+    kept_in_awx, wrong = awx_model.build(variables.get("keepwell_awx"))
     problems += wrong
     items, wrong = agenda.build(variables.get("keepwell_agenda"))
     problems += wrong
@@ -195,6 +260,10 @@ def read(
         plan=bought,
         contract=contract,
         calendar=open_times,
+        schedule=schedule,
+        notify=notify,
+        awx=kept_in_awx,
+        brake=limits,
         agenda=items,
     )
 

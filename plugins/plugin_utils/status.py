@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, find_zone
 
 TOP_PROBLEMS = 5
+Outcome = t.Literal["healthy", "watch", "incomplete", "act", "crit"]
 
 
 def counted(run: Run) -> RunCounts:
@@ -28,31 +29,36 @@ def counted(run: Run) -> RunCounts:
     return run.counts
 
 
-def of(run: Run) -> dict[str, t.Any]:
-    """Return what a script or a monitoring system asks of the newest run.
-
-    ``outcome`` is the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``.
-    """
-    counts = counted(run)
+def outcome_of(counts: RunCounts) -> Outcome:
+    """Return the worst of ``healthy``, ``watch``, ``incomplete`` (unknown), ``act``, ``crit``."""
     hosts = counts.hosts
-    outcomes = (
+    outcomes: tuple[tuple[Outcome, int], ...] = (
         ("crit", hosts.crit),
         ("act", hosts.act),
         ("incomplete", hosts.unknown),
         ("watch", hosts.watch),
     )
+    return next((name for name, number in outcomes if number), "healthy")
+
+
+def of(run: Run) -> dict[str, t.Any]:
+    """Return what a script or a monitoring system asks of the newest run."""
+    counts = counted(run)
+    hosts = counts.hosts
     return {
         "client": run.header.client.id,
         "run_id": run.header.run_id,
         "ended_at": run.ended_at,
         "partial": bool(run.header.partial),
-        "outcome": next((name for name, number in outcomes if number), "healthy"),
+        "outcome": outcome_of(counts),
         "verdict": run.verdict,
         "grade": run.grade.letter if run.grade else None,
         "hosts": hosts.model_dump(),
         "results": counts.results.model_dump(),
         "unreached": [host.host for host in run.hosts if not host.contact.reached],
         "changes": acted.outcomes(run.changes),
+        "missed_runs": sum(entry.count for entry in run.missed_runs),
+        "waiting": [entry.model_dump() for entry in run.waiting],
         "planned_hosts": sum(1 for plan in run.plans if plan.moves),
         "holds": len(run.holds),
         "datasets": len(run.backups),
@@ -92,9 +98,14 @@ def headline(run: Run, evidence: str) -> dict[str, t.Any]:
             {"host": host.host, "reason": host.contact.reason} for host in run.hosts if not host.contact.reached
         ],
         "interrupted_runs": run.interrupted_runs,
+        "waiting": [
+            {"host": entry.host, "chore": entry.chore.replace("_", " "), "since": entry.since[:10]}
+            for entry in run.waiting
+        ],
         "taken_over": _taken_over(run),
         "holds": [_hold(run, entry) for entry in run.holds],
         "expired_holds": [_hold(run, entry) for entry in run.expired_holds],
+        "missed_runs": [entry.text for entry in run.missed_runs],
         "work": _work(run),
         "backups": _backups(run),
         "evidence": evidence,
@@ -172,10 +183,18 @@ def result_of(store: Store, run: Run) -> dict[str, t.Any]:
         "client_dir": str(store.root),
         "partial": run.header.partial,
         "date": run.header.started_at[:10],
-        "status": of(run),
+        "status": of(run) | _seal(store, run),
         "summary": headline(run, near(str(folder))),
         "msg": run.verdict,
     }
+
+
+def _seal(store: Store, run: Run) -> dict[str, t.Any]:
+    """Return what somebody elsewhere should note of the evidence: the hash of its manifest, and who signed it."""
+    manifest = store.read_manifest(run.header.run_id)
+    if manifest is None:
+        return {"head": None, "signed_by": None}
+    return {"head": store.manifest_hash(run.header.run_id), "signed_by": manifest.signed_by}
 
 
 def _grade(run: Run) -> str:

@@ -19,8 +19,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 _AWX_USERS: t.Final = ("awx_user_name", "tower_user_name")
 
 
-def here(variables: Mapping[str, t.Any]) -> Trigger:
-    """Return what started the process whose worker this is; ``variables`` are those of the task."""
+def here(variables: Mapping[str, t.Any], own: Mapping[str, t.Any] | None = None) -> Trigger:
+    """Return what started the process whose worker this is; ``variables`` are those of the task.
+
+    ``own`` are Keepwell's among them, with templates resolved: who answers for it, why, and in which window.
+    """
     environment = os.environ
     origin: t.Literal["terminal", "timer", "awx", "unattended"] = "unattended"
     reference = user = ""
@@ -31,7 +34,8 @@ def here(variables: Mapping[str, t.Any]) -> Trigger:
         origin = "terminal"
     elif environment.get("INVOCATION_ID") and environment.get("JOURNAL_STREAM"):
         origin, reference = "timer", environment["INVOCATION_ID"]
-    return Trigger(user=user or _user(), controller=socket.gethostname(), origin=origin, reference=reference)
+    said = {key: str((own or {}).get(f"keepwell_{key}") or "").strip() for key in ("approver", "reason", "window")}
+    return Trigger(user=user or _user(), controller=socket.gethostname(), origin=origin, reference=reference, **said)
 
 
 def _user() -> str:

@@ -11,30 +11,45 @@ node and contacts no host.
 from __future__ import annotations
 
 import fnmatch
+import os
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
+import yaml
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing, options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES, Variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import options as scheduler
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
 
 _CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22"}
 # Behind an address of the control node itself is a tunnel, or a lab: it says nothing of the machine.
 _OWN = ("127.", "localhost", "::1")
 
+_ROLES = {**CHORES, scheduler.NAME: Variables(scheduler.Options, scheduler.REGISTERED)}
+
 
 @dataclass
 class Findings:
-    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood."""
+    """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood.
+
+    ``chores`` are the options of each host by chore, ``wishes`` what its ``maintain_act`` says.
+    """
 
     mistakes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     told: dict[str, Settings] = field(default_factory=dict)
+    chores: dict[str, dict[str, options.Options]] = field(default_factory=dict)
+    wishes: dict[str, choosing.Wish] = field(default_factory=dict)
 
     def refuse(self) -> None:
         """Raise SettingsError with every mistake, when there is one."""
@@ -57,11 +72,18 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
             found.told[host] = read(told, sources, now, groups, known_groups)
         except SettingsError as exc:
             problems += exc.problems
-        for chore, role in CHORES.items():
+        for name, role in _ROLES.items():
             try:
-                options.read(chore, role.model, _values(variables, f"{chore}_", role.registered))
+                given = _values(variables, f"{name}_", role.registered)
+                chosen = options.read(name, role.model, given)
+                if isinstance(chosen, options.Options):
+                    found.chores.setdefault(host, {})[name] = chosen
             except SettingsError as exc:
                 problems += exc.problems
+        try:
+            found.wishes[host] = choosing.read(_values(variables, choosing.PREFIX, choosing.REGISTERED))
+        except SettingsError as exc:
+            problems += exc.problems
         problems += _torn(host, groups, places)
         for problem in problems:
             by_problem.setdefault(problem, []).append(host)
@@ -69,10 +91,17 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
         place = places.tell(problem)
         found.mistakes.append(f"{place + ': ' if place else ''}{problem} [{some(whose)}]")
     found.mistakes += [*_clients(found.told), *_twice(task_vars, hosts), *_for_ever(found.told, places)]
+    found.mistakes += _several_receivers(found.told)
     contract = next(iter(found.told.values())).contract if found.told else Contract()
     everyone = sorted(str(host) for host in task_vars["groups"]["all"])
     found.mistakes += _too_many(contract, everyone)
+    found.mistakes += _no_such_window(found.told)
+    found.mistakes += _kept_in_awx(found.told, places)
+    found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
+    found.warnings += sorted({sentence for entry in found.told.values() if (sentence := entry.unsigned(now))})
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
+    if found.told:
+        found.warnings += [*next(iter(found.told.values())).notify.warnings(), *_in_clear(places)]
     return found
 
 
@@ -86,6 +115,44 @@ def _clients(told: Mapping[str, Settings]) -> list[str]:
     if len(clients) < 2:
         return []
     return [f"One run is for one client, but these hosts belong to several: {', '.join(clients)}."]
+
+
+def _several_receivers(told: Mapping[str, Settings]) -> list[str]:
+    """A run is told once, for the whole client: receivers of a single host would be told of all of them."""
+    first = next(iter(told.values()), None)
+    other = next((host for host, entry in told.items() if first and entry.notify != first.notify), None)
+    if other is None:
+        return []
+    return [
+        f"keepwell_notify and keepwell_smtp are those of the client, but {other} has others than "
+        f"{next(iter(told))}: set them once, in group_vars/all."
+    ]
+
+
+def _in_clear(places: Places) -> list[str]:
+    """Secrets that stand in a file as they are: whoever reads the inventory, or its repository, has them."""
+    return [
+        f"{os.path.relpath(place.file)}:{line}: {name}{key} stands there in clear. Encrypt it: "
+        "ansible-vault encrypt_string."
+        for name in ("keepwell_smtp", "keepwell_notify")
+        for place in places.of(name)
+        for key, line in _clear_secrets(place.node)
+    ]
+
+
+def _clear_secrets(node: yaml.Node, path: str = "") -> list[tuple[str, int]]:
+    """Return path and line of the secrets in a value that are neither encrypted nor taken from another variable."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    found = []
+    for key, value in node.value:
+        name = str(key.value)
+        if name in receivers.SECRETS and isinstance(value, yaml.ScalarNode):
+            if value.tag != "!vault" and value.value and "{{" not in value.value:
+                found.append((f"{path}.{name}", value.start_mark.line + 1))
+        else:
+            found += _clear_secrets(value, f"{path}.{name}")
+    return found
 
 
 def _twice(task_vars: Mapping[str, t.Any], hosts: Sequence[str]) -> list[str]:
@@ -134,6 +201,38 @@ def _for_ever(told: Mapping[str, Settings], places: Places) -> list[str]:
         f"{places.tell(name)}: {name}: an emergency is for one run: give it on the command line (-e), not in a file."
         for _place in places.of(name)[:1]
     ]
+
+
+def _scheduled(told: Mapping[str, Settings], known: Sequence[str], places: Places) -> list[str]:
+    """Return what no single host knows of the schedule: it is the client's, for what its hosts bought."""
+    declared: dict[str, list[str]] = {}
+    for host, entry in told.items():
+        declared.setdefault(repr(entry.schedule), []).append(host)
+    if not declared:
+        return []
+    if len(declared) > 1:
+        problems = ["keepwell_schedule: hosts disagree, but it is the client's: say it once, in group_vars/all."]
+    else:
+        schedule = next(iter(told.values())).schedule
+        plans = [entry.plan.services for entry in told.values() if entry.plan is not None]
+        problems = [*schedules.bought(schedule, plans), *schedules.lost(schedule, known)]
+    return [f"{places.tell(problem)}: {problem}".removeprefix(": ") for problem in problems]
+
+
+def _no_such_window(told: Mapping[str, Settings]) -> list[str]:
+    """A run for a window that nobody has would do nothing, and say nothing of it."""
+    only = next((entry.calendar.only for entry in told.values() if entry.calendar.only), "")
+    declared = sorted({name for entry in told.values() for name in entry.calendar.declared})
+    if not only or only in declared:
+        return []
+    return [f"keepwell_window: no host here has a window '{only}'.{nearest(only, [ANY_WINDOW, *declared])}"]
+
+
+def _kept_in_awx(told: Mapping[str, Settings], places: Places) -> list[str]:
+    if len({repr(entry.awx) for entry in told.values()}) < 2:
+        return []
+    problem = "keepwell_awx: hosts disagree, but it is the client's: say it once, in group_vars/all."
+    return [f"{places.tell(problem)}: {problem}".removeprefix(": ")]
 
 
 def _too_many(contract: Contract, everyone: Sequence[str]) -> list[str]:

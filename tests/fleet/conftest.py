@@ -18,7 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 import backup_hosts
 from fleet import HOSTS, Fleet, aged_hosts
 from harness import PROJECT, Project, need
-from lab import hosts, needs
+from lab import hosts, mounts, needs
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,7 @@ def lab() -> t.Iterator[hosts.Lab]:
     sockets = Path(tempfile.mkdtemp(prefix="keepwell-"))
     with (state / "test.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        mounts.clear()
         name = "test-" + hashlib.sha256(str(PROJECT).encode()).hexdigest()[:6]
         lab = hosts.prepare(state, name)
         lab.sockets = sockets
@@ -40,6 +41,7 @@ def lab() -> t.Iterator[hosts.Lab]:
             yield lab
         finally:
             lab.remove()
+            mounts.clear()
             shutil.rmtree(sockets)
 
 

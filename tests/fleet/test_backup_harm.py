@@ -196,7 +196,7 @@ def test_the_control_node_dies_while_restoring(
     request.addfinalizer(lambda: vault.run("rm -f /srv/sampling /srv/sampled"))
     with running(verifying, tmp_path / "log") as process:
         state = restoring(vault, process)
-        told = _quota(vault, state["process"]["pid"])
+        told = _kept(vault, state["process"]["pid"])
         kill(process)
     vault.lab.forget_connections()
     # The next run takes up what became of it, and proves it to be well.
@@ -215,26 +215,35 @@ def test_the_control_node_dies_while_restoring(
         assert secret not in sampled
 
 
-def _quota(host: Host, pid: int) -> str:
-    """What the kernel says of the processor time of a process's group; empty when it limits nothing."""
-    script = (
-        f"for group in $(cut -d: -f3 /proc/{pid}/cgroup | sort -u); do "
-        "cat /sys/fs/cgroup/cpu*$group/cpu.cfs_quota_us /sys/fs/cgroup$group/cpu.max 2>/dev/null; done"
-    )
-    limits = [line.split()[0] for line in host.run(script, check=False).stdout.splitlines()]
-    return next((limit for limit in limits if limit not in ("-1", "max")), "")
+_KEPT = (
+    ("CPUQuota 50%", "cpu*$group/cpu.cfs_quota_us", "cpu.max", "-1"),
+    ("MemoryMax", "memory*$group/memory.limit_in_bytes", "memory.max", "9223372036854771712"),
+)
 
 
-def _is_bounded(text: str, quota: str) -> None:
+def _kept(host: Host, pid: int) -> list[str]:
+    """Which limits the kernel keeps for a process's groups."""
+    found = []
+    for words, first, second, none in _KEPT:
+        script = (
+            f"for group in $(cut -d: -f3 /proc/{pid}/cgroup | sort -u); do "
+            f"cat /sys/fs/cgroup/{first} /sys/fs/cgroup$group/{second} 2>/dev/null; done"
+        )
+        limits = [line.split()[0] for line in host.run(script, check=False).stdout.splitlines()]
+        if any(limit not in (none, "max") for limit in limits):
+            found.append(words)
+    return found
+
+
+def _is_bounded(text: str, kept: list[str]) -> None:
     """The record says what holds: read back from systemd and the kernel."""
     if not text.startswith("by systemd:"):
         assert text == "not bounded: this host has no systemd; only the program's own time limit holds"
         return
-    assert text.startswith("by systemd: at most 2h 12min, nice 19")
-    if quota:
-        assert text.endswith(", CPUQuota 50%")
-    else:
-        assert text.endswith("; not bounded: the kernel has no CPUQuota")
+    held, _semicolon, lost = text.partition("; not bounded: the kernel has no ")
+    assert held.startswith("by systemd: at most 2h 12min, nice 19")
+    for words, *_files in _KEPT:
+        assert (f", {words}" in held, words.split()[0] in lost) == (words in kept, words not in kept), text
 
 
 @pytest.mark.parametrize(

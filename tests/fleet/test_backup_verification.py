@@ -243,3 +243,5 @@ def test_nothing_restored_is_left(result: Result, vaults: dict[str, Host]) -> No
     for host in vaults.values():
         assert backup_hosts.found_on(host, backup_hosts.CONTENT) == []
         assert host.run("ls -A /var/lib/keepwell/sandbox").stdout == ""
+        # They let the user of a throw-away server through, and nobody since.
+        assert host.run("stat -c %a /var/lib/keepwell /var/lib/keepwell/sandbox").stdout.split() == ["700", "700"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import patch_runs
 import pytest
 from fleet import Fleet
 from harness import Project, inventory
-from lab import full_disks, podman
+from lab import full_disks, mounts
 from lab.hosts import Host, Wanted
 
 pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
@@ -27,8 +28,7 @@ VARIABLES: dict[str, t.Any] = {
 def hosts(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[dict[str, Host]]:
     """A host of each kind whose logs and whose data are 97 % full."""
     folder = tmp_path_factory.mktemp("disks")
-    mounted = []
-    try:
+    with contextlib.ExitStack() as stack:
         for kind in KINDS:
             volumes: list[str] = []
             for name, mount, things, filler in (
@@ -36,17 +36,11 @@ def hosts(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[
                 ("srv", "/srv", full_disks.DATA, "customers/photos/b.raw"),
             ):
                 image = full_disks.image(folder / kind, name, things, filler)
-                place = folder / kind / f"{name}.host"
-                place.mkdir()
-                podman.run("mount", "-o", "loop", str(image), str(place))
-                mounted.append(place)
+                place = stack.enter_context(mounts.mounted(image, parent=mounts.PLACE))
                 volumes += ["--volume", f"{place}:{mount}"]
             # podman puts a filesystem in memory over the journal's folder.
             fleet.lab.start([Wanted(f"cleaning-{kind}", kind, tuple(volumes), refresh=False)])
         yield {kind: fleet[f"cleaning-{kind}"] for kind in KINDS}
-    finally:
-        for place in mounted:
-            podman.run("umount", "--lazy", str(place))
 
 
 def names(host: Host) -> set[str]:

@@ -209,6 +209,7 @@ def failing(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> tuple[End
     variables = {name: {**host.variables(), "patching_ring": 1} for name, host in hosts.items()}
     for name in ("rebooted", "stubborn", "frail"):
         variables[name]["patching_exclusions"] = patch_runs.WITHOUT_BROKEN
+    variables["script"]["patching_rollback"] = "when_failed"
     variables["stubborn"]["patching_reboot"] = "when_required"
     file = patch_runs.client(folder / "failing.yml", variables)
     before = versions(hosts)
@@ -245,6 +246,9 @@ def test_a_script_that_fails_is_named_as_half_done(failing: tuple[Ended, dict[st
     assert "kw-broken: configuration failed" in change["text"]
     assert "kw-broken: migration failed" in change["log"]
     assert "kw-broken" in hosts["script"].run("dpkg --audit").stdout
+    # A second transaction on top of it would be a bet.
+    assert change["rollback"].startswith("Not taken back by itself"), change
+    assert ("rollback", "skipped") in [(step["name"], step["outcome"]) for step in change["steps"]]
 
 
 @pytest.mark.long

@@ -50,6 +50,16 @@ def test_this_machine(project: Project) -> None:
         assert sum(1 for row in rows if row["state"] == state) == status["results"][state]
 
 
+def test_who_answers_for_a_run_and_why_is_in_its_record(project: Project) -> None:
+    said = {"keepwell_approver": "Ann Smit", "keepwell_reason": "after the storm", "keepwell_subset": "system"}
+    outcome = project.play("assess", None, "-e", json.dumps(said))
+    assert outcome.rc == 0, outcome.output
+    trigger = outcome.run("local")["header"]["trigger"]
+    assert (trigger["approver"], trigger["reason"]) == ("Ann Smit", "after the storm")
+    page = next((project.state / "local" / "reports").rglob("*.html")).read_text()
+    assert "Ann Smit: after the storm" in page
+
+
 def test_a_second_run_compares_with_the_first(project: Project) -> None:
     project.play("assess")
     outcome = project.play("assess")

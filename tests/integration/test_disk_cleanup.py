@@ -19,7 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 
 sys.path.insert(0, str(PROJECT / "tests" / "fleet"))
 
-from lab import full_disks, podman
+from lab import full_disks, mounts
 
 CLIENT = "cleaned"
 ACT = ("-e", '{"disk_cleanup_act": true}')
@@ -49,7 +49,7 @@ class Disks:
         command = shlex.join(self.project.command("disk_cleanup", file, *arguments))
         # What else is at work on this machine has its own lock, and its own account in memory.
         places = {"/run": "-t tmpfs none", **{mount: f"-o loop {image}" for mount, image in self.images.items()}}
-        mounts = " && ".join(f"mount {what} {mount}" for mount, what in places.items())
+        script = " && ".join(f"mount {what} {mount}" for mount, what in places.items())
         done = subprocess.run(
             [
                 "unshare",
@@ -58,7 +58,7 @@ class Disks:
                 "private",
                 "sh",
                 "-c",
-                f"{mounts} && {more or ':'} && exec {command}",
+                f"{script} && {more or ':'} && exec {command}",
             ],
             cwd=PROJECT,
             env=self.project.environment(),
@@ -73,17 +73,12 @@ class Disks:
 
     def contents(self, mount: str) -> dict[str, str]:
         """Hash of every file of one of them."""
-        place = self.folder / "look"
-        place.mkdir(exist_ok=True)
-        podman.run("mount", "-o", "loop,ro", str(self.images[mount]), str(place))
-        try:
+        with mounts.mounted(self.images[mount], "ro") as place:
             return {
                 str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest()
                 for path in place.rglob("*")
                 if path.is_file()
             }
-        finally:
-            podman.run("umount", str(place))
 
 
 @pytest.fixture

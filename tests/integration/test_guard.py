@@ -96,6 +96,19 @@ def test_what_nobody_bought_is_not_done(project: Project, tmp_path: Path, variab
     assert "acting" not in project_run(project)["header"]
 
 
+def test_a_contract_that_has_ended_lets_nobody_act(project: Project, tmp_path: Path) -> None:
+    bought = {"keepwell_plan": {"name": "Care", "services": ["patching"]}, "keepwell_contract": {"to": "2020-12-31"}}
+    shop = inventory(tmp_path / "shop.yml", HERE, **bought)
+    outcome = play(project, acting(project, tmp_path, shop))
+    assert outcome.rc == 2
+    assert (
+        "patching was asked to change hosts. The contract ended on 2020-12-31 (keepwell_contract.to): since then hosts "
+        "are only looked at. Renew it, or only look: leave out patching_act."
+    ) in said(outcome.output)
+    assert not project.state.exists()
+    assert play(project, acting(project, tmp_path, shop, "--check")).rc == 0
+
+
 def project_run(project: Project) -> dict:
     return Outcome(0, "", project.state).run("shop")
 

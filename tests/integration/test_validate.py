@@ -72,15 +72,26 @@ BROKEN = [
     ({"keepwell_windows": {"w": {**SUNDAY, "from": "2026-12-01", "to": "2026-11-01"}}}, "to is before from"),
     ({"keepwell_blackouts": [{"name": "x", "from": "2026-12-01"}]}, "it needs from and to"),
     ({"keepwell_blackouts": [{"holidays": {"country": "XX"}}]}, "country XX is unknown"),
+    ({"keepwell_windows": {"night": SUNDAY}, "keepwell_window": "nigth"}, "keepwell_window: no host here has a window 'nigth'. Did you mean 'night'?"),
+    ({"keepwell_window": "night"}, "keepwell_window: no host here has a window 'night'."),
+    ({"keepwell_awx": {"project": {"url": "https://git.example/x", "branch": "main"}, "environment": {"image": "r.example/ee:1"}}}, "keepwell_awx.project.branch: moves; pin a tag or a commit"),
     ({"keepwell_emergency": {"allow": "patsch"}}, "keepwell_emergency.allow.0"),
     ({"keepwell_emergency_approver": "J. Smit"}, "allows nothing outside of windows"),
     ({"keepwell_emergency": {"allow": "patch"}, "keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "always"}, "an emergency is for one run"),
     ({"keepwell_exceptions": [{**WAIVER, "check": "antivirus.presnt"}]}, "unknown check 'antivirus.presnt'. Did you mean 'antivirus.present'?"),
     ({"keepwell_exceptions": [{**WAIVER, "expires": "2099-01-01"}]}, "is more than"),
     ({"keepwell_exceptions": [{key: value for key, value in WAIVER.items() if key != "expires"}]}, "keepwell_exceptions[0].expires: Field required"),
+    ({"keepwell_schedule": {"night": {"playbook": "asess", "at": "22:00"}}}, "keepwell_schedule.night.playbook: 'asess' is unknown. Did you mean 'assess'?"),
+    ({"keepwell_schedule": {"night": {"playbook": "assess", "every": "7m"}}}, "keepwell_schedule.night.every: should be one of 5m"),
+    ({"keepwell_schedule": {"night": {"playbook": "patch", "at": "22:00", "act": "patching"}}}, "keepwell_schedule.night.act: no plan of this client has patching."),
+    ({"keepwell_schedule": {"night": {"playbook": "assess", "at": "22:00", "limit": "wbe"}}}, "keepwell_schedule.night.limit: 'wbe' is no host or group of the inventory. Did you mean 'web'?"),
     ({"keepwell_exposure": "internl"}, "Did you mean 'internal'?"),
     ({"keepwell_now": "2026-11-27 12:00"}, "is no time like 2026-11-23T02:27:00Z"),
     ({"keepwell_probes": {"disk": {}}}, "unknown probe. Did you mean 'disks'?"),
+    ({"keepwell_notify": {"desk": {"channel": "mial"}}}, "keepwell_notify.desk: unknown channel 'mial'. Did you mean 'mail'?"),
+    ({"keepwell_notify": {"desk": {"channel": "mail", "to": "ann@bakery.example"}}}, "keepwell_notify.desk: mail needs keepwell_smtp"),
+    ({"keepwell_smtp": {"host": "mail.msp.example"}}, "keepwell_smtp.from: Field required"),
+    ({"keepwell_deliver": "wating"}, "keepwell_deliver: 'wating' is unknown. Did you mean 'waiting'?"),
     ({"patching_polcy": "all"}, "patching_polcy: unknown variable. Did you mean 'patching_policy'?"),
     ({"patching_soak_days": "many"}, "patching_soak_days: Input should be a valid number"),
     ({"patching_exclusions": [{"package": "x", "reason": "why", "approver": "me"}]}, "patching_exclusions.0.expires: Field required"),
@@ -103,6 +114,34 @@ def test_a_broken_file_is_told_in_one_sentence(tmp_path: Path, variables: dict[s
     assert any(words in mistake for mistake in found.mistakes), found.mistakes
     assert len(found.mistakes) == 1
     assert len(found.mistakes[0].splitlines()) == 1
+
+
+def test_receivers_of_one_host_are_a_mistake(tmp_path: Path) -> None:
+    room = {"keepwell_notify": {"room": {"channel": "slack", "url": "https://hooks.example/x"}}}
+    place = write(tmp_path, {}, host_vars__web2=room)
+    found = validation.look(read(place), [str(place)], ["web1", "web2"], NOON)
+    assert found.mistakes == [
+        "keepwell_notify and keepwell_smtp are those of the client, but web2 has others than web1: set them once, in "
+        "group_vars/all."
+    ]
+
+
+def test_a_secret_in_clear_is_a_warning_with_its_line_and_without_itself(tmp_path: Path) -> None:
+    smtp = {"host": "mail.msp.example", "from": "k@msp.example", "user": "k", "password": "hunter2"}
+    hooks = {
+        "far": {"channel": "slack", "url": "http://hooks.example/hunter2"},
+        "near": {"channel": "slack", "url": "{{ vault_url }}"},
+    }
+    place = write(tmp_path, {"keepwell_smtp": smtp, "keepwell_notify": hooks, "vault_url": "https://hooks.example/x"})
+    text = (place / "group_vars/all/all.yml").read_text()
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if "hunter2" in line]
+    found = validation.look(read(place), [str(place)], ["web1"], NOON)
+    # The variables of this helper are not templated, so the second address is none.
+    assert [mistake.split(" [")[0] for mistake in found.mistakes if "near.url" not in mistake] == []
+    assert not any("hunter2" in sentence for sentence in [*found.mistakes, *found.warnings])
+    clear = validation._in_clear(validation.Places([str(place)]))
+    assert [f":{line}:" in sentence for line, sentence in zip(lines, clear, strict=True)] == [True, True]
+    assert "keepwell_smtp.password stands there in clear" in clear[0]
 
 
 def test_a_whole_client_has_no_mistake(tmp_path: Path) -> None:
@@ -137,6 +176,14 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(project: Project, tmp_
     assert "TASK [Assess]" not in outcome.output
 
 
+def test_a_schedule_is_the_clients_and_not_a_hosts(tmp_path: Path) -> None:
+    entries = {"keepwell_schedule": {"morning": {"playbook": "assess", "at": "05:10"}}}
+    place = write(tmp_path, {}, host_vars__web2=entries)
+    found = validation.look(read(place), [str(place)], ["web1", "web2"], NOON)
+    assert len(found.mistakes) == 1
+    assert "host_vars/web2.yml:1: keepwell_schedule: hosts disagree, but it is the client's" in found.mistakes[0]
+
+
 def test_groups_that_disagree_on_a_ring_are_a_mistake(project: Project, tmp_path: Path) -> None:
     hosts = {"all": {"children": {"web": {"hosts": HOSTS}, "canaries": {"hosts": {"web1": None}}}}}
     rings = {"group_vars__web": {"patching_ring": 2}, "group_vars__canaries": {"patching_ring": 1}}
@@ -156,13 +203,14 @@ def test_two_names_for_one_machine_are_a_mistake(project: Project, tmp_path: Pat
 
 def test_what_is_no_mistake_is_a_warning(project: Project, tmp_path: Path) -> None:
     waivers = [{**WAIVER, "expires": "2026-11-01"}, {**WAIVER, "hosts": ["db*"]}]
-    contract = {"hosts": ["web1", "db1"]}
+    contract = {"hosts": ["web1", "db1"], "to": "2020-12-31"}
     place = write(tmp_path, {"keepwell_exceptions": waivers, "keepwell_contract": contract})
     outcome = project.play("validate", place)
     assert outcome.rc == 0, outcome.output
     for words in (
         "The exception for antivirus.present (air gap) expired on 2026-11-01: its finding counts again.",
         "names 'db*', which is no host or group here",
+        "The contract ended on 2020-12-31 (keepwell_contract.to): since then hosts are only looked at.",
         "In the contract and not in the inventory, so unknown: db1.",
         "In the inventory and not in the contract, so not covered: web2.",
         "Acme Ltd: 2 hosts, no mistake.",

@@ -12,6 +12,7 @@ import yaml
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _machine, _registry, _runner
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import datasets, known, models
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _base
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import drift
 
 CASES = Path(__file__).parent / "cases"
 
@@ -259,6 +260,7 @@ def view(case: dict[str, t.Any]) -> _base.View:
         exposure=case.get("exposure", "internet"),
         backups=tuple(_known(entry, float(case.get("now", 1795399200.0))) for entry in case.get("backups") or []),
         unverified=tuple(datasets.Unverified.model_validate(entry) for entry in case.get("unverified") or []),
+        schedule=drift.Standing.model_validate(case["schedule"]) if case.get("schedule") else None,
     )
 
 

@@ -40,6 +40,9 @@ def program(name: str, generation: str) -> str:
 class SpiedTools(Tools):
     """Tools that note what is run, and that nothing forbidden is in it."""
 
+    def learn(self, secrets: t.Iterable[str]) -> None:
+        self.learnt = list(secrets)
+
     def _checked(self, argv: list[str]) -> list[str]:
         ISSUED.append(list(argv))
         options = {word.split("=")[0] for word in argv[1:] if word.startswith("-")}

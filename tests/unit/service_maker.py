@@ -51,7 +51,9 @@ def with_service(
     client = run.header.client.model_copy(update={"locale": locale})
     update: dict[str, t.Any] = {"client": client}
     if not empty:
-        update["agreement"] = Agreement.model_validate(_agreement(len(run.hosts), HOSTILE_TEXT[:120] if hostile else ""))
+        update["agreement"] = Agreement.model_validate(
+            _agreement(len(run.hosts), HOSTILE_TEXT[:120] if hostile else "")
+        )
     return run.model_copy(
         update={
             "header": run.header.model_copy(update=update),
@@ -107,7 +109,9 @@ def _agreement(hosts: int, text: str) -> dict[str, t.Any]:
                     "note": text or "The part is on its way.",
                 },
             ],
-            "dates": [{"what": text or "The contract for the web shop ends", "when": _TODAY + datetime.timedelta(days=39)}],
+            "dates": [
+                {"what": text or "The contract for the web shop ends", "when": _TODAY + datetime.timedelta(days=39)}
+            ],
         },
     }
 

@@ -59,6 +59,7 @@ class Borg(_driver.Driver):
         if self.options.get("borgmatic"):
             try:
                 self.dataset, self._given = _borgmatic.adopt(self.machine, dataset)
+                tools.learn([self._given.get("BORG_PASSPHRASE") or ""])
             except AgentError as exc:
                 self._refused = exc.text
         self._program = self.options.get("program") or "borg"

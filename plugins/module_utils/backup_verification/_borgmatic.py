@@ -13,6 +13,7 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import json
 import os
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _credentials
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 
 _READ_S = 30.0
@@ -71,6 +72,9 @@ def adopt(machine, dataset):
         source for source in found.get("source_directories") or [] if source.startswith("/") and "*" not in source
     ]
     environment = dict((name, str(found[key])) for key, name in _VARIABLES.items() if found.get(key))
+    command = environment.pop("BORG_PASSCOMMAND", None)
+    if command and "BORG_PASSPHRASE" not in environment:
+        environment["BORG_PASSPHRASE"] = _credentials.printed(machine, command, "encryption_passcommand of " + path)
     return dict(dataset, repository=repository, sources=sources), environment
 
 

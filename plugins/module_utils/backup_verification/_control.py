@@ -29,7 +29,9 @@ def start(machine, request):
     ``secrets`` of the request travel in memory; the rest of it is written down in the folder of the work.
     """
     _jobs.require(request, _WANTED)
-    request = dict(request, limits=dict(_LIMITS, **request.get("limits") or {}))
+    limits = dict(_LIMITS, memory_bytes=_memory.half(machine))
+    limits.update(request.get("limits") or {})
+    request = dict(request, limits=limits)
     secrets = request.pop("secrets", None) or {}
     dataset = request["dataset"]
     if isinstance((dataset.get("credentials") or {}).get("environment"), dict):

@@ -36,6 +36,11 @@ _PASSWORD_FILE = {
     "borg": lambda path: {"BORG_PASSCOMMAND": "cat " + shlex.quote(path)},
     "pg_dump": lambda path: {"PGPASSFILE": path},
 }
+# Variables whose command prints the password, and the variable that holds it then.
+_COMMANDS = (("BORG_PASSCOMMAND", "BORG_PASSPHRASE"), ("RESTIC_PASSWORD_COMMAND", "RESTIC_PASSWORD"))
+_COMMAND_S = 20.0
+# Variables that name a file with the password alone; the one of password_file is known already.
+_FILES = ("RESTIC_PASSWORD_FILE",)
 
 
 def resolve(machine, dataset, given):
@@ -51,7 +56,7 @@ def resolve(machine, dataset, given):
     environment, sources, secrets = {}, [], []
     if reference.get("environment_file"):
         path = reference["environment_file"]
-        environment.update(_env_file.parse(_read(path), path))
+        environment.update(_opened(machine, _env_file.parse(_read(path), path)))
         sources.append("environment_file")
     if reference.get("password_file"):
         path = reference["password_file"]
@@ -65,9 +70,39 @@ def resolve(machine, dataset, given):
         environment[_variable(dataset)] = password
         sources.append("systemd_credential")
     if given:
-        environment.update(given)
+        environment.update(_opened(machine, given))
         sources.append("environment")
+    secrets += [(machine.read(environment[name], limit=_CAP) or "") for name in _FILES if environment.get(name)]
     return environment, ", ".join(sources), Scrubber(secrets + _secret(environment))
+
+
+def printed(machine, command, what):
+    """The password that a command of the host's owner prints, as Borg and restic take it from one.
+
+    Whoever runs it knows the password, so that it can be kept out of all texts. Raises AgentError (bad_credentials)
+    that never says what it printed.
+    """
+    try:
+        argv = shlex.split(command)
+    except ValueError:
+        argv = []
+    if not argv:
+        raise AgentError("bad_credentials", "%s is no command." % what)
+    output = machine.run(argv, timeout=_COMMAND_S, accepted=None, source=what, env={"HOME": os.path.expanduser("~")})
+    if output.rc != 0 or not output.out.strip():
+        how = "ended with %s" % output.rc if output.status == "ok" else "could not be run (%s)" % output.status
+        raise AgentError("bad_credentials", "The command of %s %s and gave no password." % (what, how))
+    return output.out.rstrip("\r\n")
+
+
+def _opened(machine, environment):
+    """The environment with passwords in the place of commands that print them."""
+    found = dict(environment)
+    for name, variable in _COMMANDS:
+        command = found.pop(name, None)
+        if command and not found.get(variable):
+            found[variable] = printed(machine, command, name)
+    return found
 
 
 def _variable(dataset):
@@ -146,11 +181,16 @@ class Scrubber(object):
     """Takes secrets that it knows out of everything that is returned or written down."""
 
     def __init__(self, secrets=()):
-        forms = set()
+        self._forms = set()
+        self._known = None
+        self.learn(secrets)
+
+    def learn(self, secrets):
+        """Take these out as well from now on."""
         for secret in secrets:
             lines = [line.strip() for line in secret.split("\n")]
-            forms.update([secret, secret.strip()] + (lines if len(lines) > 1 else []))
-        known = sorted(self._written(forms), key=len, reverse=True)
+            self._forms.update([secret, secret.strip()] + (lines if len(lines) > 1 else []))
+        known = sorted(self._written(self._forms), key=len, reverse=True)
         whole = [re.escape(form) for form in known if len(form) >= _SHORT]
         short = [r"(?<!\w)%s(?!\w)" % re.escape(form) for form in known if len(form) < _SHORT]
         self._known = re.compile("|".join(whole + short)) if known else None

@@ -8,11 +8,13 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
 import os
+import time
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
     _archive,
     _borg,
     _kopia,
+    _memory,
     _mysql_dump,
     _pg_dump,
     _pgbackrest,
@@ -37,8 +39,12 @@ _ALL = (
     _pgbackrest.PgBackRest,
 )
 DRIVERS = dict((driver.NAME, driver) for driver in _ALL)
-# Each is told a folder of ours and ends the throw-away servers that were left running in it.
-ENDERS = (_server.end_server,)
+# Each is told a folder into which data was restored, before that is removed: servers that run in it are ended, and what
+# let their user through is shut.
+ENDERS = (_server.end_server, _server.shut)
+# Between two looks at how large a cache is.
+_LOOK_PAUSE_S = 0.5
+_LESS = "Verify it from a host with more memory; restic can do without (options: {cache: false})."
 # A declaration leaves out what it does not say.
 _LISTS = ("sources", "hosts", "tags", "expected_paths", "unwanted_paths", "queries", "jobs")
 
@@ -47,10 +53,30 @@ class QuietCommands(_commands.Commands):
     """Commands whose words stay in memory; what goes to the log on disk has no secrets."""
 
     def __init__(self, machine, folder, end, scrubber, log_folder, tell=None):
-        """``folder`` is in memory; ``log_folder`` None keeps no log."""
+        """``folder`` is in memory, and what is in it is bounded; ``log_folder`` None keeps no log."""
         super(QuietCommands, self).__init__(machine, folder, end, tell)
         self.log_folder = log_folder
         self._scrubber = scrubber
+        self._room = _memory.room(machine)
+        self._next_look = 0.0
+        self._full = False
+
+    def _too_much(self):
+        if not self._full and time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + _LOOK_PAUSE_S
+            self._full = _memory.taken(self.folder) > self._room
+        return self._full
+
+    def _ended(self, status, rc, out):
+        """As of all commands. Raises AgentError (cache_full): without its cache the tool does not go on."""
+        if self._full:
+            text = "The cache of the tool outgrew the %d MiB of memory that Keepwell takes of this host for it. %s"
+            raise AgentError("cache_full", text % (self._room // 1024 // 1024, _LESS))
+        return super(QuietCommands, self)._ended(status, rc, out)
+
+    def learn(self, secrets):
+        """Keep these out of the log, and out of what is returned by whoever has the same scrubber."""
+        self._scrubber.learn(secrets)
 
     def _write(self, text):
         if self.log_folder is not None:

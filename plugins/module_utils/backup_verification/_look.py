@@ -71,6 +71,8 @@ def _apart(folder, limit, asked, ask):
     command = _folder.load(folder, _COMMAND)
     if command:
         _leftovers.end_command(command)
+    # It is memory, and the next dataset may need as much.
+    _memory.empty(folder)
     if status == "ok":
         return answer
     return "timeout" if status == "timeout" else "error", ""

@@ -22,6 +22,9 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _moun
 _PLACES = ("/run", "/dev/shm")  # noqa: S108 - only used when it is memory, and by unguessable owners: root alone
 _SCRATCH = re.compile(r"^keepwell-scratch-(\d+)-(\d+)$")
 _SECRETS = "keepwell-secrets-"
+# What scratch may take of this memory: the host needs it for its own work.
+_MOST_BYTES = 512 * 1024 * 1024
+_OF_FREE, _OF_AVAILABLE = 2, 4
 
 
 def place(machine):
@@ -48,6 +51,50 @@ def scratch(machine):
             _removal.remove_tree(parent, name, name, "")
     finally:
         os.close(parent)
+
+
+def empty(folder):
+    """Remove a folder of scratch before the rest of it goes."""
+    parent = os.open(os.path.dirname(folder), _paths.FOLDER)
+    try:
+        _removal.remove_tree(parent, os.path.basename(folder), folder, "")
+    finally:
+        os.close(parent)
+
+
+def room(machine):
+    """Bytes that scratch may take at most: half of what is free there, a quarter of the available memory."""
+    info = os.statvfs(place(machine))
+    found = [_MOST_BYTES, info.f_bavail * info.f_frsize // _OF_FREE]
+    available = _told(machine, "MemAvailable:")
+    return min(found + ([] if available is None else [available // _OF_AVAILABLE]))
+
+
+def half(machine):
+    """Bytes that a test may take where nobody says: half of the host's memory; None when that is not known."""
+    total = _told(machine, "MemTotal:")
+    return total // 2 if total else None
+
+
+def _told(machine, name):
+    """Bytes of a line of /proc/meminfo; None when there is none."""
+    for line in (machine.read("/proc/meminfo") or "").splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def taken(folder):
+    """Bytes that files below a folder take; links are not followed, what goes meanwhile is not counted."""
+    total, pending = 0, [folder]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return total
 
 
 def sweep(machine):

@@ -24,6 +24,8 @@ _OUTCOMES = {
     "no_listing": "error",
     "nothing_fits": "inconclusive",
     "sandbox_full": "error",
+    "cache_full": "error",
+    "memory": "error",
     "forbidden": "error",
     "interrupted": "error",
     "rebooted": "error",

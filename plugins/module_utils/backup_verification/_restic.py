@@ -8,7 +8,8 @@ Every command has --no-lock: nothing is written to the repository, no backup tha
 price is that others may take something away while it is read; what that explains is no damage (see _gone).
 
 options: ``program`` (path of restic), ``append_only`` and ``object_lock`` (what is declared of the server, which restic
-cannot ask). Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
+cannot ask), ``cache`` (false: none, for a remote repository that needs a larger one than the host has memory for).
+Whether a backup was incomplete (return code 3) is not in the repository: the dataset's ``jobs`` tell it.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -129,7 +130,7 @@ class Restic(_driver.Driver):
 
     def _argv(self, words):
         # A local repository is read as fast without a cache. For others it is in the scratch folder.
-        cache = ["--no-cache"] if self._place["path"] else []
+        cache = ["--no-cache"] if self._place["path"] or self.options.get("cache") is False else []
         return [self._program] + words + ["--no-lock"] + cache
 
     def _run(self, words, timeout):

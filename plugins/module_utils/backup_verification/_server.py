@@ -7,7 +7,8 @@
 It has its data, its socket and its log below the target of the restore, listens on no network, has no network where the
 host allows that (nor have its clients: psql runs commands that a dump holds), and runs as a user who owns nothing: not
 as root, whom a dump could make do anything, and not as the user of the real server, whose files a dump could then
-reach. So every folder above the target has to let other users through (not: let them see what is in it).
+reach. So every folder above the target has to let other users through (not: let them see what is in it), for as long as
+the sandbox exists: Keepwell's own folders are shut again with it (see ``shut``).
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
@@ -29,6 +30,8 @@ HELPERS = ("setpriv", "unshare", "sh", "bash", "zstd", "gzip", "xz", "bzip2", "c
 _SOCKET_CAP = 107
 # In the sandbox that a target is part of.
 _TAG = "CACHEDIR.TAG"
+# Beside the target: which folders of Keepwell let others through, and how they were before.
+_PASSABLE = "passable.json"
 # Within this time a server that is being started is a process, or it has failed.
 _FORK_S = 5.0
 _STOP_S = 120.0
@@ -180,12 +183,17 @@ class Server(object):
         ours to change. Raises Unable."""
         place = os.path.realpath(self.target)
         ours = [place]
-        if os.path.lexists(os.path.join(os.path.dirname(place), _TAG)):
-            ours.append(os.path.dirname(place))
+        sandbox = os.path.dirname(place)
+        if os.path.lexists(os.path.join(sandbox, _TAG)):
+            ours.append(sandbox)
         while place != "/":
             mode = stat.S_IMODE(os.stat(place).st_mode)
             if not mode & stat.S_IXOTH:
-                if place in ours or (place + "/").startswith(_folder.ROOT + "/"):
+                kept = (place + "/").startswith(_folder.ROOT + "/")
+                if kept and place not in ours:
+                    # Written down first: whoever comes after a crash shuts it, too.
+                    _folder.dump(sandbox, _PASSABLE, (_folder.load(sandbox, _PASSABLE) or []) + [[place, mode]])
+                if kept or place in ours:
                     os.chmod(place, mode | stat.S_IXOTH)
                     continue
                 raise Unable(
@@ -232,6 +240,15 @@ def end_server(folder):
         if not _gone(folder, _QUIT_S):
             raise Unable("A throw-away server below %s does not end." % folder)
     return len(there)
+
+
+def shut(folder):
+    """Give Keepwell's folders above a target the modes that they had before its server; one changed since stays."""
+    sandbox = os.path.dirname(os.path.realpath(folder))
+    for place, mode in _folder.load(sandbox, _PASSABLE) or []:
+        with contextlib.suppress(OSError):
+            if stat.S_IMODE(os.lstat(place).st_mode) == mode | stat.S_IXOTH:
+                os.chmod(place, mode)
 
 
 def _gone(folder, patience):

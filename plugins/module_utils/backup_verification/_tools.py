@@ -51,6 +51,10 @@ class Tools(object):
         """Path of a program, or None."""
         return self.machine.which(program)
 
+    def learn(self, secrets):
+        """Hear of secrets that the dataset's credentials do not name: no text may hold them."""
+        self.commands.learn(secrets)
+
     def given(self, *names):
         """Those of the dataset's own variables that have one of these names."""
         return dict((name, self._secrets[name]) for name in names if name in self._secrets)

@@ -26,7 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _selection,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._ending import Ended, Ending
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
+from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder, _unit
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._work import Work
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
@@ -87,9 +87,20 @@ class Verification(Work):
                 text = "The program on the host failed: %s: %s." % (type(exc).__name__, exc)
                 self.proof = _proof.ended(self.proof, "internal", text, None)
             self._clean()
+        self._blame_memory()
         self.proof["at"] = _folder.now()
         outcome = _proof.work_outcome(self.proof)
         self.close(outcome, self.proof["code"], self.proof["text"], proof=self.proof)
+
+    def _blame_memory(self):
+        """A test that did not come to its end because the kernel ended a program of it says so."""
+        if self.proof["outcome"] in ("error", "timeout") and _unit.starved(self.machine):
+            mib = (self.request["limits"].get("memory_bytes") or 0) // 1024 // 1024
+            self.proof["code"] = "memory"
+            self.proof["text"] += (
+                " The kernel ended a program of it, because the test may take %d MiB of memory: give it more"
+                " (backup_verification_limits.memory_mb)." % mib
+            )
 
     def _against(self):
         """Why the restore is broken off: it takes more room than anybody could know, and others need it."""

@@ -85,6 +85,9 @@ class Commands(object):
         late = process.returncode < 0 and time.monotonic() > end
         return self._ended("timeout" if late else "ok", None if late else process.returncode, "")
 
+    def learn(self, secrets):
+        """Hear of secrets. These commands are given none, and keep every word."""
+
     def left(self):
         """Seconds until all work must be over; for work that is no command."""
         return self._end - time.monotonic()
@@ -130,11 +133,15 @@ class Commands(object):
 
     def _wait(self, process, end):
         while process.poll() is None:
-            if time.monotonic() > end and not self.patient:
+            if not self.patient and (time.monotonic() > end or self._too_much()):
                 _end(process)
                 return "timeout", None
             time.sleep(_PAUSE_S)
         return "ok", process.returncode
+
+    def _too_much(self):
+        """True when the command that runs takes more than it may and has to be ended before its time."""
+        return False
 
     def _write(self, text):
         """Append to the log, which keeps its beginning when it becomes too long."""

@@ -126,6 +126,22 @@ def _wanted(limits):
     return [entry[:3] for entry in _RESOURCES if limits.get(entry[0])]
 
 
+def starved(machine):
+    """True when the kernel ended a program of this control group because of its memory. For the work itself."""
+    for line in (machine.read("/proc/self/cgroup") or "").splitlines():
+        number, controllers, path = line.split(":", 2)
+        found = []
+        if number == "0":
+            found = ["%s%s/memory.events" % (_CGROUPS, path), "%s/unified%s/memory.events" % (_CGROUPS, path)]
+        elif "memory" in controllers.split(","):
+            found = ["%s/%s%s/memory.oom_control" % (_CGROUPS, controllers, path)]
+        for name in found:
+            pairs = [entry.split() for entry in (machine.read(name) or "").splitlines()]
+            if any(pair[0] == "oom_kill" and pair[1] != "0" for pair in pairs if len(pair) == 2):
+                return True
+    return False
+
+
 def holds(machine, groups, limit):
     """True when the kernel keeps a limit for the control groups of a process (text of its /proc/PID/cgroup)."""
     _limit, _key, _form, file_v2, none_v2, (controller, file_v1), none_v1 = next(

@@ -48,7 +48,7 @@ def _interrupted(_folder, state, rebooted, how):
 
 def _came_of_it(phase, gone):
     if phase == "growing":
-        return "A volume or a partition may be larger already and its filesystem not: look at it by hand."
+        return "A volume or a partition may be larger already and its filesystem not: the next run makes up for that."
     return (
         "At least %d files had gone. No file is half done; a package manager that removed kernels may be in the "
         "middle of it." % gone

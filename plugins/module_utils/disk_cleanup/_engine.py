@@ -26,7 +26,7 @@ MAX_DEPTH = 60
 _FS_IOC_GETFLAGS = 0x80086601
 _IMMUTABLE = 0x10 | 0x20
 _FATAL = {errno.EROFS: "read_only", errno.EIO: "disk_error", errno.ESTALE: "disk_error"}
-_REASONS = {
+REASONS = {
     errno.EPERM: "immutable",
     errno.EACCES: "denied",
     errno.EBUSY: "busy",
@@ -86,7 +86,7 @@ class Walk(object):
             # Also where nothing goes: a tree of millions of young files takes time as well.
             if self.budget.late():
                 raise Stopped("budget_seconds")
-            info = _look(name, folder)
+            info = look(name, folder)
             if info is None:
                 continue
             stay += 1
@@ -102,10 +102,15 @@ class Walk(object):
         files.sort(key=lambda entry: entry[:2])
         for _when, name, info in self.selector.choose(path, files, self.account):
             stay -= self._file(folder, path + "/" + name, name, info)
+        return stay - self._folders(folder, path, depth, folders)
+
+    def _folders(self, folder, path, depth, folders):
+        """Deal with the folders in a folder; return how many of them went."""
+        gone = 0
         for name, info in folders:
             if self.selector.enters(path + "/" + name, name, depth):
-                stay -= self._below(folder, path + "/" + name, name, info, depth + 1)
-        return stay
+                gone += self._below(folder, path + "/" + name, name, info, depth + 1)
+        return gone
 
     def _below(self, parent, path, name, info, depth):
         """Deal with a folder in a folder; return 1 when it goes itself."""
@@ -115,14 +120,14 @@ class Walk(object):
         try:
             folder = _bases.enter(name, parent)
         except OSError as exc:
-            self.account.skip(_REASONS.get(exc.errno, "error"))
+            self.account.skip(REASONS.get(exc.errno, "error"))
             return 0
         try:
             now = os.fstat(folder)
             if (now.st_dev, now.st_ino) != (info.st_dev, info.st_ino):
                 self.account.skip("changed")
                 return 0
-            if now.st_dev != self._device or _bases.mount_id(folder) != self._mount:
+            if not self._is_here(folder, now):
                 self.account.skip("mount")
                 return 0
             if self._locked(folder):
@@ -135,11 +140,17 @@ class Walk(object):
         finally:
             os.close(folder)
 
-    def _remove_folder(self, parent, path, name, info):
-        self._end_of_work()
-        if self.target.reached():
-            return 0
-        again = _look(name, parent)
+    def _is_here(self, folder, info):
+        """True while a folder is on the filesystem and the mount of the walk."""
+        return info.st_dev == self._device and _bases.mount_id(folder) == self._mount
+
+    def _remove_folder(self, parent, path, name, info, wanted=False):
+        """Remove an empty folder; one that is not ``wanted`` for itself stays when the work is over."""
+        if not wanted:
+            self._end_of_work()
+            if self.target.reached():
+                return 0
+        again = look(name, parent)
         if again is None or (again.st_dev, again.st_ino) != (info.st_dev, info.st_ino):
             self.account.skip("changed")
             return 0
@@ -155,7 +166,7 @@ class Walk(object):
     def _file(self, folder, path, name, info):
         """Let a file go when nothing stands against it; return 1 when it went (or would have gone)."""
         self._end_of_work()
-        again = _look(name, folder)
+        again = look(name, folder)
         reason = self._against(again, info)
         if reason:
             self.account.skip(reason)
@@ -168,13 +179,17 @@ class Walk(object):
             self.account.rest_files += 1
             self.account.rest_bytes += again.st_blocks * 512
             return 0
+        return int(self._gone(folder, path, name, again))
+
+    def _gone(self, folder, path, name, info):
+        """Unlink a file and count it; False when it stays."""
         if not self._unlink(folder, name):
-            return 0
-        size = again.st_blocks * 512
-        self.account.add(path, again, self.target.mount)
+            return False
+        size = info.st_blocks * 512
+        self.account.add(path, info, self.target.mount)
         self.budget.take(size)
         self.target.freed(size)
-        return 1
+        return True
 
     def _against(self, again, info):
         if again is None:
@@ -208,7 +223,7 @@ class Walk(object):
     def _failed(self, exc):
         if exc.errno in _FATAL:
             raise Stopped(_FATAL[exc.errno]) from exc
-        self.account.skip(_REASONS.get(exc.errno, "error"))
+        self.account.skip(REASONS.get(exc.errno, "error"))
 
     def _end_of_work(self):
         spent = self.budget.spent()
@@ -226,7 +241,8 @@ class Walk(object):
         return False
 
 
-def _look(name, folder):
+def look(name, folder):
+    """What a name in an open folder is, following no link; None when it is gone."""
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:

@@ -36,6 +36,16 @@ _CRASHES = (
     ("/var/lib/systemd/coredump", re.compile(r"^core\.")),
 )
 
+_KDUMP = "/var/crash"
+# 127.0.0.1-2026-11-01-10:00:00 (RHEL), 2026-11-01-10:00 (SUSE), 202611011000 (Debian and Ubuntu).
+_KDUMP_FOLDER = re.compile(
+    r"^(?:[\w.:-]+-)?(?:19|20)\d\d-\d\d-\d\d-\d\d:\d\d(?::\d\d)?$|^(?:19|20)\d{10}(?:\d\d)?$", re.ASCII
+)
+_IN_KDUMP_FOLDER = re.compile(
+    r"^(?:vmcore|dump\.|dmesg\.|kexec-dmesg\.|System\.map-|vmlinu[xz]-|config-|initrd-)|"
+    r"^(?:README\.txt|makedumpfile-R\.pl)$"
+)
+
 
 class Names(object):
     """Files by their name and age (see ``_engine.Walk``)."""
@@ -77,6 +87,30 @@ class Names(object):
     def removes(self, path, name, info):
         """Folders stay."""
         return False
+
+
+class Crashes(Names):
+    """Crash dumps: single files, and folders that kdump makes for one crash each (see ``_units.UnitWalk``)."""
+
+    def __init__(self, pattern, cutoff, kdump_owners, keep_newest):
+        super(Crashes, self).__init__(pattern, cutoff, keep_newest=keep_newest)
+        self._kdump_owners = kdump_owners
+
+    def is_unit(self, path, name):
+        """True for a folder that kdump made, by its name: a date and a time, after an address or a host's name."""
+        return path == _KDUMP and bool(_KDUMP_FOLDER.search(name))
+
+    def judge_unit(self, info, files):
+        """Why such a folder stays as it is; "" when all of it may go."""
+        for name, found in files:
+            if not stat.S_ISREG(found.st_mode):
+                return "symlink" if stat.S_ISLNK(found.st_mode) else "not_regular"
+            # Somebody put something of his own there.
+            if not _IN_KDUMP_FOLDER.search(name):
+                return "kept"
+        if not all(self._kdump_owners(found.st_uid) for found in [info] + [found for _name, found in files]):
+            return "owner"
+        return "" if all(max(found.st_mtime, found.st_ctime) < self._cutoff for _name, found in files) else "age"
 
 
 def plan(machine, rule_id, terms, now):
@@ -144,9 +178,9 @@ def _temporary_files(machine, _terms, now):
 
 def _crash_data(machine, terms, now):
     cutoff = now - CRASH_DAYS * DAY
-    return [
-        (folder, Names(pattern, cutoff, keep_newest=max(1, terms["crash_keep"]))) for folder, pattern in _CRASHES
-    ], []
+    owners = _system_owned(machine)
+    kept = max(1, terms["crash_keep"])
+    return [(folder, Crashes(pattern, cutoff, owners, kept)) for folder, pattern in _CRASHES], []
 
 
 def _system_owned(machine):

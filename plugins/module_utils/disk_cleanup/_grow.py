@@ -4,7 +4,8 @@
 
 """Private to keepwell.fleet: make a filesystem larger before it is full: plan, refuse, carry out, verify.
 
-Sizes are absolute, so that doing it twice changes nothing; nothing is ever made smaller.
+Sizes are absolute, so that doing it twice changes nothing; nothing is ever made smaller. A filesystem that is smaller
+than its device, as after a step that failed, is made as large as that first, and nothing more.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -34,13 +35,21 @@ def plan(machine, wanted):
         found.update(kind=device["kind"], fstype=mount["fstype"], device=device["path"])
         found["from_bytes"] = device["size_bytes"]
         facts.check_health(machine, mount, device)
-        found.update(_KINDS[device["kind"]](machine, mount, device, wanted))
+        found.update(_resumed(machine, mount, device) or _KINDS[device["kind"]](machine, mount, device, wanted))
         found["steps"] = found["steps"] + [_resize(mount, device)]
         added = (found["to_bytes"] - found["from_bytes"]) / 1048576.0
         found["text"] = "%s: %.0f MiB more (%s)" % (wanted["mount"], added, device["path"])
     except facts.Refused as exc:
         found.update(steps=[], refused={"code": exc.code, "text": exc.text})
     return found
+
+
+def _resumed(machine, mount, device):
+    """What is left of a growth that ended half-way: the filesystem is to be as large as its device already is."""
+    size = facts.filesystem_bytes(machine, mount, device)
+    if device["size_bytes"] - size < _LEAST_BYTES:
+        return None
+    return {"from_bytes": size, "to_bytes": device["size_bytes"], "steps": []}
 
 
 def _lvm(machine, mount, device, wanted):
@@ -77,10 +86,7 @@ def _partition(machine, mount, device, wanted):
 
 
 def _disk(machine, mount, device, wanted):
-    size = facts.filesystem_bytes(machine, mount, device)
-    if device["size_bytes"] - size < _LEAST_BYTES:
-        raise facts.Refused("no_room", "%s is as large as its disk %s." % (mount["mount"], device["path"]))
-    return {"from_bytes": size, "to_bytes": device["size_bytes"], "steps": []}
+    raise facts.Refused("no_room", "%s is as large as its disk %s." % (mount["mount"], device["path"]))
 
 
 _KINDS = {"lvm": _lvm, "partition": _partition, "disk": _disk}
@@ -124,7 +130,10 @@ def carry_out(commands, found):
     grown = max(0, after - before)
     text = "%s has grown by %.0f MiB to %.0f MiB" % (found["mount"], grown / 1048576.0, after / 1048576.0)
     if wrong:
-        text = "%s: %s. Nothing is made smaller again; look at it by hand." % (found["mount"], wrong)
+        text = "%s: %s. Nothing is made smaller again; the next run goes on where this one ended." % (
+            found["mount"],
+            wrong,
+        )
     elif not grown:
         text = "%s is as large as before, although all went through." % found["mount"]
     return {

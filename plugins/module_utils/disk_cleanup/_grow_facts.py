@@ -10,6 +10,8 @@ Runs on managed hosts: standard library only, Python 3.6 syntax.
 import json
 import re
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _beneath
+from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup._refused import Refused
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _mounts, _volumes
 
 SECTOR = 512
@@ -18,16 +20,8 @@ THIN_LIMIT = 80.0
 GROWABLE = ("ext4", "xfs")
 _LV = "lv_name,vg_name,lv_size,lv_attr,lv_health_status,pool_lv,segtype,data_percent,metadata_percent"
 _VG = "vg_name,vg_size,vg_free,vg_missing_pv_count,vg_extent_size,vg_attr"
+_PV = "pv_name,vg_name"
 _KERNEL_TROUBLE = "I/O error, dev {0}|EXT4-fs error \\(device {0}\\)|XFS \\({0}\\).*(?:orruption|error|shut)"
-
-
-class Refused(Exception):
-    """It is not made larger: a stable word and one sentence."""
-
-    def __init__(self, code, text):
-        super(Refused, self).__init__(text)
-        self.code = code
-        self.text = text
 
 
 def mounted(machine, mount):
@@ -85,14 +79,26 @@ def check_health(machine, mount, device):
             raise Refused(
                 "fs_errors", "%s has recorded errors (%s); check it first." % (mount["mount"], state.group(1))
             )
-    names = re.escape(device["name"]) + "|" + re.escape(device["disk"])
+    names = [device["name"], device["disk"]]
+    if device["kind"] == "lvm":
+        names += _beneath_volume(machine, device)
+    elif device["disk"].startswith("md"):
+        _beneath.raid(machine, device["disk"])
     log = machine.run(["dmesg"], timeout=5)
-    trouble = re.search(_KERNEL_TROUBLE.format("(?:%s)" % names), log.out) if log.ok else None
+    pattern = "(?:%s)" % "|".join(re.escape(name) for name in names)
+    trouble = re.search(_KERNEL_TROUBLE.format(pattern), log.out) if log.ok else None
     if trouble:
         raise Refused("device_errors", "The kernel reports errors: %s." % trouble.group(0))
-    for array in _volumes.raid(machine) or []:
-        if array["name"] == device["disk"] and (array["degraded"] or array["activity"] or array["state"] != "active"):
-            raise Refused("raid", "The RAID %s is degraded or being rebuilt." % array["name"])
+
+
+def _beneath_volume(machine, device):
+    """Names of all devices beneath the volume group of a volume: new room may come from any of them."""
+    group = volume(machine, device)["lv"]["vg_name"]
+    rows = _report(machine, "pvs", "pv", _PV, "--select=vg_name=" + group)
+    if not rows:
+        raise Refused("lvm", "LVM does not say on which disks the volume group %s lies." % group)
+    names = [_beneath.node(machine, row["pv_name"]) for row in rows]
+    return _beneath.disks(machine, names, "The volume group " + group)
 
 
 def filesystem_bytes(machine, mount, device):

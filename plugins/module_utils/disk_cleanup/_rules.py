@@ -58,8 +58,9 @@ RULES = (
         "Crash dumps",
         "files",
         "ask",
-        "/var/crash and /var/lib/systemd/coredump",
-        "Each is recorded before it goes. The newest disk_cleanup_crash_keep stay, and all of the last seven days.",
+        "/var/crash and /var/lib/systemd/coredump; of kdump's folders (/var/crash/<time>) all or nothing",
+        "Each is recorded before it goes. The newest disk_cleanup_crash_keep of files and of folders stay, and all of "
+        "the last seven days; so does a folder in which anything is not kdump's, or in use.",
     ),
     Rule(
         "old_kernels",

@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import
     _open_files,
     _rules,
     _space,
+    _units,
 )
 
 TERMS = {
@@ -90,7 +91,8 @@ def _files(machine, rule, request, act, now, opened, budget, targets):
     account.notes += notes
     for path, selector in walks:
         _bases.check(path)
-        _engine.Walk(act, opened, budget, account, selector, targets).run(path)
+        kind = _units.UnitWalk if isinstance(selector, _file_rules.Crashes) else _engine.Walk
+        kind(act, opened, budget, account, selector, targets).run(path)
     if account.files and not opened.complete:
         account.notes.append("not every process could be asked for its open files")
     return account

@@ -84,14 +84,14 @@ def state(machine):
     # Not what is obsoleted: that is no damage, and some distributions ship it.
     check = {"argv": _dnf.DNF4 + ["check", "--dependencies"], "timeout": 25.0, "accepted": (0, 1)}
     check["source"] = "dnf check"
-    requests = [dict(request) for request in _rpm_moves.DATABASE] + [check, dict(_HISTORY)]
-    listed, verified, output, past = machine.run_all(requests)
+    requests = [dict(request) for request in _rpm_moves.DATABASE] + [check]
+    listed, verified, output = machine.run_all(requests)
     problems = _rpm_moves.database_problems(machine, listed, verified)
     lines = [line.strip() for line in output.out.splitlines() if line.strip()]
     if not output.ok or (output.rc == 1 and not lines):
         problems.append("dnf check: " + _rpm_moves.reason(output))
     problems += lines[:10] + (["and %d more" % (len(lines) - 10)] if len(lines) > 10 else [])
-    last = _last(machine, past)
+    last = history(machine)
     if last and last["unfinished"]:
         problems.append(
             "dnf's last transaction (%s, %s) never ended. Look at it with: dnf history info %s; reinstall its packages"
@@ -102,10 +102,10 @@ def state(machine):
 
 def history(machine):
     """The newest transaction of dnf's own history, as parse_history has it; None when there is none."""
-    return _last(machine, machine.run(**_HISTORY))
-
-
-def _last(machine, output):
+    # Who asks for a history that is not there makes it.
+    if not machine.exists(_dnf_hook.HISTORY):
+        return None
+    output = machine.run(**_HISTORY)
     return machine.parsed_output("dnf history", output, parse_history) if output.ok else None
 
 

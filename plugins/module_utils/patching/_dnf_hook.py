@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _rp
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf
 
 _MARK = "KEEPWELL "
+HISTORY = "/var/lib/dnf/history.sqlite"
 # simulate: stop. download: from here on dnf goes on as it would, but its metadata stays as it is, which --cacheonly
 # until here took care of. fetch: get the packages into the folder that dnf was told, and stop; they must not count as
 # dnf's own, or its next transaction removes them.
@@ -64,8 +65,18 @@ def do_transaction(self, display=()):
 mode = sys.argv[1]
 original = dnf.cli.cli.BaseCli.do_transaction
 dnf.cli.cli.BaseCli.do_transaction = do_transaction
-sys.exit(dnf.cli.main.user_main(sys.argv[2:]))
-"""
+words = sys.argv[2:]
+memory = None
+if mode == "simulate" and not os.path.exists("@HISTORY@"):
+    memory = tempfile.mkdtemp(prefix="keepwell-dnf-", dir="/run")
+    words = ["--setopt=persistdir=" + memory] + words
+try:
+    code = dnf.cli.main.user_main(words)
+finally:
+    if memory:
+        shutil.rmtree(memory, ignore_errors=True)
+sys.exit(code)
+""".replace("@HISTORY@", HISTORY)
 
 
 def interpreter(machine):

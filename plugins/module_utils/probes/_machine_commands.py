@@ -24,13 +24,14 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources imp
 )
 
 SEARCH_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
+# No folder can be made below this home, not even by root: rpm on Debian would, for a database of its own.
 COMMAND_ENVIRONMENT = {
     "LC_ALL": "C",
     "LANG": "C",
     "LANGUAGE": "C",
     "TZ": "UTC",
     "PATH": ":".join(SEARCH_PATH),
-    "HOME": "/nonexistent",
+    "HOME": "/dev/null",
     "SYSTEMD_COLORS": "0",
     "SYSTEMD_PAGER": "",
     "PAGER": "cat",

@@ -14,8 +14,14 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine imp
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._systemd import (
     parse_blocks,
     parse_count,
-    parse_span,
     parse_timestamp,
+)
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._units import (
+    TIMER_PROPERTIES,
+    UNIT_PROPERTIES,
+    full_name,
+    timer_facts,
+    unit_facts,
 )
 
 TIME_LIMIT_S = 15
@@ -27,14 +33,6 @@ RUNNING_CAP = 300
 MASKED_CAP = 100
 RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 JOURNAL_LINES = 600
-UNIT_PROPERTIES = (
-    "Id,Type,LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,StateChangeTimestamp,UnitFileState,"
-    "InvocationID,MemoryCurrent,TasksCurrent,ConditionResult,ConditionTimestamp,TriggeredBy"
-)
-TIMER_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,UnitFileState,StateChangeTimestamp,Unit,LastTriggerUSec,"
-    "NextElapseUSecRealtime,NextElapseUSecMonotonic,ConditionResult,ConditionTimestamp"
-)
 MANAGER_PROPERTIES = "Version,UserspaceTimestamp"
 ENABLED = ("enabled", "enabled-runtime")
 CHANGING = ("activating", "deactivating", "reloading", "failed", "maintenance")
@@ -53,7 +51,7 @@ def collect(machine, parameters):
     if not machine.exists("/run/systemd/system"):
         first = (machine.read("/proc/1/comm") or "unknown").strip()
         raise Unreadable("absent", "systemd does not run this host; process 1 is %s" % first)
-    watched = [_full_name(name) for name in parameters.get("watched") or []]
+    watched = [full_name(name) for name in parameters.get("watched") or []]
     manager = _manager(machine)
     services = _show(machine, "service", UNIT_PROPERTIES)
     if services is None:
@@ -90,10 +88,6 @@ def _running(services):
     return sorted(block["Id"] for block in services if block.get("SubState") == "running" and "Id" in block)[
         :RUNNING_CAP
     ]
-
-
-def _full_name(name):
-    return name if "." in name else name + ".service"
 
 
 def _manager(machine):
@@ -174,35 +168,6 @@ def choose_units(blocks, watched, triggered):
     return units, max(0, len(ranked) - UNIT_CAP)
 
 
-def unit_facts(block):
-    """Return the facts of one unit. ``invocation`` is the start of systemd's id of this very start of the unit.
-
-    ``condition`` is None when the unit's conditions were not looked at since systemd loaded the unit.
-    """
-    facts = {
-        "type": block.get("Type") or None,
-        "load": block.get("LoadState") or None,
-        "active": block.get("ActiveState") or None,
-        "sub": block.get("SubState") or None,
-        "result": block.get("Result") or None,
-        "enabled": block.get("UnitFileState") or None,
-        "since": parse_timestamp(block.get("StateChangeTimestamp", "")),
-        "condition": _condition(block),
-        "triggered_by": block.get("TriggeredBy", "").split(),
-    }
-    if block["Id"].endswith(".service"):
-        facts["restarts"] = parse_count(block.get("NRestarts"))
-        facts["exit"] = parse_count(block.get("ExecMainStatus"))
-        facts["invocation"] = block.get("InvocationID", "")[:16] or None
-        facts["memory_bytes"] = parse_count(block.get("MemoryCurrent"))
-        facts["tasks"] = parse_count(block.get("TasksCurrent"))
-    return facts
-
-
-def _condition(block):
-    return block.get("ConditionResult") == "yes" if block.get("ConditionTimestamp") else None
-
-
 def _timers(machine, services):
     blocks = _show(machine, "timer", TIMER_PROPERTIES)
     if blocks is None:
@@ -223,33 +188,6 @@ def _timers(machine, services):
 def _boot_time(machine):
     uptime = machine.read("/proc/uptime")
     return machine.now() - float(uptime.split()[0]) if uptime else None
-
-
-def timer_facts(block, service, started):
-    """Return the facts of one timer: when it ran, when it runs next (None: never again), how its unit fared.
-
-    ``started`` is the epoch of boot: timers that count from boot name their next run as a span since then.
-    """
-    following = [parse_timestamp(block.get("NextElapseUSecRealtime", ""))]
-    span = parse_span(block.get("NextElapseUSecMonotonic", ""))
-    if span is not None and started is not None:
-        following.append(started + span)
-    known = [moment for moment in following if moment is not None]
-    return {
-        "active": block.get("ActiveState") or None,
-        "sub": block.get("SubState") or None,
-        "result": block.get("Result") or None,
-        "enabled": block.get("UnitFileState") or None,
-        "since": parse_timestamp(block.get("StateChangeTimestamp", "")),
-        "condition": _condition(block),
-        "last": parse_timestamp(block.get("LastTriggerUSec", "")),
-        "next": round(min(known), 3) if known else None,
-        "unit": block.get("Unit") or None,
-        "unit_active": service.get("ActiveState"),
-        "unit_result": service.get("Result"),
-        "unit_exit": parse_count(service.get("ExecMainStatus")),
-        "unit_since": parse_timestamp(service.get("StateChangeTimestamp", "")),
-    }
 
 
 def _masked(machine):

@@ -14,8 +14,8 @@ import typing as t
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import CHORE, Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision as windows
 
 
@@ -26,18 +26,20 @@ class Decision(t.NamedTuple):
     held: dict[str, Stop]
     stop: Stop | None
     window: windows.Decision | None = None
+    needed: duration.Expected | None = None
 
 
 def decide(job: Job, plan: Plan | None) -> Decision:
     """Return what may be done of a plan now."""
-    stop = bought(job)
-    if plan is None:
+    stop = guards.allowed(job)
+    if stop is None and plan is None:
         stop = Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
-    elif not plan.steps:
+    elif plan is not None and not plan.steps:
         stop = Stop("nothing", "", "No step was asked for.")
     if stop is not None or plan is None:
         return Decision([], {}, stop)
-    window = guards.window(job, CHORE, job.options.reserve_minutes * 60.0)
+    needed = guards.expected(job, CHORE, job.options.reserve_minutes)
+    window = guards.window(job, CHORE, needed.seconds)
     steps: list[str] = []
     held: dict[str, Stop] = {}
     for step in plan.steps:
@@ -51,8 +53,9 @@ def decide(job: Job, plan: Plan | None) -> Decision:
         else:
             steps.append(step.name)
     if steps:
-        used = window if window.open and set(steps) & set(job.options.window_for) else None
-        return Decision(steps, held, None, used)
+        if window.open and set(steps) & set(job.options.window_for):
+            return Decision(steps, held, None, window, needed)
+        return Decision(steps, held, None)
     worst = next((stop for stop in held.values() if stop.outcome == "refused"), next(iter(held.values())))
     return Decision([], held, worst)
 

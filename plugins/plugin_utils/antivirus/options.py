@@ -23,7 +23,14 @@ _IN_WINDOWS: tuple[Switch, ...] = ("scan", "quarantine", "repair", "restore")
 # Tags of the playbook that are a job: steps that they ask for, whatever the switches say.
 JOBS: Mapping[str, tuple[Step, ...]] = {"clean": ("scan", "quarantine", "rescan")}
 # Names that the role's tasks register; results, not settings.
-REGISTERED = ("antivirus_prepared", "antivirus_planned", "antivirus_announced", "antivirus_applied")
+REGISTERED = (
+    "antivirus_prepared",
+    "antivirus_adopted",
+    "antivirus_planned",
+    "antivirus_announced",
+    "antivirus_turn",
+    "antivirus_applied",
+)
 
 
 def _safe(value: list[str]) -> list[str]:

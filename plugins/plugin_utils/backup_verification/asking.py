@@ -57,6 +57,7 @@ def start(
         "nice": limits.nice,
         "idle": limits.idle,
         "cpu_percent": limits.cpu_percent,
+        "memory_bytes": limits.memory_mb << 20 if limits.memory_mb else None,
         "read_limit": f"{place} {limits.read_bytes_per_s}" if place and limits.read_bytes_per_s else None,
     }
     return {

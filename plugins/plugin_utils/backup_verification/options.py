@@ -26,7 +26,7 @@ CHORE: t.Final = "backup_verification"
 # What assess reads of a host, whether the chore runs or not.
 DECLARED = ("backup_verification_datasets", "backup_verification_unverified")
 # Names that the role's tasks register or loop with; no settings.
-REGISTERED = ("backup_verification_schedule", "backup_verification_batch")
+REGISTERED = ("backup_verification_schedule", "backup_verification_batch", "backup_verification_recorded")
 KINDS = ("structure", "subset", "data", "canary", "sample", "full", "database")
 _GIB = 1 << 30
 
@@ -45,6 +45,7 @@ class Limits(Setting):
     nice: int = Field(19, ge=0, le=19)
     idle: bool = True
     cpu_percent: int | None = Field(50, ge=1)
+    memory_mb: int | None = Field(None, ge=64)
     read_bytes_per_s: int | None = Field(None, ge=1)
 
 

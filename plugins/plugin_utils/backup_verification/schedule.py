@@ -5,7 +5,7 @@
 """Private to keepwell.fleet: who verifies what, and which tests may go on at the same time. Pure.
 
 A repository is read by one host at a time, and for one dataset at a time: batch after batch, each repository at most
-once in each. Runs on the control node.
+once in each. A folder is another repository on every host. Runs on the control node.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def schedule(assigned: Mapping[str, Sequence[Assigned]], here: Collection[str]) 
                 absent[place.name] = verifier
                 continue
             verifiers.setdefault(verifier, []).append(place)
-            turn = turns[dataset.repository_key]
-            turns[dataset.repository_key] += 1
+            repository = dataset.shared_key(host)
+            turn = turns[repository]
+            turns[repository] += 1
             hosts, datasets = batches.setdefault(turn, (set(), []))
             hosts.add(verifier)
             datasets.append(place.name)

@@ -37,7 +37,7 @@ _BUSY = ("locked", "writer", "host_locked")
 
 def first(job: Job, planned: PlannedTest) -> Stop | None:
     """Return the first reason against a test, or None."""
-    stop = guards.bought(job) or closed(job, planned)
+    stop = guards.allowed(job) or closed(job, planned)
     if stop is not None or planned.told is None or not planned.told.refused:
         return stop
     outcome: Outcome = "skipped" if planned.told.code in _BUSY else "refused"
@@ -72,8 +72,8 @@ def carry_out(action: VerifyAction, job: Job, record: ChangeRecord, entry: Assig
         job.step(record, name, "skipped", stop.text, since)
         job.save(record)
         return False
-    if job.options.slot == "window" and planned.test.kind not in due.LIGHT:
-        guards.enter(record, guards.window(job, WINDOW, 0.0))
+    in_window = job.options.slot == "window" and planned.test.kind not in due.LIGHT
+    guards.enter(job, record, guards.window(job, WINDOW, 0.0) if in_window else None)
     before = (record.outcome, record.code, record.text)
     record.outcome, record.transaction = "running", new_run_id(job.now())
     # Before the host is asked: what is begun must be known, whatever happens then.

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
+    from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 
 State = t.Literal["ok", "watch", "act", "crit", "unknown", "accepted"]
 STATES: tuple[State, ...] = ("ok", "watch", "act", "crit", "unknown", "accepted")
@@ -155,6 +156,8 @@ class View:
     # What was declared to come back, with all that is known of it; and backups that are left out with a reason.
     backups: tuple[KnownDataset, ...] = ()
     unverified: tuple[Unverified, ...] = ()
+    # How the client's schedule stood on the control node; None where it has none.
+    schedule: Standing | None = None
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
         """Data of a probe that answered; the framework has already seen to it that needed probes did."""

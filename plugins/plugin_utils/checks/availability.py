@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
     Section,
+    State,
     Verdict,
     View,
     check,
@@ -23,6 +24,7 @@ class Policy(Section):
     """Thresholds for reboots and contact."""
 
     reboot_recent_days: float = threshold(7.0, "House: how long an unexpected reboot stays a finding", gt=0)
+    watch_keep_days: int = threshold(1100, "36 months, as all evidence: how long beats of the watch are kept", ge=35)
     contact_watch_s: float = threshold(30.0, "House: ten times what a healthy host takes over a slow link", gt=0)
 
 
@@ -185,3 +187,60 @@ def contact(view: View, policy: Policy) -> Iterator[Verdict]:
         yield from bad
     else:
         yield Verdict("ok", observed=f"answered in {seconds:.1f} s", expected=f"within {policy.contact_watch_s:g} s")
+
+
+_STANDING: dict[str, tuple[State, str]] = {
+    "missing": ("act", "Runs of this client may not be started"),
+    "not_running": ("act", "Runs of this client are not started"),
+    "unknown": ("unknown", "Whether runs of this client are started cannot be told"),
+}
+
+
+@check(
+    "availability.schedule",
+    title="Schedule on the control node",
+    advice="See with playbooks/schedule.yml what differs; then install what is written with -e scheduler_act=true.",
+)
+def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Is what starts the runs of this client as it is written? Says nothing where this node does not start them."""
+    standing = view.schedule
+    if standing is None or not standing.kind:
+        return
+    expected = "installed as keepwell_schedule has it, enabled and active"
+    if not standing.differences:
+        files = count_text(standing.files, "file")
+        yield Verdict("ok", observed=f"{files} for {standing.kind} as written", expected=expected)
+    for difference in standing.differences:
+        state, consequence = _STANDING.get(difference.kind, ("watch", "Runs may start otherwise than written"))
+        yield Verdict(
+            state,
+            object=difference.object,
+            observed=difference.text,
+            expected=expected,
+            summary=f"{consequence}: {difference.text} on the control node.",
+        )
+
+
+@check(
+    "availability.awx",
+    title="Schedule in AWX",
+    advice="See with playbooks/awx.yml what differs; then make AWX what is written with -e awx_act=true.",
+)
+def awx(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Was AWX as it is written when it was looked at last? Says nothing where nobody keeps this client in AWX."""
+    found = view.schedule.awx if view.schedule else None
+    if found is None:
+        return
+    expected = "in AWX as keepwell_awx and keepwell_schedule have it"
+    if not found.differences:
+        objects = count_text(found.objects, "object")
+        yield Verdict("ok", observed=f"{objects} as written on {found.at}", expected=expected)
+    for difference in found.differences:
+        state, consequence = _STANDING.get(difference.kind, ("watch", "Runs may start otherwise than written"))
+        yield Verdict(
+            state,
+            object=difference.object,
+            observed=difference.text,
+            expected=expected,
+            summary=f"{consequence}: {difference.text}, as of {found.at}.",
+        )

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import options as antivirus
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import options as backup_verification
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Setting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options as disk_cleanup
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options as patching
 
@@ -19,7 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import opt
 class Variables(t.NamedTuple):
     """How the variables of a chore's role are read."""
 
-    model: type[Options]
+    model: type[Setting]
     registered: Collection[str] = ()
 
 

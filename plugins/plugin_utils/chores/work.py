@@ -18,7 +18,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Chore, Step
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options, waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     keepwell_variables,
     named,
@@ -27,6 +27,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
@@ -187,6 +188,13 @@ def options_of_all(
             ]
         )
     return chosen
+
+
+def turns_of(store: Store, run_id: str, chore: str, task_vars: Mapping[str, t.Any]) -> list[list[str]]:
+    """Return the hosts of a play in their turns: those that missed the chore when it was due, then the others."""
+    queue = History(store).waiting(store.read_run(run_id).header.bought)
+    missed = {entry.host for entry in queue if entry.chore == chore}
+    return waiting.turns(sorted(str(host) for host in task_vars["ansible_play_hosts_all"]), missed)
 
 
 def refuse_lost_words(task_vars: Mapping[str, t.Any]) -> None:

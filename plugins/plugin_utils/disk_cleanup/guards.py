@@ -10,11 +10,15 @@ growth always need one. Runs on the control node.
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.work import CHORE, Job, freed_text, part_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import Decision
+
+Work = t.Literal["clean up", "grow"]
 
 
 def first(job: Job, record: ChangeRecord) -> Stop | None:
@@ -22,9 +26,9 @@ def first(job: Job, record: ChangeRecord) -> Stop | None:
     part = part_of(record)
     if not part.filesystems:
         return Stop("nothing", "", "No filesystem asks for room.")
-    stop = bought(job)
+    stop = guards.allowed(job)
     if stop is None and (job.options.window or job.options.disturbs):
-        stop = guards.closed(job, CHORE, _needed_s(job))
+        stop = guards.closed(job, CHORE, expected(job).seconds)
     if stop is None and not any(
         rule.predicted and (rule.predicted.files or rule.predicted.folders) for rule in part.rules
     ):
@@ -34,13 +38,14 @@ def first(job: Job, record: ChangeRecord) -> Stop | None:
 
 def growth(job: Job) -> Stop | None:
     """Return the first reason against making a filesystem larger, or None."""
-    return bought(job) or guards.closed(job, CHORE, _needed_s(job))
+    return guards.allowed(job) or guards.closed(job, CHORE, expected(job, "grow").seconds)
 
 
-def window(job: Job) -> Decision:
+def window(job: Job, work: Work = "clean up") -> Decision:
     """Return the window that is open, where one is needed."""
-    return guards.window(job, CHORE, _needed_s(job))
+    return guards.window(job, CHORE, expected(job, work).seconds)
 
 
-def _needed_s(job: Job) -> float:
-    return job.options.reserve_minutes * 60.0
+def expected(job: Job, work: Work = "clean up") -> duration.Expected:
+    """Return how long a piece of the work takes."""
+    return guards.expected(job, work, job.options.reserve_minutes)

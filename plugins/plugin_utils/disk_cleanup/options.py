@@ -17,7 +17,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 CHORE: t.Final = "disk_cleanup"
-REGISTERED = ("disk_cleanup_preview", "disk_cleanup_done", "disk_cleanup_announced")
+REGISTERED = (
+    "disk_cleanup_checked",
+    "disk_cleanup_adopted",
+    "disk_cleanup_preview",
+    "disk_cleanup_announced",
+    "disk_cleanup_turn",
+    "disk_cleanup_done",
+)
 # Rules and steps that do more than delete files.
 DISTURBING = ("old_kernels",)
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import guards
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop, bought
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
@@ -28,13 +28,14 @@ SCHEDULE = "patching/schedule.json"
 def first(job: Job, plan: Plan | None) -> Stop | None:
     """Return the first reason against carrying out the plan, or None."""
     if plan is None:
-        return Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
+        away = guards.bought(job) or guards.reached(job)
+        return away or Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
     if plan.empty and plan.ready:
         return Stop("nothing", "", planning.idle(plan))
     return (
-        bought(job)
+        guards.allowed(job)
         or _approved(job, plan)
-        or guards.closed(job, "patch", job.options.reserve_minutes * 60.0)
+        or guards.closed(job, "patch", expected(job).seconds)
         or _gate(job)
         or _ready(plan)
         or (Stop("nothing", "", planning.idle(plan)) if plan.empty else None)
@@ -77,9 +78,14 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
 
 
-def window(job: Job, what: str = "patch", reserve: bool = True) -> Decision:
-    """Return whether a window is open; with ``reserve``, for as long as a host may need."""
-    return guards.window(job, what, job.options.reserve_minutes * 60.0 if reserve else 0.0)
+def window(job: Job, what: t.Literal["patch", "reboot"] = "patch", reserve: bool = True) -> Decision:
+    """Return whether a window is open; with ``reserve``, for as long as the host is expected to need."""
+    return guards.window(job, what, expected(job, what).seconds if reserve else 0.0)
+
+
+def expected(job: Job, what: t.Literal["patch", "reboot"] = "patch") -> duration.Expected:
+    """Return how long a host takes from here to the end of its comparison."""
+    return guards.expected(job, what, job.options.reserve_minutes)
 
 
 def records(job: Job) -> list[ChangeRecord]:

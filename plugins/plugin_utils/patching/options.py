@@ -26,6 +26,8 @@ CHORE: t.Final = "patching"
 # Names that the role's tasks register; results, not settings.
 REGISTERED = (
     "patching_schedule",
+    "patching_adopted",
+    "patching_refreshed",
     "patching_planned",
     "patching_announced",
     "patching_applied",

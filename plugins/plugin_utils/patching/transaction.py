@@ -17,6 +17,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import follo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
 
+# Going back is a transaction, too. On packages that the last one left in between nobody can promise how it ends, and
+# the scripts that just failed would run again.
+_STAYS: t.Final = (
+    "Not taken back by itself: the package manager did not finish, and only a change that it finished is taken back. "
+    "Mend the host by hand. What was kept of the old packages is below /var/lib/keepwell/patching."
+)
+
 
 def follow(action: HostAction, job: Job, transaction: str) -> dict[str, t.Any]:
     """Wait for the end of a transaction and return its last state. Raises as ``following.follow``."""
@@ -45,3 +52,6 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     record.outcome = "refused" if refused and not record.versions else "failed"
     record.code = str(state.get("code") or "failed")
     record.text = text
+    if outcome == "failed" and state.get("kind") != "rollback" and job.options.rollback == "when_failed":
+        record.rollback = _STAYS
+        job.step(record, "rollback", "skipped", _STAYS, job.now())

@@ -123,7 +123,9 @@ def backups_view(desk: Desk) -> BackupsView | None:
     labels = labels_of(desk)
     tests = sorted(run.backup_tests, key=lambda test: (list(ENDS).index(_end(test)), test.host, test.dataset, test.at))
     ends = Counter(_end(test) for test in tests)
-    ledger = sorted(entries, key=lambda entry: (-entry.never_restored, entry.proven_at or "", entry.host, entry.dataset))
+    ledger = sorted(
+        entries, key=lambda entry: (-entry.never_restored, entry.proven_at or "", entry.host, entry.dataset)
+    )
     return BackupsView(
         total=len(entries),
         proven=sum(entry.proven for entry in entries),

@@ -52,8 +52,8 @@ class Brand(BaseModel):
         kind = next((name for magic, name in _KINDS if content.startswith(magic)), None)
         if kind is None or len(content) > _LOGO_LIMIT:
             raise EvidenceError(
-                f"No report was made: the logo {self.logo} should be a PNG or JPEG of at most {_LOGO_LIMIT // 1000} kB. "
-                "Make it smaller, or leave brand.logo out."
+                f"No report was made: the logo {self.logo} should be a PNG or JPEG of at most "
+                f"{_LOGO_LIMIT // 1000} kB. Make it smaller, or leave brand.logo out."
             )
         return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
@@ -71,7 +71,7 @@ def brand_of(value: Mapping[str, t.Any]) -> Brand:
         least = min(contrast(brand.accent, LIGHT[ground]) for ground in ("page", "card", "well"))
         if least < CONTRAST_LEAST:
             raise EvidenceError(
-                f"No report was made: brand.accent {brand.accent} has a contrast of {int(least * 10) / 10:g} to the page, "
-                f"and text needs {CONTRAST_LEAST:g} to be read by everybody. Choose a darker one."
+                f"No report was made: brand.accent {brand.accent} has a contrast of {int(least * 10) / 10:g} to the "
+                f"page, and text needs {CONTRAST_LEAST:g} to be read by everybody. Choose a darker one."
             )
     return brand

@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import USUAL_FORMATS, Dialect
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
@@ -22,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.page import owner_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import (
     backups_csv,
     changes_csv,
@@ -31,9 +34,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 REPORTS = ("owner", "engineer")
-FORMATS = ("html", "md", "csv", "json", "pdf")
-# A PDF needs more than a control node has by itself, so it is asked for.
-USUAL_FORMATS = ("html", "md", "csv", "json")
 # What a phone, a mail gateway and a reader's patience bear; above it every host gets a page of its own.
 PAGE_BUDGET = 1_900_000
 
@@ -52,26 +52,30 @@ def make_bundle(
     reports: Collection[str] = REPORTS,
     formats: Collection[str] = USUAL_FORMATS,
     texts: gettext.NullTranslations | None = None,
+    seal: Seal | None = None,
+    dialect: Dialect = "plain",
     brand: Brand | None = None,
 ) -> Bundle:
-    """Return the files of a run's reports. The same run and templates give the same bytes, always.
+    """Return the files of a run's reports. The same run, seal and templates give the same bytes, always.
 
     ``texts`` are those of the engineer; the owner's page speaks the client's language and shows ``brand``.
     """
     texts = texts or gettext.NullTranslations()
-    desk = desk_for(run, texts)
+    desk = desk_for(run, texts, seal=seal)
     templates = Templates(search_path, texts)
     files: dict[str, bytes] = {}
     if "csv" in formats:
-        files[file_name(run, "results", "csv")] = results_csv(desk)
-        files[file_name(run, "findings", "csv")] = findings_csv(desk)
+        files[file_name(run, "results", "csv")] = results_csv(desk, dialect)
+        files[file_name(run, "findings", "csv")] = findings_csv(desk, dialect)
         if run.changes:
-            files[file_name(run, "changes", "csv")] = changes_csv(desk)
+            files[file_name(run, "changes", "csv")] = changes_csv(desk, dialect)
         if run.backups:
-            files[file_name(run, "backups", "csv")] = backups_csv(desk)
+            files[file_name(run, "backups", "csv")] = backups_csv(desk, dialect)
     if "json" in formats:
         # The evidence itself, not what was made presentable.
         files[file_name(run, "run", "json")] = dump(run)
+    if "prom" in formats:
+        files[file_name(run, "metrics", "prom")] = metrics_file(run)
     if "engineer" in reports and ("html" in formats or "md" in formats):
         summary = file_name(run, "summary", "md")
         view = engineer_view(desk, [*files, *([summary] if "md" in formats else [])])
@@ -80,7 +84,7 @@ def make_bundle(
         if "html" in formats:
             page = templates.html("engineer/page.html.j2", view=view)
             if len(page) > PAGE_BUDGET and not view.split:
-                view = engineer_view(desk_for(run, texts, split=True), view.exports)
+                view = engineer_view(desk_for(run, texts, split=True, seal=seal), view.exports)
                 page = templates.html("engineer/page.html.j2", view=view)
             files[view.index] = page
             files |= _host_pages(templates, view)

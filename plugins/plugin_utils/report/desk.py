@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import ho
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckInfo, Finding, HostResult, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Clock, Deadline, clock_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge, badges
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
@@ -64,8 +65,10 @@ class Desk:
     badges: dict[State, Badge]
     checks: dict[str, CheckInfo]
     changes: dict[str, list[ChangeRecord]]
+    chores: frozenset[str]
     split: bool
     warnings: list[str]
+    seal: Seal | None
 
     def title(self, check: str) -> str:
         """A check's title; its id where the run does not describe it."""
@@ -103,7 +106,9 @@ class Desk:
         return names[pillar]
 
 
-def desk_for(run: Run, texts: gettext.NullTranslations | None = None, *, split: bool = False) -> Desk:
+def desk_for(
+    run: Run, texts: gettext.NullTranslations | None = None, *, split: bool = False, seal: Seal | None = None
+) -> Desk:
     """Return the desk of a run, with its texts made visible. Time stands still at the end of the run.
 
     ``split`` gives every host a page of its own even where the number of hosts does not ask for it.
@@ -122,8 +127,10 @@ def desk_for(run: Run, texts: gettext.NullTranslations | None = None, *, split: 
         badges=badges(texts),
         checks={check.id: check for check in shown.checks},
         changes=changes,
+        chores=frozenset(record.chore for record in shown.changes),
         split=split or len(shown.hosts) > SPLIT_ABOVE,
         warnings=[warning] if warning else [],
+        seal=seal,
     )
 
 

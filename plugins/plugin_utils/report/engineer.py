@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.availability import (
+    AvailabilityView,
+    MissedLine,
+    availability_view,
+    missed_lines,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import BackupsView, backups_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
     COLUMN,
@@ -144,6 +150,8 @@ class EngineerView:
     holds: HoldsView | None
     work: WorkView | None
     backups: BackupsView | None
+    availability: AvailabilityView | None
+    missed: list[MissedLine]
     unknown: UnknownView
     heat: HeatMapView
     pillars: list[PillarView]
@@ -189,6 +197,8 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         holds=holds_view(desk),
         work=work_view(desk),
         backups=backups_view(desk),
+        availability=availability_view(desk),
+        missed=missed_lines(desk),
         unknown=unknown_view(desk),
         heat=_heat(desk),
         pillars=_pillars(desk),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import gettext
 import hashlib
+import os
 import re
 import typing as t
 from collections.abc import Sequence
+from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -21,10 +23,22 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
 
+# The collection's own templates, the last place to look.
+_TEMPLATES = Path(__file__).parents[3] / "roles" / "health_report" / "templates"
 # Marks that mean something inside a line, everywhere.
 _INLINE = re.compile(r"([\\`*_\[\]|~])")
 # What opens a heading, a list or a rule when a value stands at the start of an item.
 _LEADING = re.compile(r"^(\s*)([#+=-]|\d{1,9}(?=[.)]))")
+
+
+def search_path(extra: Sequence[str]) -> list[str]:
+    """Return the template folders in order. A folder that is not there is a mistake, not an empty override."""
+    for folder in extra:
+        if not os.path.isdir(folder):
+            raise EvidenceError(
+                f"No report was made: the template folder {folder} does not exist. Correct 'templates' or make it."
+            )
+    return [*extra, str(_TEMPLATES)]
 
 
 class Templates:
@@ -37,6 +51,7 @@ class Templates:
         loader = FileSystemLoader([str(folder) for folder in search_path])
         self._html = _environment(loader, texts, autoescape=True)
         self._markdown = _environment(loader, texts, autoescape=False, finalize=markdown_escape)
+        self._text = _environment(loader, texts, autoescape=False)
         self._sheet = sheet
         self._colours = colours
         self._look: tuple[Markup, str] | None = None
@@ -50,6 +65,14 @@ class Templates:
         """Return a Markdown text; every value in it is escaped."""
         return self._render(self._markdown, name, values)
 
+    def text(self, name: str, **values: t.Any) -> str:
+        """Return a plain text, for what shows every character as it is."""
+        return self._render(self._text, name, values).decode("utf-8")
+
+    def mail(self, name: str, **values: t.Any) -> str:
+        """Return the HTML of a mail: its style stands in the tags, for many readers of mail drop a style sheet."""
+        return self._render(self._html, name, values).decode("utf-8")
+
     def _style(self) -> tuple[Markup, str]:
         if self._look is None:
             try:
@@ -60,15 +83,16 @@ class Templates:
             style = css_variables() + self._colours + grid + source.strip() + "\n"
             if "</" in style or re.search(r"@import|url\((?!#|[\"']?data:)", style):
                 raise EvidenceError(
-                    f"No report was made: {self._sheet} holds '</', '@import' or a link to another file. A report is one "
-                    f"file that asks for nothing; put the rules into {self._sheet} itself."
+                    f"No report was made: {self._sheet} holds '</', '@import' or a link to another file. A report "
+                    f"is one file that asks for nothing; put the rules into {self._sheet} itself."
                 )
             self._look = (Markup(style), content_security_policy(style))  # noqa: S704 - checked just above
         return self._look
 
     def _render(self, environment: ImmutableSandboxedEnvironment, name: str, values: dict[str, t.Any]) -> bytes:
         try:
-            return environment.get_template(name).render(values).encode("utf-8")
+            # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
+            return environment.get_template(name).render(values).encode("utf-8", "replace")
         except TemplateError as exc:
             raise _broken(name, exc) from exc
 

@@ -30,8 +30,8 @@ def available() -> bool:
 def pdf(page: bytes) -> bytes:
     """Return an HTML page as tagged PDF (PDF/UA-1). Raises EvidenceError when the libraries it needs are broken."""
     try:
-        import weasyprint  # noqa: PLC0415 - takes half a second, and only a PDF needs it
-        from weasyprint.urls import URLFetcher  # noqa: PLC0415
+        import weasyprint
+        from weasyprint.urls import URLFetcher
     except OSError as exc:
         raise EvidenceError(
             f"No PDF was made: WeasyPrint cannot load a library of the system ({exc}). Install Pango "

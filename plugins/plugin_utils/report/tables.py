@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: CSV: one row a result, one row an open finding. Safe to open in a spreadsheet. Pure."""
+"""Private to keepwell.fleet: CSV: one row a result, one row an open finding. Safe to open in a spreadsheet. Pure.
+
+``plain`` is for programs: comma, point, UTF-8. ``excel_eu`` is for a double click in much of Europe, where Excel takes
+the comma for the decimal sign: semicolon, decimal comma, and a mark by which Excel knows UTF-8. Dates are ISO in both.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling i
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import Dialect
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 
@@ -58,7 +63,7 @@ BACKUP_COLUMNS = (
 )  # fmt: skip
 
 
-def results_csv(desk: Desk) -> bytes:
+def results_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every counted result: these rows add up to the counts of the run."""
     run = desk.run
     rows = (
@@ -79,10 +84,10 @@ def results_csv(desk: Desk) -> bytes:
         for host in run.hosts
         for result in host.results
     )
-    return _table(RESULT_COLUMNS, rows)
+    return _table(RESULT_COLUMNS, rows, dialect)
 
 
-def findings_csv(desk: Desk) -> bytes:
+def findings_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every open finding with what is needed to work on it."""
     run = desk.run
     rows = []
@@ -115,12 +120,12 @@ def findings_csv(desk: Desk) -> bytes:
                         " ".join(info.controls) if info else "",
                     )
                 )
-    return _table(FINDING_COLUMNS, rows)
+    return _table(FINDING_COLUMNS, rows, dialect)
 
 
-def changes_csv(desk: Desk) -> bytes:
+def changes_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every change with what was done; several things in one cell are set apart by semicolons."""
-    return _table(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes))
+    return _table(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes), dialect)
 
 
 def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
@@ -192,10 +197,11 @@ def _antivirus(found: AntivirusChange | None) -> tuple[str, ...]:
     )
 
 
-def backups_csv(desk: Desk) -> bytes:
+def backups_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every declared dataset with its five verdicts; ``never_restored`` names the expected paths."""
     head = desk.run.header
-    return _table(BACKUP_COLUMNS, ((head.client.id, head.run_id, *_dataset(entry)) for entry in desk.run.backups))
+    rows = ((head.client.id, head.run_id, *_dataset(entry)) for entry in desk.run.backups)
+    return _table(BACKUP_COLUMNS, rows, dialect)
 
 
 def _dataset(entry: DatasetSummary) -> Iterator[t.Any]:
@@ -209,17 +215,20 @@ def _dataset(entry: DatasetSummary) -> Iterator[t.Any]:
             yield "" if value is None else value
 
 
-def cell(value: t.Any) -> str:
-    """Return a value as text that no spreadsheet takes for a formula."""
+def cell(value: t.Any, dialect: Dialect = "plain") -> str:
+    """Return a value as text that no spreadsheet takes for a formula. A number is one: ``-3`` is no formula."""
     text = str(value)
+    if isinstance(value, (int, float)):
+        return text.replace(".", ",") if dialect == "excel_eu" else text
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[t.Any]]) -> bytes:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dialect) -> bytes:
     stream = io.StringIO()
     # Everything is quoted: a separator set by the reader's locale can then not open a new cell.
-    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    separator = ";" if dialect == "excel_eu" else ","
+    writer = csv.writer(stream, delimiter=separator, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([cell(value) for value in row])
-    return stream.getvalue().encode("utf-8")
+        writer.writerow([cell(value, dialect) for value in row])
+    return stream.getvalue().encode("utf-8-sig" if dialect == "excel_eu" else "utf-8")

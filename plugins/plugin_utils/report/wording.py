@@ -9,10 +9,10 @@ Nothing is rounded to the better: a share below all is never 100 %, and 47 hours
 
 from __future__ import annotations
 
+import datetime
 import gettext
 import math
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import WRITINGS
@@ -28,23 +28,23 @@ class Wording:
 
     language: str
     texts: gettext.NullTranslations
-    zone: tzinfo
+    zone: datetime.tzinfo
     now: float
 
-    def local(self, timestamp: str) -> datetime:
+    def local(self, timestamp: str) -> datetime.datetime:
         """Return a UTC timestamp on the client's clock."""
-        return datetime.fromtimestamp(epoch(timestamp), UTC).astimezone(self.zone)
+        return datetime.datetime.fromtimestamp(epoch(timestamp), datetime.UTC).astimezone(self.zone)
 
-    def today(self) -> date:
+    def today(self) -> datetime.date:
         """The client's day at the end of the run."""
-        return datetime.fromtimestamp(self.now, UTC).astimezone(self.zone).date()
+        return datetime.datetime.fromtimestamp(self.now, datetime.UTC).astimezone(self.zone).date()
 
-    def date(self, day: date) -> str:
+    def date(self, day: datetime.date) -> str:
         """Return ``23 November 2026``, ``23. November 2026``."""
         writing = WRITINGS[self.language]
         return writing.day.format(day=day.day, month=writing.months[day.month - 1], year=day.year)
 
-    def short(self, day: date) -> str:
+    def short(self, day: datetime.date) -> str:
         """Return ``23 Nov``; with the year where it is not the run's."""
         writing = WRITINGS[self.language]
         form = writing.short if day.year == self.today().year else f"{writing.short} {{year}}"
@@ -67,7 +67,7 @@ class Wording:
         writing = WRITINGS[self.language]
         scale = 10**digits
         plain = f"{math.floor(value * scale + 1e-9) / scale:,.{digits}f}"
-        return plain.translate(str.maketrans({",": writing.thousands, ".": writing.decimal}))
+        return plain.translate(str.maketrans(",.", writing.thousands + writing.decimal))
 
     def percent(self, share: float, digits: int = 1) -> str:
         """Return a share of 1 as ``99.9 %``, without zeros at its end."""
@@ -85,7 +85,7 @@ class Wording:
         return f"{self.number(value, 1 if value < 100 else 0)}{_FIRM}{unit}"
 
     def length(self, seconds: float) -> str:
-        """Return ``40 minutes``, ``27 hours``, ``3 days``: below three days in hours, or what is late looks as agreed."""
+        """Return ``40 minutes``, ``27 hours``, ``3 days``; below three days in hours: what is late must look so."""
         whole = abs(seconds)
         hours = int(whole // HOUR)
         if hours >= _HOURS_BELOW:

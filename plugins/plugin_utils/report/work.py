@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
@@ -21,11 +21,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     Step,
     Version,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, duration_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlanSummary
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlannedWork, PlanSummary, Waiting
 
 # Colour and shape of each outcome, what asks for a person first.
 LOOK: dict[Outcome, tuple[State, str]] = {
@@ -48,6 +48,7 @@ PLANS_SHOWN = 100
 GROUPS_SHOWN = 40
 VERSIONS_SHOWN = 12
 PACKAGES_SHOWN = 4
+STEPS_SHOWN = 6
 LINES_SHOWN = 8
 HASH_SHOWN = 8
 LOG_SHOWN = 20
@@ -68,12 +69,13 @@ class StepRow:
 class ChangeView:
     """What was done on one host, ready to be set.
 
-    ``packages`` say in one line each what ``versions`` say in a table; ``facts`` are label and lines, what is empty is
-    left out.
+    ``chore`` is empty where the run has only one. ``packages`` say in one line each what ``versions`` say in a table;
+    ``facts`` are label and lines, what is empty is left out.
     """
 
     badge: Badge
     host: HostLink
+    chore: str
     ring: str
     text: str
     when: str
@@ -88,9 +90,10 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Hosts that were left as they are, for the same reason."""
+    """Hosts that were left as they are, for the same reason; ``chore`` as in ChangeView."""
 
     badge: Badge
+    chore: str
     text: str
     hosts: Shown[HostLink]
 
@@ -101,21 +104,33 @@ class PlanRow:
 
     badge: Badge
     host: HostLink
-    ring: str
+    work: str
     summary: str
-    packages: Shown[str]
-    cves: int
-    reboot: str
+    steps: Shown[str]
     notes: list[str]
-    withheld: str
-    hash: str
+    ring: str = ""
+    cves: int = 0
+    reboot: str = ""
+    withheld: str = ""
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A host that missed a chore and has the first turn next time."""
+
+    host: HostLink
+    chore: str
+    since: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class WorkView:
     """What was done, and what would be.
 
-    ``asking`` changes need a person; ``idle`` hosts have nothing pending, ``unplanned`` ones have no plan.
+    ``asking`` changes need a person; ``idle`` hosts have nothing pending, ``unplanned`` ones have no plan; ``waiting``
+    ones missed a chore when it was due.
     """
 
     acted: bool
@@ -126,6 +141,7 @@ class WorkView:
     plans: Shown[PlanRow]
     idle: int
     unplanned: Shown[HostLink]
+    waiting: Shown[WaitRow]
 
     @property
     def touched(self) -> int:
@@ -146,30 +162,76 @@ class WorkView:
 def work_view(desk: Desk) -> WorkView | None:
     """Return what the chores of a run did and would do; None for a run that only looked."""
     run = desk.run
-    if not (run.header.acting or run.changes or run.plans):
+    if not (run.header.acting or run.changes or run.plans or run.planned_work or run.waiting):
         return None
     ordered = sorted(run.changes, key=lambda record: (OUTCOMES.index(record.outcome), record.ring or 0, record.host))
     touched = [record for record in ordered if record.outcome in TOUCHED]
-    done = {record.host for record in touched}
-    open_plans = [plan for plan in run.plans if plan.host not in done]
-    telling = [plan for plan in open_plans if plan.moves or plan.doubts or not plan.ready]
+    done = {(record.host, record.chore) for record in touched}
+    rows, idle = planned_rows(desk, done)
+    told = {(row.host.name, chore) for chore, row in rows}
+    others = [
+        record
+        for record in ordered
+        if record.outcome not in TOUCHED and not (record.outcome == "planned" and (record.host, record.chore) in told)
+    ]
     known = {plan.host for plan in run.plans} | {record.host for record in run.changes}
     # Other chores have no plan for every host.
     planning = bool(run.plans) or "patching" in run.header.acting
-    unplanned = [host for host in run.header.population if host not in known] if planning else []
+    for_whom = run.header.bought.get("patching") or run.header.population
+    unplanned = [host for host in for_whom if host not in known] if planning else []
     return WorkView(
         acted=bool(run.header.acting or touched),
         asking=len(asking(run.changes)),
         tally=outcome_counts(desk),
         changes=first([change_view(desk, record) for record in touched], CHANGES_SHOWN),
-        others=first(_groups(desk, [record for record in ordered if record.outcome not in TOUCHED]), GROUPS_SHOWN),
-        plans=first(
-            [_plan(desk, plan) for plan in sorted(telling, key=lambda plan: (plan.ready, plan.ring or 0, plan.host))],
-            PLANS_SHOWN,
-        ),
-        idle=len(open_plans) - len(telling),
+        others=first(_groups(desk, others), GROUPS_SHOWN),
+        plans=first([row for _chore, row in rows], PLANS_SHOWN),
+        idle=idle,
         unplanned=first(desk.links(unplanned), LINES_SHOWN),
+        waiting=first([_wait(desk, entry) for entry in run.waiting], GROUPS_SHOWN),
     )
+
+
+def planned_rows(desk: Desk, done: Collection[tuple[str, str]]) -> tuple[list[tuple[str, PlanRow]], int]:
+    """Return what every chore would do as (chore, row), what is not ready first; and how many hosts need no update.
+
+    ``done`` is where (host, chore) the work was begun in this run: there nothing is planned any more.
+    """
+    plans = [plan for plan in desk.run.plans if (plan.host, "patching") not in done]
+    telling = [plan for plan in plans if plan.moves or plan.doubts or not plan.ready]
+    found = [((plan.ready, plan.ring or 0, plan.host), "patching", _plan(desk, plan)) for plan in telling]
+    found += [
+        ((entry.ready, 0, entry.host), entry.chore, _other(desk, entry))
+        for entry in desk.run.planned_work
+        if (entry.host, entry.chore) not in done
+    ]
+    return [(chore, row) for _key, chore, row in sorted(found, key=lambda one: one[:2])], len(plans) - len(telling)
+
+
+def _wait(desk: Desk, entry: Waiting) -> WaitRow:
+    words = {
+        "unreached": desk.texts.gettext("it was not reached"),
+        "window_closed": desk.texts.gettext("no maintenance window was open"),
+    }
+    since = desk.clock.moment(entry.since)
+    return WaitRow(desk.link(entry.host), chore_title(entry.chore, desk.texts), since, words[entry.code])
+
+
+def chore_title(chore: str, texts: gettext.NullTranslations) -> str:
+    """Return what people call a chore."""
+    words = {
+        "patching": texts.pgettext("chore", "Patching"),
+        "antivirus": texts.pgettext("chore", "Antivirus"),
+        "backup_verification": texts.pgettext("chore", "Backup verification"),
+        "disk_cleanup": texts.pgettext("chore", "Disk cleanup"),
+        "release": texts.pgettext("chore", "Release"),
+    }
+    return words.get(chore, chore)
+
+
+def _chore(desk: Desk, chore: str) -> str:
+    """The title of a chore where a run has several, else nothing."""
+    return chore_title(chore, desk.texts) if len(desk.chores) > 1 else ""
 
 
 def outcome_counts(desk: Desk) -> list[tuple[Badge, int]]:
@@ -202,6 +264,7 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
     return ChangeView(
         badge=badge(record.outcome, desk.texts),
         host=desk.link(record.host),
+        chore=_chore(desk, record.chore),
         ring=str(record.ring or ""),
         text=record.text,
         when=f"{desk.clock.moment(record.started_at)} - {ended}",
@@ -233,6 +296,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Approved by"), [", ".join(approved)] if approved else []),
         (gettext_("Lane"), lane),
         (gettext_("Window"), [record.emergency or record.window] if record.window else []),
+        (gettext_("Time reckoned with"), _expected(desk, record)),
         (gettext_("Begun by run"), [record.begun_by] if record.begun_by else []),
         (gettext_("Vulnerabilities closed"), record.cves),
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),
@@ -247,6 +311,13 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Limited by"), [record.bounded] if record.bounded else []),
         (gettext_("Plan"), [record.plan_hash[:HASH_SHOWN]] if record.plan_hash else []),
     ]
+
+
+def _expected(desk: Desk, record: ChangeRecord) -> list[str]:
+    if record.expected_s is None:
+        return []
+    words = desk.texts.gettext("{time} ({source})")
+    return [words.format(time=duration_text(record.expected_s), source=record.expected_from)]
 
 
 def reboot_lines(texts: gettext.NullTranslations, reboot: Reboot | None) -> list[str]:
@@ -277,13 +348,14 @@ def _step(desk: Desk, step: Step) -> StepRow:
 
 
 def _groups(desk: Desk, records: Sequence[ChangeRecord]) -> list[Group]:
-    grouped: dict[tuple[Outcome, str], list[str]] = {}
+    grouped: dict[tuple[Outcome, str, str], list[str]] = {}
     for record in records:
         # One host's own words make no group of many; then the code does.
-        grouped.setdefault((record.outcome, record.text or record.code), []).append(record.host)
+        key = (record.outcome, _chore(desk, record.chore), record.text or record.code)
+        grouped.setdefault(key, []).append(record.host)
     return [
-        Group(badge(outcome, desk.texts), text, first(desk.links(hosts), LINES_SHOWN))
-        for (outcome, text), hosts in grouped.items()
+        Group(badge(outcome, desk.texts), chore, text, first(desk.links(hosts), LINES_SHOWN))
+        for (outcome, chore, text), hosts in grouped.items()
     ]
 
 
@@ -291,20 +363,43 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     texts = desk.texts
     wanted = sum(plan.items.values())
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
-    ready = Badge("ok", "✓", texts.pgettext("plan", "ready"))
-    blocked = Badge("act", "▲", texts.pgettext("plan", "not ready"))
     packages = [f"{entry.name} {entry.installed or '-'} → {entry.version}" for entry in plan.packages]
     shown = first(packages, PACKAGES_SHOWN)
     size = f", {size_text(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(
-        badge=ready if plan.ready else blocked,
+        badge=_ready(desk, plan.ready),
         host=desk.link(plan.host),
+        work=texts.gettext("Patching"),
         ring=str(plan.ring or ""),
         summary=texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
-        packages=Shown(shown.items, wanted - len(shown.items)),
+        steps=Shown(shown.items, wanted - len(shown.items)),
         cves=plan.cves,
         reboot=reboots[plan.reboot],
         notes=[*plan.obstacles, *plan.doubts],
         withheld=", ".join(f"{code}: {number}" for code, number in plan.withheld.items()),
         hash=plan.plan_hash[:HASH_SHOWN],
     )
+
+
+def _other(desk: Desk, entry: PlannedWork) -> PlanRow:
+    gettext_ = desk.texts.gettext
+    names = {
+        "antivirus": gettext_("Antivirus"),
+        "backup_verification": gettext_("Tests of backups"),
+        "disk_cleanup": gettext_("Disk cleanup"),
+    }
+    shown = first(entry.steps, STEPS_SHOWN)
+    return PlanRow(
+        badge=_ready(desk, entry.ready),
+        host=desk.link(entry.host),
+        work=names[entry.chore],
+        summary=entry.text,
+        steps=Shown(shown.items, shown.more + entry.more),
+        notes=entry.notes,
+    )
+
+
+def _ready(desk: Desk, ready: bool) -> Badge:
+    if ready:
+        return Badge("ok", "✓", desk.texts.pgettext("plan", "ready"))
+    return Badge("act", "▲", desk.texts.pgettext("plan", "not ready"))

@@ -78,8 +78,8 @@ def _problem(error: t.Any) -> str:
     key = ".".join(str(part) for part in place)
     hint = ""
     if error["type"] == "extra_forbidden":
-        models = {"decisions": Decision, "promises": Promise, "dates": Event}
-        model = models.get(str(place[0]), Agenda) if len(place) > 1 else Agenda
+        parts: dict[str, type[_Part]] = {"decisions": Decision, "promises": Promise, "dates": Event}
+        model = parts.get(str(place[0]), Agenda) if len(place) > 1 else Agenda
         hint = nearest(str(place[-1]), model.model_fields)
     given = error.get("input")
     shown = f" (given: {given!r})" if isinstance(given, (str, int, float)) and not hint else ""

@@ -23,11 +23,15 @@ def agreed(told: Mapping[str, Settings], now: float) -> Agreement:
     settings = list(told.values())
     return Agreement(
         plans=_plans(settings),
-        security_days=max((float(entry.policy["patching"].sla_high_or_unrated_d) for entry in settings), default=None),
-        restore_days=max((float(entry.policy["backup"].restore_max_days) for entry in settings), default=None),
+        security_days=_longest(settings, "patching", "sla_high_or_unrated_d"),
+        restore_days=_longest(settings, "backup", "restore_max_days"),
         windows=_windows({host: entry.calendar for host, entry in told.items()}, now),
         agenda=settings[0].agenda if settings else Agreement().agenda,
     )
+
+
+def _longest(settings: list[Settings], section: str, key: str) -> float | None:
+    return max((float(getattr(entry.policy[section], key)) for entry in settings), default=None)
 
 
 def _plans(settings: list[Settings]) -> list[AgreedPlan]:

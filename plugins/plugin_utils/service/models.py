@@ -95,7 +95,7 @@ class Work(Model):
     restores: int = Field(0, description="restores that were tried")
     restored: int = Field(0, description="of these, what came back was as expected")
     failed: int = Field(0, description="changes that failed, were taken back or are not known to have ended")
-    examples: list[WorkExample] = []
+    examples: list[WorkExample] = Field([], description="of each kind the largest")
 
 
 class EarlierProblem(Model):
@@ -117,4 +117,4 @@ class ServiceRecord(Model):
     disk: DiskOutlook | None = None
     work: Work = Work()
     earlier_at: Timestamp | None = Field(None, description="when the run was that earlier problems are of")
-    earlier: list[EarlierProblem] = []
+    earlier: list[EarlierProblem] = Field([], description="what needed work in that run")

@@ -49,9 +49,7 @@ def of_run(store: Store, history: History, run: Run, now: float) -> ServiceRecor
     changes = last_words([*known, *run.changes])
     tests = [*history.tests(begin), *_tests(run.backup_tests)]
     looks = history.contacts(now - BARS_DAYS * DAY)
-    looks.append(
-        (epoch(run.header.started_at), len(run.hosts), sum(1 for host in run.hosts if host.contact.reached))
-    )
+    looks.append((epoch(run.header.started_at), len(run.hosts), sum(1 for host in run.hosts if host.contact.reached)))
     return ServiceRecord(
         begin=iso(begin),
         end=iso(now),
@@ -79,9 +77,7 @@ def _earlier_run(store: Store, history: History, begin: float) -> Run | None:
     return store.read_run(run_id) if run_id else None
 
 
-def days(
-    looks: Iterable[tuple[float, int, int]], changes: Iterable[ChangeRecord], timezone: str
-) -> list[ContactDay]:
+def days(looks: Iterable[tuple[float, int, int]], changes: Iterable[ChangeRecord], timezone: str) -> list[ContactDay]:
     """Return the days on which somebody looked, by the client's calendar. ``looks`` are (when, asked, answered)."""
     zone = find_zone(timezone) or datetime.UTC
 

@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times impor
 
 VARIABLES = (
     "keepwell_windows",
+    "keepwell_window",
     "keepwell_blackouts",
     "keepwell_emergency",
     "keepwell_emergency_approver",
@@ -33,6 +34,8 @@ VARIABLES = (
 # How far ahead the next opening is looked for.
 HORIZON_DAYS = 400
 _MIDNIGHT = datetime.time()
+# What keepwell_window says where it does not matter: an empty answer is none to a form that requires one.
+ANY_WINDOW = "any"
 
 
 class Span(t.NamedTuple):
@@ -108,13 +111,19 @@ class Blackout:
 
 @dataclass(frozen=True)
 class Calendar:
-    """What holds for one host. ``emergency_by`` is (approver, reason) where somebody answers for this run."""
+    """What holds for one host.
+
+    ``emergency_by`` is (approver, reason) where somebody answers for this run, ``only`` the window that the run is for
+    ("": any), ``declared`` the names of all windows, those for other hosts as well.
+    """
 
     zone: ZoneInfo
     windows: Sequence[Window] = ()
     blackouts: Sequence[Blackout] = ()
     emergency: Emergency | None = None
     emergency_by: tuple[str, str] | None = None
+    only: str = ""
+    declared: tuple[str, ...] = ()
 
     def closing(self, what: str, begin: float, end: float) -> tuple[Span, str] | None:
         """Return the first blackout of such work that touches this time."""
@@ -153,13 +162,22 @@ def build(
     if known_groups is not None:
         problems += _lost([(f"keepwell_windows.{name}", terms) for name, terms in declared.items()], known_groups)
         problems += _lost([(f"keepwell_blackouts.{terms.title}", terms) for terms in closed], known_groups)
-    windows = [Window(name, zone, terms) for name, terms in declared.items() if terms.is_for(groups)]
+    only = _only(given["window"])
+    windows = [
+        Window(name, zone, terms) for name, terms in declared.items() if terms.is_for(groups) and only in ("", name)
+    ]
     blackouts = [Blackout(zone, terms) for terms in closed if terms.is_for(groups)]
     emergency = _emergency(given["emergency"], problems)
     by = _answers(given["emergency_approver"], given["emergency_reason"], emergency, problems)
     if problems:
         return NOTHING, problems
-    return Calendar(zone, windows, blackouts, emergency, by), []
+    return Calendar(zone, windows, blackouts, emergency, by, only, tuple(declared)), []
+
+
+def _only(value: t.Any) -> str:
+    """Return the name of the window that a run is for, "" where it is for any."""
+    name = str(value or "").strip()
+    return "" if name == ANY_WINDOW else name
 
 
 def _lost(declared: Sequence[tuple[str, Terms | BlackoutTerms]], known: t.Collection[str]) -> list[str]:

@@ -41,7 +41,11 @@ def is_open(calendar: Calendar, now: float, needed_s: float, what: str) -> Decis
         return Decision(True, EMERGENCY, None, f"emergency, answered for by {who}: {why}")
     allowing = [window for window in calendar.windows if what in window.terms.allow]
     if not allowing:
-        which = "allows it" if calendar.windows else "is declared (keepwell_windows)"
+        which = "is declared (keepwell_windows)"
+        if calendar.only:
+            which = f"'{calendar.only}' (keepwell_window) is for this host and allows it"
+        elif calendar.windows:
+            which = "allows it"
         return Decision(False, reason=f"No maintenance window {which}: {what} has to wait.")
     spans = [(window, span) for window in allowing if (span := window.current(now)) is not None]
     closing = calendar.closing(what, now, now + 1)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: coming windows as a calendar file (RFC 5545) that people subscribe to. Pure.
+"""Private to keepwell.fleet: coming windows as a calendar file (RFC 5545) that people subscribe to.
 
 An event keeps its UID for as long as its window and its day exist; SEQUENCE grows when it changes, so that calendars
 move it and do not show it twice.
@@ -14,12 +14,22 @@ import datetime
 import hashlib
 import typing as t
 from collections.abc import Sequence
+from pathlib import Path
 
 import icalendar
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.preview import Coming
 
+FILE_NAME = "windows.ics"
 _DIGEST = "X-KEEPWELL-DIGEST"
+
+
+class Kept(t.NamedTuple):
+    """The calendar file as it is, or would be, and whether that differs from before."""
+
+    content: bytes
+    changed: bool
 
 
 class _Known(t.NamedTuple):
@@ -28,6 +38,18 @@ class _Known(t.NamedTuple):
     digest: str
     sequence: int
     stamp: datetime.datetime
+
+
+def keep(path: Path, client: str, name: str, found: Sequence[Coming], now: float, *, act: bool) -> Kept:
+    """Write the calendar file where it differs. Raises EvidenceError when that is impossible."""
+    try:
+        former = path.read_bytes() if path.exists() else None
+        content = render(client, name, found, now, former)
+        if content != former and act:
+            write_atomic(path, content)
+    except OSError as exc:
+        raise EvidenceError(f"{path} cannot be written: {exc.strerror}.") from exc
+    return Kept(content, content != former)
 
 
 def render(client: str, name: str, found: Sequence[Coming], now: float, former: bytes | None) -> bytes:

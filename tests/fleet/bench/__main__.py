@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import hosts, needs, podman
 
-from bench import backups, cleanup, contenders, environments, figures, measure
+from bench import backups, cleanup, contenders, environments, figures, measure, watch
 from bench.contenders import CONTENDERS, TITLES, Contender, Facts, Setting
 from bench.figures import Kind, Sample
 
@@ -32,7 +32,11 @@ PAUSE_S = 1.0
 LATE_LIMIT = 0.5
 MEASURED_FOR_MEMORY = ("sweep", "whole")
 # Benches of their own, with their own arguments.
-OTHERS: Mapping[str, Callable[[Sequence[str]], int]] = {"--backups": backups.main, "--cleanup": cleanup.main}
+OTHERS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "--backups": backups.main,
+    "--cleanup": cleanup.main,
+    "--watch": watch.main,
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser(prog="make bench ARGS=")
     parser.add_argument("--backups", action="store_true", help="measure the verification of backups instead")
     parser.add_argument("--cleanup", action="store_true", help="measure disk cleanup instead")
+    parser.add_argument("--watch", action="store_true", help="measure beats of the watch instead")
     parser.add_argument("--hosts", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--memory-hosts", type=int, default=100, help="to compare memory with; 0: do not (default 100)")
     parser.add_argument("--rounds", type=int, default=5, help="of the contenders that take seconds (default 5)")

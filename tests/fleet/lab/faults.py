@@ -9,7 +9,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from lab import podman
+from lab import mounts, podman
 from lab.hosts import Host
 
 
@@ -101,9 +101,8 @@ def aged_copy(host: Host, source: str, folder: Path, days: float) -> t.Iterator[
     The time of change is what tells how old apt's lists are, and no program can set it on a living filesystem; so
     the copy becomes an ext4 image, and debugfs sets the times in there.
     """
-    tree, image, mounted = folder / "tree", folder / "image", folder / "mounted"
-    for path in (tree, mounted):
-        path.mkdir(parents=True)
+    tree, image = folder / "tree", folder / "image"
+    tree.mkdir(parents=True)
     podman.podman("cp", f"{host.container}:{source}/.", str(tree))
     podman.run("mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-d", str(tree), str(image), "16M")
     moment = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
@@ -111,10 +110,9 @@ def aged_copy(host: Host, source: str, folder: Path, days: float) -> t.Iterator[
     names = ["/", *(f"/{path.relative_to(tree)}" for path in tree.rglob("*"))]
     commands = [f'sif "{name}" {field} {stamp}' for name in names for field in ("ctime", "mtime", "atime")]
     podman.run("debugfs", "-w", "-f", "-", str(image), text="\n".join(commands) + "\n")
-    podman.run("mount", "-o", "loop", str(image), str(mounted))
     try:
-        yield mounted
+        with mounts.mounted(image, parent=mounts.PLACE) as place:
+            yield place
     finally:
-        podman.run("umount", "--lazy", str(mounted))
         shutil.rmtree(tree)
         image.unlink()

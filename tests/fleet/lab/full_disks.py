@@ -8,7 +8,7 @@ import shutil
 import typing as t
 from pathlib import Path
 
-from lab import podman
+from lab import mounts, podman
 
 MIB = 1024 * 1024
 FULL_PERCENT = 97.0
@@ -41,18 +41,13 @@ def image(folder: Path, name: str, things: t.Sequence[Thing], filler: str, size:
         commands += [f'sif "/{thing.path}" {field} {stamp}' for field in ("ctime", "mtime", "atime", "crtime")]
     podman.run("debugfs", "-w", "-f", "-", str(made), text="\n".join(commands) + "\n")
     shutil.rmtree(tree)
-    mounted = folder / f"{name}.mounted"
-    mounted.mkdir()
-    podman.run("mount", "-o", "loop", str(made), str(mounted))
-    try:
-        numbers = os.statvfs(mounted)
+    with mounts.mounted(made) as place:
+        numbers = os.statvfs(place)
         size_bytes = numbers.f_blocks * numbers.f_frsize
         wanted = numbers.f_bavail * numbers.f_frsize - int(size_bytes * (100.0 - FULL_PERCENT) / 100.0)
-        path = mounted / filler
+        path = place / filler
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(MIB) * (wanted // MIB) + os.urandom(wanted % MIB))
-    finally:
-        podman.run("umount", str(mounted))
     return made
 
 

@@ -98,6 +98,7 @@ KINDS = {
         Kind("debian-11", System("bullseye", "bullseye"), "debian", "apt"),
         Kind("debian-12", System("bookworm", "bookworm"), "debian", "apt"),
         Kind("debian-13", System("trixie", "trixie"), "debian", "apt"),
+        Kind("debian-12-control", System("bookworm", "control", "cron"), "debian", "apt"),
         Kind("debian-12-clamav", _CLAMAV, "debian", "apt"),
         Kind("debian-12-backup", System("bookworm", "bookworm-backup", _BACKUP), "debian", "apt"),
         Kind("debian-13-backup", System("trixie", "trixie-backup", _BACKUP), "debian", "apt"),

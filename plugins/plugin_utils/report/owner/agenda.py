@@ -83,7 +83,9 @@ def got(desk: Desk, say: Wording, service: ServiceRecord) -> Got:
         (
             work.restores,
             texts.ngettext(
-                "{n} restore tried, {good} as it should be", "{n} restores tried, {good} as they should be", work.restores
+                "{n} restore tried, {good} as it should be",
+                "{n} restores tried, {good} as they should be",
+                work.restores,
             ),
         ),
         (work.antivirus, texts.ngettext("{n} antivirus job", "{n} antivirus jobs", work.antivirus)),
@@ -122,7 +124,8 @@ def promises(desk: Desk, say: Wording) -> Shown[PromiseLine]:
     agreement = desk.run.header.agreement or Agreement()
     texts, lines = desk.texts, []
     for entry in agreement.agenda.promises:
-        state, outcome = "watch", texts.gettext("until {date}").format(date=say.short(entry.by))
+        state: State = "watch"
+        outcome = texts.gettext("until {date}").format(date=say.short(entry.by))
         if entry.kept:
             state, outcome = "ok", texts.gettext("kept on {date}").format(date=say.short(entry.kept))
         elif entry.by < say.today():
@@ -161,10 +164,10 @@ def _windows(desk: Desk, say: Wording, agreement: Agreement) -> list[tuple[datet
 
 def _window(desk: Desk, say: Wording, window: ComingWindow) -> str:
     texts = desk.texts
-    hours = texts.pgettext("time of day", "{begin} to {end}").format(begin=say.clock(window.begin), end=say.clock(window.end))
-    what = (
-        texts.gettext("maintenance, restarts possible") if "reboot" in window.allow else texts.gettext("maintenance")
+    hours = texts.pgettext("time of day", "{begin} to {end}").format(
+        begin=say.clock(window.begin), end=say.clock(window.end)
     )
+    what = texts.gettext("maintenance, restarts possible") if "reboot" in window.allow else texts.gettext("maintenance")
     return f"{hours}, {what}: {say.machines(window.hosts)}"
 
 

@@ -85,7 +85,9 @@ def day_bars(days: Sequence[ContactDay], today: datetime.date) -> DayBars:
         if day is not None and day.worked:
             work.append(f"M{place * _PITCH} {_BARS_HEIGHT - 2}h{_BAR}v2h-{_BAR}z")
     layers = [
-        Layer(state, fill(state, "days"), "".join(paths[state]), "", amounts[state]) for state in ORDER if state in paths
+        Layer(state, fill(state, "days"), "".join(paths[state]), "", amounts[state])
+        for state in ORDER
+        if state in paths
     ]
     partly = sum(amounts.get(state, 0) for state in ("watch", "act", "crit"))
     chart = Chart("days", BARS * _PITCH - (_PITCH - _BAR), _BARS_HEIGHT, layers)
@@ -130,7 +132,9 @@ def age_bars(ages: Sequence[int]) -> list[AgeBar]:
 def disk_curve(disk: DiskOutlook, now: float) -> DiskCurve:
     """Return the curve: what was measured, then the forecast with the band in which it may be wrong."""
     first = min([*(epoch(at) for at, _percent in disk.points), now - 7 * DAY])
-    last = min(max(epoch(disk.full_at), min(epoch(disk.late_at), epoch(disk.full_at) + 30 * DAY)), now + _AHEAD_DAYS * DAY)
+    last = min(
+        max(epoch(disk.full_at), min(epoch(disk.late_at), epoch(disk.full_at) + 30 * DAY)), now + _AHEAD_DAYS * DAY
+    )
     span = max(last - first, DAY)
 
     def x(at: float) -> int:

@@ -34,7 +34,7 @@ def tiles(desk: Desk, say: Wording) -> list[Tile]:
     """Return the four tiles."""
     agreement = desk.run.header.agreement or Agreement()
     return [
-        _answered(desk, say, agreement),
+        _available(desk, say) or _answered(desk, say, agreement),
         _backups(desk, say, agreement),
         _updates(desk, say, agreement),
         _jobs(desk, say, agreement),
@@ -43,6 +43,21 @@ def tiles(desk: Desk, say: Wording) -> list[Tile]:
 
 def _tile(desk: Desk, name: str, state: State, label: str, value: str, unit: str, agreed: str) -> Tile:
     return Tile(name, desk.badges[state], label, value, unit, agreed)
+
+
+def _available(desk: Desk, say: Wording) -> Tile | None:
+    """What the watch measured of all machines together; None without a watch."""
+    found, texts = desk.run.availability, desk.texts
+    if found is None:
+        return None
+    row = found.rows[0]
+    known = texts.gettext("{percent} of the time known").format(percent=say.percent((row.coverage_percent or 0) / 100))
+    agreed = texts.gettext("No availability was agreed.")
+    if row.target_percent is not None:
+        agreed = texts.gettext("Agreed: {percent}.").format(percent=say.percent(row.target_percent / 100, 2))
+    measured = row.state != "unknown" and row.observed_percent is not None
+    value = say.percent((row.observed_percent or 0) / 100, 2) if measured else "-"
+    return _tile(desk, "available", row.state, texts.gettext("Availability"), value, known, agreed)
 
 
 def _answered(desk: Desk, say: Wording, agreement: Agreement) -> Tile:
@@ -104,9 +119,7 @@ def _updates(desk: Desk, say: Wording, agreement: Agreement) -> Tile:
     total = on_time + late + unclear
     agreed = ""
     if agreement.security_days is not None:
-        agreed = texts.gettext("Agreed: open for {days} at most.").format(
-            days=say.days(int(agreement.security_days))
-        )
+        agreed = texts.gettext("Agreed: open for {days} at most.").format(days=say.days(int(agreement.security_days)))
     state: State = "act" if late else "unknown" if unclear or not total else "ok"
     return _tile(
         desk,

@@ -192,9 +192,9 @@ def _ages(desk: Desk, say: Wording) -> AgesView | None:
                 clean += 1
     if not judged:
         return None
-    sentence = texts.ngettext(
-        "{n} machine has none open.", "{n} machines have none open.", clean
-    ).format(n=say.number(clean))
+    sentence = texts.ngettext("{n} machine has none open.", "{n} machines have none open.", clean).format(
+        n=say.number(clean)
+    )
     if ages:
         sentence += " " + texts.gettext("The oldest: {days}.").format(days=say.days(max(ages)))
     bars = [

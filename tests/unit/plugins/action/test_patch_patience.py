@@ -12,12 +12,18 @@ from types import SimpleNamespace
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.action import patch_adopt, patch_reboot, patch_record, patch_restart
+from ansible_collections.keepwell.fleet.plugins.action import (
+    patch_adopt,
+    patch_reboot,
+    patch_record,
+    patch_restart,
+    patch_verify,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import host_action
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, UnansweredError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 
 KERNEL = {"kind": "kernel", "strength": "strong", "detail": "6.1.0-41 is installed and not running"}
@@ -232,6 +238,30 @@ def test_a_way_back_that_nobody_saw_the_end_of_is_no_good_change() -> None:
     job, _result = act(patch_adopt, host, "planned")
     assert (job.record.outcome, job.record.code, job.record.begun_by) == ("rolled_back", "post_check", "EARLIER")
     assert [(entry.before, entry.after) for entry in job.record.versions] == [("1", "2"), ("2", "1")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "told"),
+    [
+        ("when_failed", "apply", "Not taken back by itself: the package manager did not finish"),
+        ("when_failed", "rollback", ""),
+        ("never", "apply", ""),
+    ],
+)
+def test_what_the_package_manager_did_not_finish_is_left_to_a_person(asked: str, kind: str, told: str) -> None:
+    host, job = Host([("one", "6.1.0-41")]), Job()
+    job.options = Options.model_validate({"rollback": asked})
+    state = {"kind": kind, "outcome": "failed", "code": "half_done", "half_done": ["web: configuration failed"]}
+    transaction.absorb(t.cast(t.Any, job), job.record, {**state, "moves_done": [MOVE]}, "apply")
+    assert (job.record.outcome, job.record.code) == ("failed", "half_done")
+    assert job.record.rollback.startswith(told)
+    assert [step[:2] for step in job.steps] == [("apply", "failed")] + [("rollback", "skipped")] * bool(told)
+    # The next step asks the host for nothing.
+    action = patch_verify.ActionModule.__new__(patch_verify.ActionModule)
+    action._task = t.cast(t.Any, SimpleNamespace(check_mode=False))
+    action.ask = host.ask  # type: ignore[method-assign]
+    action.work(t.cast(t.Any, job))
+    assert host.asked == []
 
 
 def test_a_change_that_nobody_saw_the_end_of_is_taken_up() -> None:

@@ -163,3 +163,24 @@ def test_proven_datasets_are_counted_and_the_others_named() -> None:
         "  web2 files: Nothing has ever come back.",
         "    and 2 more in the report",
     ]
+
+
+def test_a_beat_is_one_line_and_one_for_each_change() -> None:
+    notices = [{"state": "crit", "host": f"h{number}", "text": "is gone\x1b[31m"} for number in range(40)]
+    told = {"client": "Acme", "verdict": "9 of 49 hosts answer.", "partial": False, "hosts": {"crit": 40}}
+    lines = callback.compose_beat({**told, "notices": notices})
+    assert len(lines) == callback.LINES
+    assert lines[0] == ("Acme: 9 of 49 hosts answer.", "crit")
+    assert "\x1b" not in "".join(text for text, _state in lines)
+    assert lines[-1][0].strip() == "and 17 more"
+
+
+def test_runs_that_did_not_take_place_are_told() -> None:
+    lines = callback._missed_lines([f"run {number}" for number in range(5)])
+    assert [text.strip() for text, _state in lines] == [
+        "Did not run",
+        "▲ run 2",
+        "▲ run 3",
+        "▲ run 4",
+        "and 2 more in the report",
+    ]

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fleet_runs import NOW, header, host_evidence, record
+from fleet_runs import NOW, change, header, host_evidence, record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +150,16 @@ def test_damage_at_one_client_does_not_hide_the_run_of_another(tmp_path: Path) -
     found = evidence.current_run(tmp_path, processes.this_process())
     assert found is not None
     assert (found[0].client_id, found[1]) == ("acme", "01K0000000000000000000000B")
+
+
+def test_what_a_tool_lets_slip_is_redacted_before_it_is_hashed(tmp_path: Path) -> None:
+    store = evidence.Store(tmp_path, "acme")
+    host = host_evidence("web1", {"capacity.space": "ok"})
+    host.result.contact.reason = "password=hunter2"
+    slip = change("web1", "failed", text="GET https://bob:hunter2@mirror.example/ failed")
+    run_id = record(store, [host], changes=[slip])
+    for path in store.run_dir(run_id).rglob("*.json"):
+        assert b"hunter2" not in path.read_bytes(), path
+    seal = store.read_manifest(run_id)
+    assert seal is not None
+    assert store.altered(seal) == []

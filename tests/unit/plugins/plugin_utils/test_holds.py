@@ -167,7 +167,9 @@ def test_a_reason_steers_no_terminal() -> None:
 
 def job(store: evidence.Store, run_id: str, host: str = "web1", now: float = NOW, **more: t.Any) -> t.Any:
     settings = SimpleNamespace(
-        plan=SimpleNamespace(buys=lambda chore: more.get("buys", True)), calendar=SimpleNamespace(zone=ZONE)
+        plan=SimpleNamespace(buys=lambda chore: more.get("buys", True)),
+        calendar=SimpleNamespace(zone=ZONE),
+        unsigned=lambda now: "",
     )
     options = SimpleNamespace(hold=more.get("hold", ""))
     return SimpleNamespace(

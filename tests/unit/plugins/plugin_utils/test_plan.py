@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 import pytest
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"),
+    [
+        ("2025-12-31", "The contract begins on 2026-01-01 (keepwell_contract.from): until then hosts are only looked at."),
+        ("2026-01-01", ""),
+        ("2026-12-31", ""),
+        ("2027-01-01", "The contract ended on 2026-12-31 (keepwell_contract.to): since then hosts are only looked at."),
+    ],
+)  # fmt: skip
+def test_a_contract_is_in_force_from_its_first_day_to_its_last(day: str, sentence: str) -> None:
+    signed, problems = plan.contract({"from": "2026-01-01", "to": "2026-12-31"})
+    assert problems == []
+    assert signed.against(datetime.date.fromisoformat(day)) == sentence
+    assert plan.contract({})[0].against(datetime.date.fromisoformat(day)) == ""
 
 
 def test_no_plan_buys_nothing() -> None:

@@ -323,3 +323,24 @@ def test_a_rule_that_never_holds_is_read_like_any_other() -> None:
         next(decision.openings(never, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC).timestamp(), "patch"), None)
         is None
     )
+
+
+def test_a_run_for_one_window_works_in_no_other() -> None:
+    sunday = at("2026-11-29T22:30:00+01:00", "UTC")
+    variables = {"keepwell_windows": {"night": terms(), "lunch": terms(start="12:00")}}
+    allowed = {}
+    for only in (None, "any", "night", "lunch"):
+        found, problems = calendar.build({**variables, "keepwell_window": only}, "Europe/Amsterdam")
+        assert (problems, found.declared) == ([], ("night", "lunch"))
+        allowed[only] = decision.is_open(found, sunday, 60.0, "patch").open
+    assert allowed == {None: True, "any": True, "night": True, "lunch": False}
+
+
+def test_a_host_without_the_window_of_the_run_is_told_so() -> None:
+    found, _problems = calendar.build({"keepwell_windows": {"lunch": terms()}, "keepwell_window": "night"}, "UTC")
+    refusal = decision.is_open(found, 0.0, 60.0, "patch")
+    assert not refusal.open
+    assert (
+        refusal.reason
+        == "No maintenance window 'night' (keepwell_window) is for this host and allows it: patch has to wait."
+    )

@@ -18,8 +18,12 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 
-# What says that a tool is missing, and starts sshd.
+# What says that a tool is missing, and starts sshd; and what tests here share.
 sys.path.insert(0, str(Path(__file__).parents[4] / "integration"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import made_backup
+from verification_host import FILES
 
 
 @pytest.fixture
@@ -89,3 +93,11 @@ def repository(place: Path) -> Path:
 @pytest.fixture
 def same() -> t.Callable[[Path], str]:
     return fingerprint
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host with a repository of one snapshot that began an hour ago."""
+    made_backup.install(tmp_path, monkeypatch.setattr)
+    made_backup.snapshot(tmp_path, FILES, time.time() - 3600)
+    return tmp_path

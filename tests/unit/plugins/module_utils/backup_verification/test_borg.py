@@ -364,6 +364,12 @@ def test_what_a_compaction_explains_is_no_damage(place: Place, monkeypatch: pyte
     assert (restored["outcome"], restored["errors"][0]) == ("error", "The repository was compacted while it was read.")
 
 
+def learnt(driver: Borg) -> list[str]:
+    """What a driver told of secrets that no credentials name."""
+    told: list[str] = driver.tools.learnt
+    return told
+
+
 def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None:
     if shutil.which("borgmatic") is None:
         repositories.program("borgmatic", "system")
@@ -372,7 +378,9 @@ def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None
         f"location:\n  source_directories: [{place.source}]\n  repositories: [{place.repository}]\n"
         f"storage:\n  encryption_passphrase: {PASSWORD}\n"
     )
-    look = place.driver("", repository="borgmatic", options={"borgmatic": str(configuration)}).list()
+    driver = place.driver("", repository="borgmatic", options={"borgmatic": str(configuration)})
+    look = driver.list()
+    assert learnt(driver) == [PASSWORD]
     assert (look["status"], look["repository"]["path"]) == ("ok", str(place.repository))
     assert [entry["id"] for entry in look["snapshots"]] == ["web1-first"]
     assert PASSWORD not in (place.folder / "work" / "words" / "log").read_text()
@@ -384,8 +392,15 @@ def test_borgmatic_tells_the_repository_and_its_passphrase(place: Place) -> None
         f"source_directories: [{place.source}]\nrepositories: [{{path: {place.repository}, label: local}}]\n"
         f'encryption_passcommand: "echo {PASSWORD}"\n'
     )
-    look = place.driver("", repository="local", options={"borgmatic": str(configuration)}).list()
+    driver = place.driver("", repository="local", options={"borgmatic": str(configuration)})
+    look = driver.list()
     assert look["status"] == "ok", look["detail"]
+    assert learnt(driver) == [PASSWORD]
+    configuration.write_text(configuration.read_text().replace(f"echo {PASSWORD}", "false"))
+    silent = place.driver("", repository="local", options={"borgmatic": str(configuration)}).list()
+    assert silent["detail"] == (
+        f"The command of encryption_passcommand of {configuration} ended with 1 and gave no password."
+    )
     missing = place.driver("", repository="local", options={"borgmatic": "/nonexistent.yaml"}).list()
     assert (missing["status"], "/nonexistent.yaml" in missing["detail"]) == ("error", True)
 

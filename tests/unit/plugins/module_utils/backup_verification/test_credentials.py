@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,6 +75,47 @@ def test_a_password_that_a_tool_reads_itself_is_known_to_the_scrubber(tmp_path: 
     reference = {"password_file": path}
     _environment, _source, scrubber = _credentials.resolve(Machine(), {"tool": "restic", "credentials": reference}, {})
     assert scrubber.text(f"password is {SECRET}, of {path}") == f"password is [secret], of {path}"
+
+
+@pytest.mark.parametrize(
+    ("tool", "command", "variable"),
+    [("borg", "BORG_PASSCOMMAND", "BORG_PASSPHRASE"), ("restic", "RESTIC_PASSWORD_COMMAND", "RESTIC_PASSWORD")],
+)
+def test_a_password_that_a_command_prints_is_known_to_the_scrubber(
+    tmp_path: Path, tool: str, command: str, variable: str
+) -> None:
+    given = {command: f"cat {private(tmp_path / 'file')}"}
+    environment, _source, scrubber = _credentials.resolve(Machine(), {"tool": tool, "credentials": {}}, given)
+    assert environment == {variable: SECRET}
+    assert scrubber.text(f"wrong key {SECRET}") == "wrong key [secret]"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ('echo "hidden', "is no command"),
+        ("sh -c 'echo hidden; exit 3'", "ended with 3 and gave no password"),
+        ("true", "ended with 0 and gave no password"),
+        ("/nonexistent/program", "could not be run (absent)"),
+    ],
+)
+def test_a_command_that_gives_no_password_is_named_and_its_words_are_not(command: str, words: str) -> None:
+    with pytest.raises(AgentError, match=re.escape(words)) as caught:
+        _credentials.printed(Machine(), command, "BORG_PASSCOMMAND")
+    assert "hidden" not in caught.value.text
+    assert SECRET not in caught.value.text
+
+
+def test_a_password_in_a_file_that_the_tool_reads_is_known_to_the_scrubber(tmp_path: Path) -> None:
+    given = {"RESTIC_PASSWORD_FILE": private(tmp_path / "file")}
+    environment, _source, scrubber = _credentials.resolve(Machine(), {"tool": "restic", "credentials": {}}, given)
+    assert (environment, scrubber.text(SECRET)) == (given, "[secret]")
+
+
+def test_a_secret_that_is_learnt_later_is_taken_out_as_well() -> None:
+    scrubber = Scrubber(["first-secret"])
+    scrubber.learn(["later-secret", ""])
+    assert scrubber.text("first-secret later-secret and more") == "[secret] [secret] and more"
 
 
 @pytest.mark.parametrize("name", ["password_file", "environment_file"])
@@ -237,6 +280,26 @@ def test_scratch_of_the_dead_is_removed_and_that_of_the_living_not(memory: Path)
         _memory.sweep(Machine())
         assert (Path(scratch) / "y").exists()
     assert list(memory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("blocks", "available", "mib"), [(10_000_000, "8388608 kB", 512), (10_000_000, "400000 kB", 97), (2048, "", 4)]
+)
+def test_scratch_takes_a_part_of_what_is_left(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, available: str, mib: int
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=blocks, f_frsize=4096))
+    machine: t.Any = SimpleNamespace(read=lambda _path: available and f"MemTotal: 1 kB\nMemAvailable: {available}\n")
+    assert _memory.room(machine) // 2**20 == mib
+
+
+def test_what_scratch_takes_is_counted_without_following_links(memory: Path) -> None:
+    (memory / "deep" / "deeper").mkdir(parents=True)
+    before = _memory.taken(str(memory))
+    (memory / "deep" / "deeper" / "cache").write_bytes(b"x" * 2**20)
+    (memory / "link").symlink_to("/usr")
+    assert 2**20 <= _memory.taken(str(memory)) - before < 2**20 + 65536
+    assert _memory.taken(str(memory / "nothing")) == 0
 
 
 def test_a_disk_is_no_place_for_secrets() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import need
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _server
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _drivers, _server
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._pg_dump import PgDump, roles
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands, _folder
 
@@ -378,8 +378,14 @@ def test_keepwells_own_folders_let_through_and_show_nothing(
     folders = [target, *target.parents[:3]]
     for folder in folders:
         folder.chmod(0o700)
-    make(PgDump, repository).server(str(target))._let_through()
-    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o701] * 4
+    server = make(PgDump, repository).server(str(target))
+    for _again in range(2):
+        server._let_through()
+        assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o701] * 4
+    # A folder that somebody gave another mode meanwhile is his.
+    folders[3].chmod(0o755)
+    _drivers.end_servers(str(target))
+    assert [folder.stat().st_mode & 0o777 for folder in folders[1:]] == [0o700, 0o700, 0o755]
 
 
 def test_the_time_limit_ends_a_restore_with_its_server(

@@ -1,9 +1,12 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """A test of a backup from its start to its end, with a tool that does as the test says."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,60 +15,18 @@ from pathlib import Path
 
 import made_backup
 import pytest
-from made_backup import ID, SECRET, how, request, snapshot, tree, wait_for
+from made_backup import ID, how, request, tree
+from verification_host import FILES, sandboxes, verified
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import (
     _agent,
     _control,
     _locks,
-    _look,
-    _sandbox,
-    _work,
 )
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._sample import digest
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _folder
-from ansible_collections.keepwell.fleet.plugins.module_utils.chores._errors import AgentError
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import payload
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, Proof
-
-FILES = {
-    "a.txt": b"a" * 100,
-    "b/c.txt": b"c" * 2000,
-    "b/d.bin": os.urandom(5000),
-    "old": b"o",
-    "new\nline": b"n",
-    "no\udcffutf8": b"n",
-}
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A host with a repository of one snapshot that began an hour ago."""
-    made_backup.install(tmp_path, monkeypatch.setattr)
-    snapshot(tmp_path, FILES, time.time() - 3600)
-    return tmp_path
-
-
-def work_folder() -> Path:
-    return Path(_folder.path(_control.CHORE, ID))
-
-
-def verified(asked: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Start a test, let it run in this process, and return its state; the proof has to be one."""
-    started = _control.start(Machine(), asked)
-    assert started["started"], started
-    _work.run(str(work_folder()))
-    state = _control.status(Machine(), ID)
-    assert state["phase"] == "ended"
-    Proof.model_validate(state["proof"])
-    assert state["text"] == state["proof"]["text"]
-    return state
-
-
-def sandboxes(host: Path) -> list[str]:
-    folder = host / "keepwell" / "sandbox"
-    return os.listdir(folder) if folder.exists() else []
 
 
 def test_a_sample_comes_back_and_nothing_of_it_stays(host: Path) -> None:
@@ -260,140 +221,6 @@ def test_a_second_start_attaches(host: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_sandbox_that_runs_full_is_told_and_emptied(host: Path) -> None:
-    """The snapshot is larger than it says."""
-    place = host / "place"
-    place.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no right to mount here")
-    try:
-        how(host, say={"restore": f'set -- {place}/*/data; cat /dev/zero >"$1/fill"'}, restore={"outcome": "error"})
-        state = verified(request(host, sandbox={"base": str(place)}))
-        assert (state["proof"]["outcome"], state["code"]) == ("error", "sandbox_full")
-        assert os.listdir(place) == []
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
-def test_a_restore_that_takes_too_much_room_is_ended(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sandbox, "is_short", lambda path, _asked: bool(list(Path(path).glob("data/srv/*"))))
-    how(host, say={"restore": "exec sleep 60"})
-    began = time.monotonic()
-    state = verified(request(host, "full"))
-    assert time.monotonic() - began < 30
-    assert (state["proof"]["outcome"], state["code"], state["outcome"]) == ("error", "sandbox_full", "failed")
-    assert sandboxes(host) == []
-
-
-def test_half_of_what_must_stay_free_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def room(free: int, inodes: int) -> None:
-        found = os.statvfs_result((1, 1, 1000, free, free, 1000, inodes, inodes, 0, 255))
-        monkeypatch.setattr(_sandbox.os, "statvfs", lambda _path: found)
-
-    room(80, 80)
-    assert not _sandbox.is_short(str(tmp_path), {"free_percent": 15})
-    room(70, 80)
-    assert _sandbox.is_short(str(tmp_path), {"free_percent": 15})
-    assert not _sandbox.is_short(str(tmp_path), {"free_percent": 10})
-    room(80, 70)
-    assert _sandbox.is_short(str(tmp_path), {"free_percent": 15}), "inodes"
-
-
-# --- it is ended from outside
-
-
-def restoring(host: Path, **more: t.Any) -> t.Any:
-    """The program as a process of its own, in the middle of a restore that does not end."""
-    how(host, say={"restore": "exec sleep 60"})
-    asked = request(host, secrets={"RESTIC_PASSWORD": SECRET}, **more)
-    assert _control.start(Machine(), asked)["started"]
-    process = made_backup.start_apart(host)
-    wait_for(lambda: sandboxes(host) and list((host / "keepwell" / "sandbox").glob("*/data/srv/*")))
-    wait_for(lambda: _folder.load(str(work_folder()), "state.json")["command"])
-    return process
-
-
-def gone(pid: int) -> bool:
-    return _folder.started(pid) is None
-
-
-def test_what_is_terminated_cleans_up(host: Path) -> None:
-    process = restoring(host)
-    command = _folder.load(str(work_folder()), "state.json")["command"]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    state = _control.status(Machine(), ID)
-    assert (state["proof"]["outcome"], state["code"], state["outcome"]) == ("error", "interrupted", "failed")
-    assert (sandboxes(host), os.listdir(host / "memory")) == ([], [])
-    assert gone(command["pid"])
-
-
-def test_what_takes_too_long_cleans_up(host: Path) -> None:
-    process = restoring(host, limits={"runtime_s": 3, "lock_timeout_s": 0})
-    assert process.wait(30) == 0
-    state = _control.status(Machine(), ID)
-    assert state["proof"]["outcome"] == "timeout"
-    assert sandboxes(host) == []
-
-
-@pytest.mark.parametrize("by", ["status", "leftovers", "next"])
-def test_what_is_killed_is_cleaned_up_by_who_comes_next(host: Path, by: str) -> None:
-    before = tree(host / "repository")
-    process = restoring(host)
-    command = _folder.load(str(work_folder()), "state.json")["command"]
-    foreign = host / "keepwell" / "sandbox" / "somebody's"
-    foreign.mkdir()
-    (foreign / "file").write_text("stays")
-    process.kill()
-    process.wait()
-    if by == "leftovers":
-        answer = _agent.OPERATIONS["leftovers"](Machine(), {})
-        assert [entry["id"] for entry in answer["removed"]] == [ID]
-        assert (answer["left"], answer["foreign"]) == ([], [str(foreign)])
-    elif by == "next":
-        how(host)
-        following = {**request(host), "id": "01VERIFICATION1"}
-        assert _control.start(Machine(), following)["started"]
-        _work.run(_folder.path(_control.CHORE, "01VERIFICATION1"))
-        assert _control.status(Machine(), "01VERIFICATION1")["proof"]["outcome"] == "proven"
-    state = _control.status(Machine(), ID)
-    assert (state["outcome"], state["code"]) == ("failed", "interrupted")
-    assert (state["proof"]["outcome"], state["proof"]["left"]) == ("error", "")
-    assert sandboxes(host) == [foreign.name]
-    assert not (work_folder() / "files").exists(), "the names of the client's files"
-    assert os.listdir(host / "memory") == []
-    assert (foreign / "file").read_text() == "stays"
-    assert gone(command["pid"])
-    assert tree(host / "repository").keys() == before.keys() | {"how.json"}
-
-
-def test_a_folder_in_the_place_of_ours_is_not_removed(host: Path) -> None:
-    process = restoring(host)
-    process.kill()
-    process.wait()
-    (made,) = sandboxes(host)
-    path = host / "keepwell" / "sandbox" / made
-    path.rename(host / "moved")
-    path.mkdir()
-    (path / "precious").write_text("stays")
-    state = _control.status(Machine(), ID)
-    assert "it is not the folder that was made" in state["proof"]["left"]
-    assert (path / "precious").read_text() == "stays"
-    _control.recorded(Machine(), ID)
-    assert _control.clean(Machine(), 0, time.time() + 10)["kept"] == [ID]
-
-
-def test_what_ends_before_it_reads_its_secrets_leaves_none(host: Path) -> None:
-    assert _control.start(Machine(), request(host, secrets={"RESTIC_PASSWORD": SECRET}))["started"]
-    assert len(os.listdir(host / "memory")) == 1
-    state = _control.status(Machine(), ID)
-    assert (state["code"], os.listdir(host / "memory")) == ("interrupted", [])
-
-
-# --- as the control node sends it
-
-
 def test_what_is_sent_to_a_host_has_all_that_it_needs() -> None:
     program = payload.agent("backup_verification", {"operation": "unfinished"})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd="/")
@@ -403,128 +230,3 @@ def test_what_is_sent_to_a_host_has_all_that_it_needs() -> None:
     # Not as an argument: the kernel takes none of more than 128 KiB.
     done = subprocess.run([sys.executable, "-I", "-"], input=work.encode(), capture_output=True, check=True, cwd="/")
     assert done.stdout == b"backup_verification\n"
-
-
-# --- secrets
-
-
-def everything_below(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-
-
-def test_a_secret_is_in_no_file_no_text_and_no_command_line(host: Path) -> None:
-    quoting = "printf 'bad: %s' \"$RESTIC_PASSWORD\" >&2; printf 'out %s' \"$RESTIC_PASSWORD\"; "
-    how(host, say={"list": quoting, "restore": quoting + "sleep 1"}, restore={"outcome": "error"})
-    asked = request(host, secrets={"RESTIC_PASSWORD": SECRET})
-    asked["dataset"]["credentials"] = {"environment": ["RESTIC_PASSWORD"]}
-    assert _control.start(Machine(), asked)["started"]
-    assert SECRET.encode() not in everything_below(host / "keepwell")
-    process = made_backup.start_apart(host)
-    command = wait_for(lambda: (_folder.load(str(work_folder()), "state.json") or {}).get("command"))
-    assert command
-    lines = []
-    while process.poll() is None:
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                lines.append(entry.read_bytes().replace(b"\0", b" "))
-            except OSError:
-                continue
-        time.sleep(0.05)
-    assert any(b"sleep 1" in line for line in lines)
-    assert not [line for line in lines if SECRET.encode() in line]
-    state = _control.status(Machine(), ID)
-    assert state["proof"]["errors"] == ["bad: [secret]"]
-    assert state["proof"]["key_source"] == "environment"
-    assert SECRET not in repr(state)
-    assert "bad: [secret]" in state["log_tail"]
-    assert SECRET.encode() not in everything_below(host / "keepwell")
-    assert os.listdir(host / "memory") == []
-
-
-def test_values_of_secrets_in_the_declaration_are_refused(host: Path) -> None:
-    asked = request(host)
-    asked["dataset"]["credentials"] = {"environment": {"RESTIC_PASSWORD": SECRET}}
-    with pytest.raises(AgentError) as caught:
-        _control.start(Machine(), asked)
-    assert caught.value.code == "bad_request"
-    assert SECRET not in caught.value.text
-    assert not work_folder().exists()
-
-
-def test_a_lacking_secret_is_an_error_that_names_it(host: Path) -> None:
-    asked = request(host)
-    asked["dataset"]["credentials"] = {"environment": ["RESTIC_PASSWORD"]}
-    state = verified(asked)
-    assert (state["proof"]["outcome"], state["code"]) == ("error", "bad_credentials")
-    assert "RESTIC_PASSWORD" in state["text"]
-
-
-# --- looking and planning
-
-
-def test_a_look_writes_nothing_and_one_dataset_never_costs_another(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_look, "_LEAST_S", 0.3)
-    other = host / "other"
-    other.mkdir()
-    snapshot(other, FILES, 1000.0)
-    how(other, say={"list": "exec sleep 30"})
-    before = tree(host / "repository"), tree(host / "keepwell")
-    began = time.monotonic()
-    found = _agent.OPERATIONS["look"](
-        Machine(),
-        {
-            "datasets": [
-                made_backup.dataset(other, id="slow"),
-                made_backup.dataset(host, id="shop"),
-                made_backup.dataset(host, id="odd", tool="unheard"),
-            ],
-            "budget_s": 3,
-        },
-    )["datasets"]
-    assert time.monotonic() - began < 10
-    for entry in found.values():
-        Look.model_validate(entry)
-    assert {name: entry["status"] for name, entry in found.items()} == {"slow": "ok", "shop": "ok", "odd": "error"}
-    assert found["odd"]["detail"] == "unheard cannot be verified from this host."
-    assert (tree(host / "repository"), tree(host / "keepwell")) == before
-    assert os.listdir(host / "memory") == []
-
-
-def test_a_look_lets_the_work_of_the_host_go_first(host: Path) -> None:
-    how(host, say={"list": f"nice > {host}/niceness"})
-    _agent.OPERATIONS["look"](Machine(), {"datasets": [made_backup.dataset(host)]})
-    assert int((host / "niceness").read_text()) == min(19, os.nice(0) + 10)
-
-
-def test_a_driver_that_hangs_is_ended(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_look, "_GRACE_S", 0.5)
-    monkeypatch.setattr(_look, "_LEAST_S", 0.3)
-    monkeypatch.setattr(made_backup.Made, "list", lambda self: time.sleep(60))
-    found = _agent.OPERATIONS["look"](Machine(), {"datasets": [made_backup.dataset(host)], "budget_s": 0.1})
-    assert found["datasets"]["shop"]["status"] == "timeout"
-    assert "did not answer within 0 s" in found["datasets"]["shop"]["detail"]
-
-
-def test_a_plan_says_what_the_work_does_and_touches_nothing(host: Path) -> None:
-    asked = request(host, seed="s", sample={"files": 2, "bytes": 100000})
-    before = tree(host)
-    plan = _agent.OPERATIONS["plan"](Machine(), asked)
-    after = tree(host)
-    assert {name: value[0] for name, value in before.items()} == {name: value[0] for name, value in after.items()}
-    assert (plan["refused"], plan["files_count"], plan["total_files"]) == ("", 2, 6)
-    assert plan["target"] == _sandbox.BASE
-    assert plan["steps"][0].startswith("Restore 2 files (")
-    proof = verified(asked)["proof"]
-    assert sorted(proof["paths"]) == sorted(plan["files"])
-    assert proof["bytes"] == plan["bytes"]
-
-
-@pytest.mark.parametrize(
-    ("said", "code"),
-    [({"writer": "a backup"}, "writer"), ({"status": "bad_password"}, "bad_password"), ({"pick": "no"}, "no_listing")],
-)
-def test_a_plan_says_why_nothing_would_be_done(host: Path, said: dict[str, t.Any], code: str) -> None:
-    how(host, **said)
-    plan = _agent.OPERATIONS["plan"](Machine(), request(host))
-    assert plan["code"] == code
-    assert plan["refused"]

@@ -55,3 +55,18 @@ def test_what_was_not_asked_for_is_not_set() -> None:
         "MemoryMax=1073741824",
         "IOReadBandwidthMax=/ 20000000",
     } <= set(asked)
+
+
+@pytest.mark.parametrize(
+    ("groups", "path", "text", "told"),
+    [
+        (V2, "/sys/fs/cgroup/system.slice/keepwell-x.service/memory.events", "low 0\noom 1\noom_kill 1\n", True),
+        (V2, "/sys/fs/cgroup/system.slice/keepwell-x.service/memory.events", "oom 3\noom_kill 0\n", False),
+        (V1, "/sys/fs/cgroup/memory/kw/memory.oom_control", "under_oom 0\noom_kill 2\n", True),
+        (V1, "/sys/fs/cgroup/memory/kw/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n", False),
+        (V2, "/nothing", "", False),
+    ],
+)
+def test_a_program_that_the_kernel_ended_is_told(groups: str, path: str, text: str, told: bool) -> None:
+    machine: t.Any = Files({"/proc/self/cgroup": groups, path: text})
+    assert _unit.starved(machine) is told

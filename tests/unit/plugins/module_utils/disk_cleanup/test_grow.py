@@ -31,9 +31,17 @@ VG = {
     "vg_name": "data", "vg_size": str(100 * GIB), "vg_free": str(30 * GIB), "vg_missing_pv_count": "0",
     "vg_extent_size": str(4 << 20), "vg_attr": "wz--n-",
 }  # fmt: skip
-TUNE2FS = "Filesystem state:         clean\n"
+PVS = {"report": [{"pv": [{"pv_name": "/dev/vdb1", "vg_name": "data"}, {"pv_name": "/dev/md/big", "vg_name": "data"}]}]}
+# As large as the device below: 1048576 blocks are 8388608 sectors.
+TUNE2FS = "Filesystem state:         clean\nBlock count:              1048576\nBlock size:               4096\n"
+XFS_INFO = "data     =                       bsize=4096   blocks=1048576, imaxpct=25\n"
+SMALLER = TUNE2FS.replace("1048576", "786432")
 GROWPART = "CHANGE: partition=1 start=2048 old: size=204800 end=206847 new: size=407519 end=409566\n"
 SFDISK = {"partitiontable": {"label": "gpt", "partitions": [{"node": "/dev/vdb1", "start": 2048, "size": 204800}]}}
+
+
+ARRAY = "Personalities : [raid1]\nmd127 : active raid1 vdc[1] vda[0]\n      1 blocks [2/2] [UU]\n\n"
+REBUILT = ARRAY.replace("[UU]", "[UU]\n      [==>....]  recovery = 12.6% (1/8) finish=1.0min speed=1K/sec")
 
 
 class Host:
@@ -55,6 +63,7 @@ class Host:
             "/proc/mdstat": "",
             folder + "/size": "8388608\n",
         }
+        self.folders: dict[str, list[str]] = {}
         self.links = {
             folder: {
                 "lvm": "../../devices/virtual/block/dm-0",
@@ -64,14 +73,19 @@ class Host:
         }
         if kind == "lvm":
             self.files |= {folder + "/dm/uuid": "LVM-abc\n", folder + "/dm/name": "data-srv\n"}
+            self.files |= {"/sys/class/block/vdb1/partition": "1\n", "/proc/mdstat": ARRAY}
+            self.links |= {"/dev/md/big": "../md127", "/sys/class/block/vdb1": "../../devices/x/block/vdb/vdb1"}
+            self.links |= {f"/sys/class/block/{name}": f"../x/block/{name}" for name in ("md127", "vda", "vdb", "vdc")}
+            self.folders = {"/sys/class/block/md127/slaves": ["vda", "vdc"]}
         if kind == "partition":
             self.files[folder + "/partition"] = "1\n"
         self.files |= changed.get("files", {})
         self.links |= changed.get("links", {})
+        self.folders |= changed.get("folders", {})
         lvs = {"report": [{"lv": [{**LV, **changed.get("lv", {})}]}]}
         vgs = {"report": [{"vg": [{**VG, **changed.get("vg", {})}]}]}
         self.answers: dict[str, t.Any] = {
-            "tune2fs": TUNE2FS, "dmesg": "", "lvs": json.dumps(lvs), "vgs": json.dumps(vgs), "lvextend --test": "",
+            "tune2fs": TUNE2FS, "xfs_info": XFS_INFO, "pvs": json.dumps(changed.get("pvs", PVS)), "dmesg": "", "lvs": json.dumps(lvs), "vgs": json.dumps(vgs), "lvextend --test": "",
             "sfdisk": json.dumps(changed.get("sfdisk", SFDISK)), "growpart": GROWPART, **changed.get("answers", {}),
         }  # fmt: skip
         self.sources: dict[str, t.Any] = {}
@@ -81,6 +95,9 @@ class Host:
 
     def readlink(self, path: str) -> str | None:
         return self.links.get(path)
+
+    def listdir(self, path: str) -> list[str]:
+        return self.folders.get(path, [])
 
     def exists(self, path: str) -> bool:
         return path in self.files
@@ -126,6 +143,16 @@ BEHIND = {
     }
 }
 DOS = {"partitiontable": {**SFDISK["partitiontable"], "label": "dos"}}
+BIG = {"report": [{"pv": [{"pv_name": "/dev/mapper/big", "vg_name": "data"}]}]}
+
+
+def on_dm(uuid: str, **more: t.Any) -> Host:
+    """A volume group on a device of the device mapper."""
+    links = {"/dev/mapper/big": "../dm-7", "/sys/class/block/dm-7": "../x/block/dm-7"}
+    named = {"/sys/class/block/dm-7/dm/uuid": uuid + "\n", "/sys/class/block/dm-7/dm/name": "big\n"}
+    return Host(pvs=BIG, links=links, files={**named, **more.pop("files", {})}, **more)
+
+
 RAID_LINK = {"/sys/dev/block/254:16": "../../devices/virtual/block/md0"}
 
 
@@ -145,6 +172,17 @@ RAID_LINK = {"/sys/dev/block/254:16": "../../devices/virtual/block/md0"}
         ("device_errors", Host("partition", answers={"dmesg": "[1.0] I/O error, dev vdb, sector 8 op 0x0\n"})),
         ("device_errors", Host(mount={"fstype": "xfs"}, answers={"dmesg": "XFS (dm-0): Metadata corruption detected\n"})),
         ("raid", Host("disk", links=RAID_LINK, files={"/proc/mdstat": MDSTAT, "/sys/block/md0/md/degraded": "1\n"})),
+        ("raid", Host("disk", links=RAID_LINK)),
+        ("raid", Host(files={"/proc/mdstat": REBUILT})),
+        ("raid", Host(files={"/sys/block/md127/md/degraded": "1\n"})),
+        ("raid", Host(files={"/proc/mdstat": ""})),
+        ("raid", on_dm("CRYPT-LUKS2-x", folders={"/sys/class/block/dm-7/slaves": ["md127"]}, files={"/proc/mdstat": REBUILT})),
+        ("layer", on_dm("mpath-3600")),
+        ("layer", on_dm("LVM-other")),
+        ("layer", Host(links={"/dev/md/big": "../drbd0", "/sys/class/block/drbd0": "../x/block/drbd0"})),
+        ("layer", Host(links={"/dev/md/big": "../gone"})),
+        ("device_errors", Host(answers={"dmesg": "[1.0] I/O error, dev vdc, sector 8 op 0x0\n"})),
+        ("lvm", Host(pvs={"report": [{"pv": []}]})),
         ("vg_missing_pv", Host(vg={"vg_missing_pv_count": "1"})),
         ("clustered", Host(vg={"vg_attr": "wz--ns"})),
         ("lv_health", Host(lv={"lv_health_status": "refresh needed"})),
@@ -166,6 +204,26 @@ def test_whatever_is_not_well_beneath_is_a_reason_not_to(code: str, host: Host) 
     assert plan["refused"], plan
     assert (plan["refused"]["code"], plan["steps"]) == (code, [])
     assert plan["refused"]["text"].endswith(".")
+
+
+def test_what_cannot_be_judged_beneath_a_volume_group_is_named() -> None:
+    refused = _grow.plan(on_dm("mpath-3600"), WANTED)["refused"]
+    assert refused["text"] == (
+        "The volume group data lies on big (mpath), of which Keepwell cannot tell whether it is well; "
+        "make it larger by hand."
+    )
+    encrypted = on_dm("CRYPT-LUKS2-x", folders={"/sys/class/block/dm-7/slaves": ["vdb1"]})
+    assert _grow.plan(encrypted, WANTED)["refused"] is None
+
+
+@pytest.mark.parametrize("kind", ["lvm", "partition", "disk"])
+def test_a_growth_that_ended_half_way_only_resizes_the_filesystem(kind: str) -> None:
+    plan = _grow.plan(Host(kind, answers={"tune2fs": SMALLER}), WANTED)
+    assert (plan["refused"], plan["from_bytes"], plan["to_bytes"]) == (None, 3 * GIB, 4 * GIB)
+    assert [step[0] for step in plan["steps"]] == ["resize2fs"]
+    grown = XFS_INFO.replace("1048576", "786432")
+    plan = _grow.plan(Host(kind, mount={"fstype": "xfs"}, answers={"xfs_info": grown}), WANTED)
+    assert plan["steps"] == [["xfs_growfs", "/srv"]]
 
 
 class ThisMachine(Machine):

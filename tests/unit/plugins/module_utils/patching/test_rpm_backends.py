@@ -43,7 +43,10 @@ def _machine(case: dict[str, t.Any]) -> replay.ReplayMachine:
     python = (program or "#!none").strip()[2:]
     commands = {_command(name, python): answer for name, answer in (case.get("commands") or {}).items()}
     installed = [*case.get("installed", ()), *(("dnf", python) if program else ())]
-    return replay.ReplayMachine({**case, "commands": commands, "installed": installed})
+    # dnf was only asked for its history where it has one.
+    asked = "DNF history info" in (case.get("commands") or {})
+    files = {**(case.get("files") or {}), **({_dnf_hook.HISTORY: ""} if asked else {})}
+    return replay.ReplayMachine({**case, "commands": commands, "installed": installed, "files": files})
 
 
 class Commands:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _deleted_open, _mounts, _volumes, disks
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import (
+    _deleted_open,
+    _filesystems,
+    _mounts,
+    _volumes,
+    disks,
+)
 
 paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30).map(
     lambda text: "/" + text
@@ -48,7 +54,7 @@ def test_sizes_are_blocks_times_fragment(blocks: int, free: int, available: int)
         "files": 0,
         "ffree": 0,
     }
-    found = disks.sizes(numbers)
+    found = _filesystems.sizes(numbers)
     assert found["used_bytes"] + found["free_bytes"] == found["size_bytes"] == 512 * blocks
     assert found["inodes_total"] is None
 

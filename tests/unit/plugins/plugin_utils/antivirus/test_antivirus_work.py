@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import (
     work,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision
@@ -171,7 +172,9 @@ class FakeJob:
     ) -> None:
         self.options = read(**chosen)
         stop = None if bought else guards.Stop("skipped", "not_bought", "x")
-        monkeypatch.setattr(guards, "bought", lambda job: stop)
+        monkeypatch.setattr(guards.guards, "allowed", lambda job: stop)
+        needed = duration.Expected(900.0, "antivirus_reserve_minutes")
+        monkeypatch.setattr(guards.guards, "expected", lambda job, work, reserve: needed)
         monkeypatch.setattr(guards.guards, "window", lambda job, what, needed_s: window)
 
 

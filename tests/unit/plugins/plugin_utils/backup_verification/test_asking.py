@@ -58,13 +58,14 @@ def test_the_announcement_and_the_test_draw_the_same_files() -> None:
 
 
 def test_reading_is_slowed_down_where_the_disk_is_known() -> None:
-    slow = Options(limits={"read_bytes_per_s": 1000, "cpu_percent": None})
+    slow = Options(limits={"read_bytes_per_s": 1000, "cpu_percent": None, "memory_mb": 64})
     local = Look(status="ok", repository={"location": "local", "path": "/srv/restic"})
     assert asking.start(ENTRY, TEST, slow, "vault", (), local)["limits"] == {
         "runtime_s": 7200,
         "lock_timeout_s": asking.LOCK_TIMEOUT_S,
         "nice": 19,
         "idle": True,
+        "memory_bytes": 64 << 20,
         "read_limit": "/srv/restic 1000",
     }
     assert "read_limit" not in asking.start(ENTRY, TEST, slow, "vault", (), Look(status="ok"))["limits"]

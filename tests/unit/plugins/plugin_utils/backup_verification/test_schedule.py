@@ -16,6 +16,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import Declared, assigned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.schedule import Schedule, schedule
 
+SERVER = "rest:https://backup.example.com/office"
+
 
 def dataset(name: str, repository: str = "/srv/a", verifier: str = "") -> Dataset:
     return Dataset(id=name, protects="x", tool="restic", repository=repository, verifier=verifier)
@@ -29,8 +31,8 @@ def made(hosts: dict[str, list[Dataset]], here: t.Collection[str] | None = None)
 def test_a_repository_is_in_a_batch_once_whoever_verifies_it() -> None:
     found = made(
         {
-            "web1": [dataset("files", verifier="vault"), dataset("logs", "/srv/b")],
-            "web2": [dataset("files", verifier="vault2"), dataset("more", "/srv/a/")],
+            "web1": [dataset("files", SERVER, "vault"), dataset("logs", "/srv/b")],
+            "web2": [dataset("files", SERVER, "vault2"), dataset("more", f"{SERVER}/")],
             "vault": [],
             "vault2": [],
         }
@@ -48,6 +50,17 @@ def test_a_repository_is_in_a_batch_once_whoever_verifies_it() -> None:
     }
 
 
+def test_a_folder_is_another_repository_on_every_host() -> None:
+    own = {host: [dataset("files"), dataset("logs", "/srv/a/")] for host in ("web1", "web2", "web3")}
+    assert [batch.datasets for batch in made(own).batches] == [
+        ["web1/files", "web2/files", "web3/files"],
+        ["web1/logs", "web2/logs", "web3/logs"],
+    ]
+    # One host that verifies for all sees one folder.
+    vault = {"web1": [dataset("files", verifier="vault")], "web2": [dataset("files", verifier="vault")], "vault": []}
+    assert [batch.datasets for batch in made(vault).batches] == [["web1/files"], ["web2/files"]]
+
+
 def test_what_is_no_part_of_the_run_is_not_looked_at_and_an_absent_verifier_is_named() -> None:
     hosts = {"web1": [dataset("files", verifier="vault")], "web2": [dataset("files")], "vault": []}
     found = made(hosts, {"web1"})
@@ -59,9 +72,7 @@ def test_what_is_no_part_of_the_run_is_not_looked_at_and_an_absent_verifier_is_n
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "c", "d"]),
-        st.lists(
-            st.tuples(st.sampled_from(["/srv/1", "/srv/2", "/srv/3"]), st.sampled_from(["", "a", "b"])), max_size=4
-        ),
+        st.lists(st.tuples(st.sampled_from(["/srv/1", "/srv/2", SERVER]), st.sampled_from(["", "a", "b"])), max_size=4),
         min_size=1,
     )
 )
@@ -76,6 +87,6 @@ def test_whatever_is_declared_is_in_exactly_one_batch(hosts: dict[str, list[tupl
     assert names == {f"{host}/{entry.id}": 1 for host, entries in declared.items() for entry in entries}
     of = {f"{host}/{entry.id}": entry for host, entries in declared.items() for entry in entries}
     for batch in found.batches:
-        repositories = [of[name].repository_key for name in batch.datasets]
+        repositories = [of[name].shared_key(name.partition("/")[0]) for name in batch.datasets]
         assert len(repositories) == len(set(repositories))
         assert batch.hosts == sorted({of[name].verifier or name.partition("/")[0] for name in batch.datasets})

@@ -94,6 +94,7 @@ def job_of(
         plan=ServicePlan(name="Care", services=tuple(services)),
         calendar=made,
         contract=Contract(),
+        schedule={},
     )
     dataset = {**DATASET, **chosen.pop("dataset", {})}
     return work.Job(

@@ -300,6 +300,7 @@ def test_a_partial_run_says_so_and_cannot_be_taken_for_a_whole_one():
         "summary.partial.md",
         "results.partial.csv",
         "findings.partial.csv",
+        "metrics.partial.prom",
         "run.partial.json",
     }
     assert "PARTIAL" in index_of("hostile")

@@ -124,8 +124,8 @@ def test_a_plan_tells_what_it_leaves_out() -> None:
     view = work_view(desk_for(run))
     assert view is not None
     long = next(row for row in view.plans.items if row.summary.startswith("360 packages"))
-    assert long.packages.total == 360
-    assert long.packages.items[0] == "openssl 3.0.15-1~deb12u1 → 3.0.17-1~deb12u3"
+    assert long.steps.total == 360
+    assert long.steps.items[0] == "openssl 3.0.15-1~deb12u1 → 3.0.17-1~deb12u3"
     blocked = view.plans.items[0]
     assert blocked.notes == ["space:/boot: 41 MiB free (100 MiB)"]
     assert {row.withheld for row in view.plans.items} == {"", "exclusion: 1", "exclusion: 2"}

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: make the message of a run for a receiver: bytes that wait in the spool until it is sent.
+
+Everything comes from the run and the templates; what is made once for a run is made once for all its receivers.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import gettext
+from collections.abc import Callable, Sequence
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import (
+    CALENDAR,
+    AnyReceiver,
+    Mail,
+    Slack,
+    Smtp,
+    Teams,
+    Webhook,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import chat, mail, notice
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
+
+CALENDAR_FILE = "windows.ics"
+_MEGABYTE = 1_000_000
+
+
+class Composer:
+    """Makes messages of one run. ``calendar`` gives the client's coming windows as a file, b"" when there are none."""
+
+    def __init__(self, run: Run, search_path: Sequence[str], calendar: Callable[[], bytes]) -> None:
+        self._run = run
+        self._search_path = search_path
+        self._calendar = functools.cache(calendar)
+        self._files = functools.cache(self._make_files)
+        texts = gettext.NullTranslations()
+        self._desk = desk_for(run, texts)
+        self._templates = Templates(search_path, texts)
+        self._notice = notice.notice_of(self._desk)
+        self._lines = chat.lines_of(self._desk, self._notice)
+
+    def message(self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float) -> bytes:
+        """Return the bytes of a message. Raises EvidenceError when a template fails."""
+        if isinstance(receiver, Webhook):
+            return self._notice.body()
+        if isinstance(receiver, Slack):
+            return chat.slack(self._lines)
+        if isinstance(receiver, Teams):
+            return chat.teams(self._lines)
+        if isinstance(receiver, Mail) and smtp is not None:
+            return self._mail(receiver, recipient, key, smtp, now)
+        raise TypeError(f"no message is made for channel {receiver.channel}")
+
+    def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float) -> bytes:
+        domain = email.utils.parseaddr(smtp.sender)[1].rpartition("@")[2]
+        envelope = mail.Envelope(f"<{key}@{domain}>", smtp.sender, recipient, now)
+        formats = tuple(kind for kind in receiver.attach if kind != CALENDAR)
+        files = dict(self._files(formats, receiver.csv)) if formats else {}
+        if CALENDAR in receiver.attach and (content := self._calendar()):
+            files[CALENDAR_FILE] = content
+        attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE))
+        return mail.mail_of(self._desk, self._notice, self._lines, self._templates, envelope, attached)
+
+    def _make_files(self, formats: tuple[str, ...], dialect: str) -> dict[str, bytes]:
+        return make_bundle(self._run, self._search_path, formats=formats, dialect=dialect).files  # type: ignore[arg-type]
