@@ -15,6 +15,7 @@ description:
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
+  - keepwell.fleet.chore
   - keepwell.fleet.antivirus
 """
 

@@ -45,8 +45,6 @@ if t.TYPE_CHECKING:
 
 # The check that tells of a host that could not be looked at; the others are unknown with it, without a finding each.
 CONTACT_CHECK = "availability.contact"
-# Looks at the control node alone.
-SCHEDULE_CHECK = "availability.schedule"
 FirstSeen = Callable[[str], float | None]
 
 
@@ -141,12 +139,12 @@ def judge_silence(
     results = []
     not_applicable = []
     for check in CHECKS:
-        if (check.from_datasets and judging.backups) or check.id == SCHEDULE_CHECK:
+        if (check.from_datasets and judging.backups) or check.from_control:
             result = judge.run_check(check.id, view, judging.policy)
             if result.state is not None:
                 results.append(_safe_result(judging, result, first_seen))
                 continue
-        if (check.from_datasets and not check.needs) or check.id == SCHEDULE_CHECK:
+        if (check.from_datasets and not check.needs) or check.from_control:
             not_applicable.append(check.id)
         elif set(check.needs) <= asked:
             findings = [_finding(judging, check, verdict, first_seen)] if check.id == CONTACT_CHECK else []

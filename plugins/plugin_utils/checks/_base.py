@@ -176,6 +176,7 @@ class Check:
     """A judge with its description. ``needs`` are probes; if one gave no answer the result is ``unknown``.
 
     With ``from_datasets`` it is judged without them where the host has datasets: another machine may have looked.
+    With ``from_control`` it is about the control node alone, and judged whether the host answered or not.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Check:
     controls: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
     from_datasets: bool = False
+    from_control: bool = False
 
 
 REGISTRY: dict[str, Check] = {}
@@ -201,6 +203,7 @@ def check(
     controls: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
     from_datasets: bool = False,
+    from_control: bool = False,
 ) -> Callable[[Judge], Judge]:
     """Register a judge as check ``<pillar>.<name>``.
 
@@ -212,7 +215,9 @@ def check(
         if check_id in REGISTRY:
             raise ValueError(f"check {check_id} is declared twice")
         pillar = t.cast(Pillar, check_id.split(".", 1)[0])
-        REGISTRY[check_id] = Check(check_id, pillar, title, advice, needs, judge, controls, thresholds, from_datasets)
+        REGISTRY[check_id] = Check(
+            check_id, pillar, title, advice, needs, judge, controls, thresholds, from_datasets, from_control
+        )
         return judge
 
     return register

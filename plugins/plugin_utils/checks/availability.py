@@ -200,6 +200,7 @@ _STANDING: dict[str, tuple[State, str]] = {
     "availability.schedule",
     title="Schedule on the control node",
     advice="See with playbooks/schedule.yml what differs; then install what is written with -e scheduler_act=true.",
+    from_control=True,
 )
 def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
     """Is what starts the runs of this client as it is written? Says nothing where this node does not start them."""
@@ -225,6 +226,7 @@ def schedule(view: View, policy: Policy) -> Iterator[Verdict]:
     "availability.awx",
     title="Schedule in AWX",
     advice="See with playbooks/awx.yml what differs; then make AWX what is written with -e awx_act=true.",
+    from_control=True,
 )
 def awx(view: View, policy: Policy) -> Iterator[Verdict]:
     """Was AWX as it is written when it was looked at last? Says nothing where nobody keeps this client in AWX."""

@@ -146,7 +146,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_action.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(guards, "window", lambda *_arguments, **_more: SimpleNamespace(open=True, reason=""))
     for step in (patch_reboot, patch_restart):
-        monkeypatch.setattr(step, "halted", lambda _job: None)
+        monkeypatch.setattr(step, "paused", lambda _job: None)
 
 
 def act(kind: t.Any, host: Host, outcome: t.Any = "running") -> tuple[Job, dict[str, t.Any]]:
@@ -187,7 +187,7 @@ def test_one_answer_that_is_lost_restarts_no_service_twice(lost: int, words: str
 
 @pytest.mark.parametrize("step", [patch_reboot, patch_restart])
 def test_a_hold_placed_after_the_packages_stops_what_comes_next(step: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "halted", lambda _job: Stop("skipped", "held", "On hold until Friday: an audit."))
+    monkeypatch.setattr(step, "paused", lambda _job: Stop("skipped", "held", "On hold until Friday: an audit."))
     host = Host([("one", "6.1.0-40"), ("two", "6.1.0-41")])
     job, result = act(step, host)
     assert (host.reboots, "restart" in host.asked, result["changed"]) == (0, False, False)

@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import DueTest, Look
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import PlannedTest, Told
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
@@ -95,6 +96,7 @@ def job_of(
         calendar=made,
         contract=Contract(),
         schedule={},
+        notify=Notify(),
     )
     dataset = {**DATASET, **chosen.pop("dataset", {})}
     return work.Job(

@@ -112,12 +112,15 @@ def test_files_are_found_with_their_owners(tmp_path: Path, monkeypatch: pytest.M
     assert isinstance(installed.local_zone(), ZoneInfo | None)
 
 
+SCHEDULE = "availability.schedule"
+
+
 def test_a_silent_host_says_nothing_of_the_schedule_but_the_control_node_does() -> None:
     def states(standing: drift.Standing | None) -> dict[str, str]:
         judging = assessment.Judging("r", "acme", "web1", (), 1795780800.0, policy.build([]), schedule=standing)
         evidence = assessment.judge_silence(judging, Contact(reached=False, reason="no answer"))
-        assert (assessment.SCHEDULE_CHECK in evidence.result.not_applicable) == (standing is None)
+        assert (SCHEDULE in evidence.result.not_applicable) == (standing is None)
         return {result.check: result.state for result in evidence.result.results}
 
-    assert assessment.SCHEDULE_CHECK not in states(None)
-    assert states(drift.Standing(kind="systemd", files=3))[assessment.SCHEDULE_CHECK] == "ok"
+    assert SCHEDULE not in states(None)
+    assert states(drift.Standing(kind="systemd", files=3))[SCHEDULE] == "ok"
