@@ -52,7 +52,7 @@ def with_service(
     update: dict[str, t.Any] = {"client": client}
     if not empty:
         update["agreement"] = Agreement.model_validate(
-            _agreement(len(run.hosts), HOSTILE_TEXT[:120] if hostile else "")
+            _agreement(len(run.hosts), HOSTILE_TEXT[:100] if hostile else "")
         )
     return run.model_copy(
         update={

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 # One page has room for short sentences.
-Sentence = t.Annotated[str, Field(min_length=1, max_length=140)]
-Note = t.Annotated[str, Field(max_length=140)]
+Sentence = t.Annotated[str, Field(min_length=1, max_length=120)]
+Note = t.Annotated[str, Field(max_length=100)]
 
 
 class _Part(BaseModel):

@@ -23,9 +23,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models impo
     WorkExample,
 )
 
-PROMISES_SHOWN = 4
+PROMISES_SHOWN = 3
 COMING_SHOWN = 4
-DECISIONS_SHOWN = 3
+DECISIONS_SHOWN = 2
 _WINDOWS = 2
 # Of what has an end, what is told of beforehand.
 _AHEAD_DAYS = 200

@@ -101,7 +101,9 @@ def test_no_english_is_left_in_a_translated_page(locale, empty):
     same = {text for text in seen(page) if " " in text and re.search("[a-z]{3}", text)} & set(seen(english))
     agenda = service_maker._agreement(14, "")["agenda"]
     written = str(agenda)
-    assert {text for text in same if text.strip(" .;:") not in written} <= {"Bakkerij De Molen B.V."}
+    named = {text for text in same if ".demolen.example" in text or text == "Bakkerij De Molen B.V."}
+    named.add("= 14 machines")  # Dutch as well
+    assert {text for text in same - named if text.strip(" .;:") not in written} == set()
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -167,5 +169,11 @@ def test_times_are_those_of_the_client_and_nothing_is_rounded_up():
 
 
 def test_a_locale_names_a_language_in_the_ways_people_write_it():
-    assert [language_of(name) for name in ("nl", "nl_NL", "de-AT", "it_IT.UTF-8", "en")] == ["nl", "nl", "de", "it", "en"]
+    assert [language_of(name) for name in ("nl", "nl_NL", "de-AT", "it_IT.UTF-8", "en")] == [
+        "nl",
+        "nl",
+        "de",
+        "it",
+        "en",
+    ]
     assert [language_of(name) for name in ("fr", "", "nederlands", "NL", "../etc")] == [None] * 5

@@ -55,10 +55,11 @@ def test_a_large_client_gets_two_sheets_at_most():
 
 def test_the_longest_agenda_leaves_it_on_one_sheet():
     run = run_of(14, locale="de")
-    long = "Wartungsvertragsverlängerung " * 4 + "und mehr"
+    long = ("Wartungsvertragsverlängerung " * 5)[:120].strip()
+    note = long[:100].strip()
     agenda = {
-        "decisions": [{"ask": long, "by": "2026-12-01", "otherwise": long, "price": "EUR 1.000 " * 5}] * 4,
-        "promises": [{"what": long, "by": "2026-11-01", "note": long}] * 6,
+        "decisions": [{"ask": long, "by": "2026-12-01", "otherwise": note, "price": "EUR 1.000 " * 5}] * 4,
+        "promises": [{"what": long, "by": "2026-11-01", "note": note}] * 6,
         "dates": [{"what": long, "when": "2026-11-24"}] * 6,
     }
     agreement = run.header.agreement.model_validate({**run.header.agreement.model_dump(mode="json"), "agenda": agenda})

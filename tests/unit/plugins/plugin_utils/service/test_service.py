@@ -45,7 +45,10 @@ def test_a_run_tells_what_was_done_in_the_thirty_days_before(store: evidence.Sto
     work = service.work
     assert (work.looks, work.jobs, work.updates, work.updated_hosts) == (2, 2, 5, 2)
     assert (work.reboots, work.cves, work.failed) == (1, 1, 1)
-    assert [(entry.host, entry.amount, entry.rebooted) for entry in work.examples] == [("web1", 3, True), ("web2", 2, False)]
+    assert [(entry.host, entry.amount, entry.rebooted) for entry in work.examples] == [
+        ("web1", 3, True),
+        ("web2", 2, False),
+    ]
     assert [(day.asked, day.answered, day.worked) for day in service.days] == [(2, 2, 0), (2, 2, 2), (2, 2, 1)]
 
 
@@ -133,11 +136,11 @@ def test_a_mistake_in_the_agenda_or_the_language_stops_before_the_first_connecti
     with pytest.raises(settings.SettingsError) as caught:
         read(
             client={"id": "acme", "name": "Acme", "locale": "fr_FR"},
-            agenda={"decisions": [{"ask": "x" * 141, "by": "soon"}], "promises": [{"what": "x", "bye": 1}]},
+            agenda={"decisions": [{"ask": "x" * 121, "by": "soon"}], "promises": [{"what": "x", "bye": 1}]},
         )
     told = "\n".join(caught.value.problems)
     assert "keepwell_client.locale: reports do not speak 'fr_FR'. Allowed: de, en, it, nl." in told
-    assert "keepwell_agenda.decisions.0.ask: String should have at most 140 characters" in told
+    assert "keepwell_agenda.decisions.0.ask: String should have at most 120 characters" in told
     assert "keepwell_agenda.decisions.0.by: Input should be a valid date" in told
     assert "keepwell_agenda.promises.0.bye: Extra inputs are not permitted. Did you mean 'by'?" in told
     assert agenda.build([])[1] == ["keepwell_agenda must be a mapping, not list."]
