@@ -10,6 +10,7 @@ Works on the control node alone. Nothing but the run and the templates goes in: 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from ansible import constants
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
@@ -30,6 +32,8 @@ _DIFFABLE = (".md", ".csv", ".prom")
 _DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF
 # Reports name weak spots: for the owner and the group; who else gets them is decided by sending them.
 _MODE = 0o640
+# Which page to open first, where there are several.
+_FIRST = ("engineer", "owner")
 
 
 class ActionModule(ControlAction):
@@ -39,9 +43,10 @@ class ActionModule(ControlAction):
         "run": {"type": "path", "required": True},
         "destination": {"type": "path"},
         "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
-        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
+        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(USUAL_FORMATS)},
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
         "latest": {"type": "bool", "default": False},
     }
 
@@ -57,6 +62,7 @@ class ActionModule(ControlAction):
             arguments["formats"],
             seal=read_seal(source),
             dialect=arguments["csv"],
+            brand=brand_of(arguments["brand"]),
         )
         differing = {name: old for name, new in bundle.files.items() if (old := _read(folder / name)) != new}
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
@@ -65,7 +71,7 @@ class ActionModule(ControlAction):
             _write(folder, {name: bundle.files[name] for name in differing})
             if link:
                 _point(link, folder)
-        pages = [name for name in bundle.files if name.startswith("engineer") and name.endswith(".html")]
+        pages = [name for stem in _FIRST for name in bundle.files if re.fullmatch(rf"{stem}(\.partial)?\.html", name)]
         result: dict[str, t.Any] = {
             "changed": bool(differing or link),
             "folder": str(folder),

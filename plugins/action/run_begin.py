@@ -40,6 +40,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import th
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 
@@ -92,6 +93,7 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
+            agreement=agreed({host: told for host, told in found.told.items() if host not in uncovered}, now),
             playbook=scheduled.playbook(),
             entry=scheduled.entry(own, told[0].schedule),
             targets=_targets(found.told),

@@ -297,6 +297,7 @@ def test_a_partial_run_says_so_and_cannot_be_taken_for_a_whole_one():
     names = set(files_of("hostile"))
     assert names == {
         "engineer.partial.html",
+        "owner.partial.html",
         "summary.partial.md",
         "results.partial.csv",
         "findings.partial.csv",
