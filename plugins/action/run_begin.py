@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import refuse_lost_words
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -60,6 +61,7 @@ class ActionModule(ControlAction):
         sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
         hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
+        refuse_lost_words(task_vars)
         refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
