@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact_text
 
 VARIABLES = (
     "keepwell_signing_key",
@@ -80,7 +81,7 @@ def build(
     except ValidationError as exc:
         names = dict.fromkeys(str(error["loc"][0]) for error in exc.errors())
         return None, [
-            f"keepwell_{name} must be {_MEANING[name]} (given: {variables.get(f'keepwell_{name}')!r})."
+            f"keepwell_{name} must be {_MEANING[name]} (given: {redact_text(repr(variables.get(f'keepwell_{name}')))})."
             for name in names
         ]
     if options.timestamp_url and not options.timestamp_ca:
