@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
-from harness import Outcome, Project
+from harness import PROJECT, Outcome, Project
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import model as awx_model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rendering
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import jobs
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
 
 ENTRIES = {
     "look": {"playbook": "assess", "at": "05:10", "splay": "10m"},
@@ -77,6 +85,65 @@ def test_a_mistake_stops_it_with_a_sentence(
     assert outcome.rc == 2
     assert words in told(outcome).replace("''", "'")
     assert "Traceback" not in outcome.output
+
+
+def began(project: Project) -> list[tuple[str, str]]:
+    """Playbooks without evidence, and for which entries they were."""
+    lines = (project.state / "acme" / "errands.jsonl").read_text().splitlines()
+    return [(errand["playbook"], errand.get("entry", "")) for errand in map(json.loads, lines)]
+
+
+def test_what_a_unit_or_a_line_of_cron_starts_is_recorded_for_its_entry(project: Project, tmp_path: Path) -> None:
+    entries = {
+        "look": {"playbook": "assess", "at": "05:10"},
+        "again": {"playbook": "deliver", "every": "15m"},
+        "month": {"playbook": "report", "at": "06:00", "month_days": [1]},
+        "sealed": {"playbook": "verify", "at": "07:00", "days": ["mon"]},
+    }
+    site = jobs.Site(
+        client="acme",
+        project=str(PROJECT),
+        playbooks=str(PROJECT / "playbooks"),
+        program=str(Path(sys.executable).with_name("ansible-playbook")),
+        helpers=str(PROJECT / "roles/scheduler/files"),
+        inventory=[str(write(tmp_path, keepwell_schedule=entries))],
+        state_dir=str(project.state),
+        user="keepwell",
+    )
+    (project.state / "acme").mkdir(parents=True)
+    for name, terms in entries.items():
+        command = jobs.command(site, name, Entry.model_validate(terms))
+        done = subprocess.run(
+            command, cwd=PROJECT, env=project.environment(), capture_output=True, text=True, timeout=170, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    [folder] = (project.state / "acme" / "runs").iterdir()
+    header = json.loads((folder / "run.json").read_text())["header"]
+    assert (header["playbook"], header["entry"]) == ("assess", "look")
+    assert began(project) == [("deliver", "again"), ("report", "month"), ("verify", "sealed")]
+
+
+def test_what_awx_starts_is_recorded_for_the_entry_of_its_schedule(project: Project, tmp_path: Path) -> None:
+    keeping = {"project": {"url": "https://git.example/k.git", "branch": "v1"}, "environment": {"image": "ee:1"}}
+    made = rendering.definitions(
+        rendering.Told(
+            client=Client(id="acme", name="Acme Ltd", timezone="Europe/Amsterdam"),
+            awx=awx_model.Awx.model_validate(keeping),
+            schedule={"again": Entry.model_validate({"playbook": "deliver", "every": "15m"})},
+            services=(),
+            windows=(),
+            playbooks=("deliver",),
+            year=2026,
+        )
+    )
+    [schedule], [template] = made["controller_schedules"], made["controller_templates"]
+    place = write(tmp_path, keepwell_schedule={"again": {"playbook": "deliver", "every": "15m"}})
+    # AWX hands the variables of a template over as extra variables, and its own behind them.
+    for own in ({"awx_schedule_name": schedule["name"]}, {}):
+        told = json.dumps({**template["extra_vars"], "keepwell_state_dir": str(project.state), **own})
+        outcome = project.play("deliver", place, "-e", told)
+        assert outcome.rc == 0, outcome.output
+    assert began(project) == [("deliver", "again"), ("deliver", "")]
 
 
 def test_a_run_tells_what_is_not_as_it_was_installed(project: Project, tmp_path: Path) -> None:
