@@ -64,8 +64,8 @@ options:
   brand:
     description:
       - Whose page it is that the owner gets, with the keys C(name) (stands above the page), C(accent) (colour of that
-        name as C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG, which
-        becomes part of the page).
+        name as C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG,
+        which becomes part of the page).
     type: dict
     default: {}
   latest:

@@ -444,5 +444,5 @@ def test_a_page_that_grows_too_big_gives_its_hosts_pages_of_their_own():
         for host in run.hosts
     ]
     files = make_bundle(run.model_copy(update={"hosts": busy, "counts": None}), TEMPLATES, formats=["html"]).files
-    assert len(files) == 121
+    assert len(files) == 122
     assert len(files["engineer.html"]) <= 2 * MIB
