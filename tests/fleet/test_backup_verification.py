@@ -12,7 +12,7 @@ from backup_hosts import ACT, CLIENT, LIVE, VERDICTS, Seen, Verifying, of_files
 from harness import Project
 from lab.hosts import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
 WELL = dict.fromkeys(VERDICTS, "ok")
 NOT_RESTORED = {"restorability": "act"}

@@ -13,7 +13,7 @@ from harness import Project, inventory
 from lab import full_disks, mounts
 from lab.hosts import Host, Wanted
 
-pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
 CLIENT = "cleaning"
 KINDS = ("debian-12", "el9-emulation")

@@ -45,7 +45,6 @@ VARIABLES: dict[str, t.Any] = {
 }
 ACT = ("-e", '{"maintain_act": true}')
 MOMENTS = int(os.environ.get("KEEPWELL_MOMENTS", "10"))
-IN_CI = 2
 LIMIT_S = 150.0
 WORKERS = "workers of it are still at a host: wait for their end"
 
@@ -151,7 +150,7 @@ def killed(project: Project, file: Path, moment_s: float) -> None:
 
 @pytest.mark.parametrize(
     "number",
-    [*range(IN_CI), *(pytest.param(IN_CI + n, marks=pytest.mark.long) for n in range(MOMENTS))],
+    [pytest.param(number, marks=pytest.mark.long) for number in range(MOMENTS)],
 )
 def test_killed_at_any_moment(hosts: list[Host], project: Project, tmp_path: Path, number: int) -> None:
     seed = os.environ.get("KEEPWELL_SEED") or str(random.randrange(10**6))

@@ -13,7 +13,7 @@ from lab.hosts import Host, Wanted
 from patch_runs import ACT, FIX
 from traces import differences, fingerprints
 
-pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
 CLIENT = "acting"
 HOSTS = {f"acting-{kind}": kind for kind in UNTOUCHED}
