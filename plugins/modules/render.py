@@ -30,10 +30,11 @@ options:
       - By default C(reports/<date>-<run id>) in the client's folder, beside C(runs).
     type: path
   reports:
-    description: Which reports to make.
+    description:
+      - Which reports to make. V(auditor) is that of this run alone; see M(keepwell.fleet.period_report).
     type: list
     elements: str
-    choices: [engineer]
+    choices: [engineer, auditor]
     default: [engineer]
   formats:
     description:

@@ -46,6 +46,7 @@ VARIABLES = (
     *audit_options.ASKED,
     *receivers.VARIABLES,
     "keepwell_approver",
+    "keepwell_as_of",
     "keepwell_awx",
     brake.VARIABLE,
     "keepwell_client",
@@ -55,6 +56,7 @@ VARIABLES = (
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
+    "keepwell_from",
     "keepwell_heard",
     "keepwell_hosts",
     "keepwell_lab",
@@ -69,9 +71,11 @@ VARIABLES = (
     "keepwell_run",
     "keepwell_run_id",
     "keepwell_schedule",
+    "keepwell_seed",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
+    "keepwell_to",
     "keepwell_until",
 )
 EXPOSURES = ("internet", "internal", "isolated")
