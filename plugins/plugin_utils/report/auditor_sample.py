@@ -108,11 +108,10 @@ def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
 
 
 def _pack_line(inventory: Sequence[str], first_day: str, last_day: str) -> str:
-    sources = " ".join(f"-i {shlex.quote(source)}" for source in inventory)
-    return (
-        f"ansible-playbook playbooks/evidence_pack.yml {sources} "
-        f"-e keepwell_pack_from={first_day} -e keepwell_pack_to={last_day}"
-    )
+    words = ["ansible-playbook", "playbooks/evidence_pack.yml"]
+    for source in inventory:
+        words += ["-i", shlex.quote(source)]
+    return " ".join([*words, "-e", f"keepwell_pack_from={first_day}", "-e", f"keepwell_pack_to={last_day}"])
 
 
 def _draw_line(run: Run, sampled: Sample) -> str:
