@@ -10,14 +10,13 @@ Times are UTC as evidence has them. No grade: an auditor judges.
 from __future__ import annotations
 
 import gettext
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import (
     ChangeEntry,
     ExceptionEntry,
@@ -26,7 +25,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models impor
     RestoreEntry,
     RunEntry,
     Standing,
-    Track,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_controls import FRAMEWORKS, Control
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_sample import (
@@ -34,6 +32,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_samp
     Sample,
     commands,
     sample,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_timelines import (
+    Timeline,
+    TimelineFacts,
+    facts,
+    timelines,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import Chart, state_bar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
@@ -44,7 +48,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
     first,
     is_provisional,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
@@ -77,28 +81,6 @@ class FrameworkView:
     name: str
     note: str
     rows: list[ControlRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """A finding about updates, from its first sight to its end. ``days`` counts whole ones; None while it is open."""
-
-    track: Track
-    days: int | None
-    in_time: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineFacts:
-    """All timelines together. Of ``dated`` ones, which had a deadline and ended, ``in_time`` ended before it."""
-
-    ended: int
-    open: int
-    median_days: int | None
-    longest_days: int | None
-    dated: int
-    in_time: int
-    overdue: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +159,7 @@ def auditor_view(
     numbers = Counter(host.standing for host in shown.hosts)
     ranked = sorted(shown.hosts, key=lambda host: (_STANDINGS.index(host.standing), host.host))
     emergencies = [entry for entry in shown.changes if entry.emergency or entry.lane == "emergency"]
-    timelines = [_timeline(track) for track in shown.tracks if track.pillar == "patching"]
-    timelines.sort(key=lambda row: (row.in_time is not False, row.days is not None, row.track.first_seen))
+    patched = timelines(shown.tracks)
     offsets = [abs(host.contact.clock_offset_s) for host in run.hosts if host.contact.clock_offset_s is not None]
     return AuditorView(
         desk=desk,
@@ -186,9 +167,7 @@ def auditor_view(
         provisional=is_provisional(run),
         rest=rest,
         counts=counts,
-        tiles=[
-            Tile(desk.badges[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER
-        ],
+        tiles=state_tiles(desk.badges, counts),
         overview=state_bar("all", counts.results, width=960, height=14),
         standings=[(standing, _standing(desk, standing), numbers[standing]) for standing in reversed(_STANDINGS)],
         hosts=first([host for host in ranked if host.standing != "measured" or host.answered < host.asked], ROWS_SHOWN),
@@ -203,8 +182,8 @@ def auditor_view(
         restores=first(shown.restores[::-1], ROWS_SHOWN),
         changes=_changes(shown.changes),
         emergencies=first(emergencies[::-1], ROWS_SHOWN),
-        timelines=first(timelines, ROWS_SHOWN),
-        timeline_facts=_facts(timelines, shown.end),
+        timelines=first(patched, ROWS_SHOWN),
+        timeline_facts=facts(patched, shown.end),
         sample=sampled,
         commands=lines,
         clock_offset_s=max(offsets, default=None),
@@ -283,26 +262,3 @@ def _changes(changes: Sequence[ChangeEntry]) -> list[tuple[str, list[tuple[str, 
     for entry in changes:
         tally.setdefault(entry.chore, Counter())[entry.outcome] += 1
     return [(chore, sorted(found.items())) for chore, found in sorted(tally.items())]
-
-
-def _timeline(track: Track) -> Timeline:
-    closed = track.change_at or track.ended_at
-    if track.ended != "gone" or closed is None:
-        return Timeline(track, None, None)
-    days = int(max(0.0, epoch(closed) - epoch(track.first_seen)) // DAY)
-    return Timeline(track, days, None if track.deadline is None else closed <= track.deadline)
-
-
-def _facts(timelines: Sequence[Timeline], end: str) -> TimelineFacts:
-    days = [row.days for row in timelines if row.days is not None]
-    dated = [row.in_time for row in timelines if row.in_time is not None]
-    still = [row.track for row in timelines if not row.track.ended]
-    return TimelineFacts(
-        ended=len(days),
-        open=len(still),
-        median_days=int(statistics.median(days)) if days else None,
-        longest_days=max(days, default=None),
-        dated=len(dated),
-        in_time=sum(dated),
-        overdue=sum(track.deadline is not None and track.deadline < end for track in still),
-    )

@@ -20,7 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Count
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import Chart, state_bar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Clock
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge, badges
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
@@ -108,7 +108,7 @@ def fleet_view(members: Sequence[Member], texts: gettext.NullTranslations, now: 
         rows=rows,
         silent=sorted((visible(member.client), visible(member.trouble)) for member in members if member.run is None),
         counts=counts,
-        tiles=[Tile(words[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER],
+        tiles=state_tiles(words, counts),
         overview=state_bar("all", counts.results, width=960, height=14),
         as_of=clock.moment(iso(now)),
         urgent=sum(row.urgent > 0 for row in rows),

@@ -37,7 +37,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
     first,
     is_provisional,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
@@ -153,9 +153,7 @@ def period_view(
         begin=desk.clock.moment(shown.begin),
         end=desk.clock.moment(shown.end),
         counts=counts,
-        tiles=[
-            Tile(desk.badges[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER
-        ],
+        tiles=state_tiles(desk.badges, counts),
         overview=state_bar("all", counts.results, width=960, height=14),
         runs=len(shown.runs),
         whole_runs=sum(entry.whole for entry in shown.runs),
@@ -170,7 +168,10 @@ def period_view(
         restore_ends=sorted(Counter(entry.outcome for entry in shown.restores).items()),
         availability=availability_view(wide),
         missed=missed_lines(wide),
-        open=first(counting.problems(desk.run.hosts, desk.run.checks), ROWS_SHOWN),
+        open=first(
+            [entry for entry in counting.problems(desk.run.hosts, desk.run.checks) if entry.state != "unknown"],
+            ROWS_SHOWN,
+        ),
         exports=exports or [],
     )
 
