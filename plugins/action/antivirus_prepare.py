@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
-    refuse_lost_words,
     run_of,
     turns_of,
 )
@@ -29,7 +28,6 @@ class ActionModule(ControlAction):
         """Return which steps are asked for of how many hosts."""
         own = keepwell_variables(self._templar, task_vars)
         store, run_id = run_of(own, task_vars)
-        refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
         tags = [str(tag) for tag in plain(task_vars.get("ansible_run_tags") or [])]
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]}

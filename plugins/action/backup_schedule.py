@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import options, schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
-    refuse_lost_words,
     run_of,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -27,7 +26,6 @@ class ActionModule(ControlAction):
         """Return the batches of this play."""
         own = keepwell_variables(self._templar, task_vars)
         store, run_id = run_of(own, task_vars)
-        refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
         # Hosts that the plan does not cover are no part of the run.
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]} & set(

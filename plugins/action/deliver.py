@@ -11,7 +11,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -23,6 +23,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.composing 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.rounds import Delivery, Round
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool import Spool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
@@ -51,6 +53,9 @@ class ActionModule(ControlAction):
         if problems:
             raise settings.SettingsError(problems)
         folder = state_dir(own, task_vars)
+        if not self._task.check_mode:
+            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
+            errands.note(Store(folder, client.id), "deliver", entry, now)
         spool = Spool(folder, client.id)
         if not notify.receivers and not spool.root.exists():
             return {"changed": False, "skipped": True, "msg": "Nobody is to be told: keepwell_notify is empty."}

@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
-    refuse_lost_words,
     run_of,
     turns_of,
 )
@@ -23,7 +22,6 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return for how many hosts they are fine, and who has the first turn."""
-        refuse_lost_words(task_vars)
         chosen = options_of_all(options.CHORE, options.Options, task_vars, options.REGISTERED)
         store, run_id = run_of(keepwell_variables(self._templar, task_vars), task_vars)
         return {

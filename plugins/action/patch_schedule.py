@@ -14,7 +14,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
-    refuse_lost_words,
     run_of,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -37,7 +36,6 @@ class ActionModule(ControlAction):
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
         store, run_id = run_of(own, task_vars)
-        refuse_lost_words(task_vars)
         chosen = options_of_all(CHORE, options.Options, task_vars, options.REGISTERED)
         # A host without patching in its plan is in no ring: it would hold back the others for ever.
         buyers = {host for host in chosen if _buys(task_vars["hostvars"][host])} or set(chosen)

@@ -18,8 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import reported
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 
@@ -61,6 +60,5 @@ class ActionModule(ControlAction):
             )
         if not self._task.check_mode:
             now, _simulated = settings.now(own, time.time())
-            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
-            reported.note(store, reported.Reported(at=iso(now), run_id=run_id, entry=entry))
+            errands.note(store, "report", scheduled.entry(own, own.get("keepwell_schedule") or {}), now)
         return status.result_of(store, store.read_run(run_id))

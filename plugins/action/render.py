@@ -10,6 +10,7 @@ Works on the control node alone. Nothing but the run and the templates goes in: 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from ansible import constants
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, USUAL_REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
@@ -29,6 +31,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 # A page of HTML says nothing as a diff; these do.
 _DIFFABLE = (".md", ".csv", ".prom")
 _DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF
+# Which page to open first, where there are several.
+_FIRST = ("engineer", "owner", "auditor")
 
 
 class ActionModule(ControlAction):
@@ -38,9 +42,10 @@ class ActionModule(ControlAction):
         "run": {"type": "path", "required": True},
         "destination": {"type": "path"},
         "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(USUAL_REPORTS)},
-        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
+        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(USUAL_FORMATS)},
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
         "latest": {"type": "bool", "default": False},
     }
 
@@ -56,6 +61,7 @@ class ActionModule(ControlAction):
             arguments["formats"],
             seal=read_seal(source),
             dialect=arguments["csv"],
+            brand=brand_of(arguments["brand"]),
         )
         differing = files.differing(folder, bundle.files)
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
@@ -64,7 +70,7 @@ class ActionModule(ControlAction):
             files.write(folder, {name: bundle.files[name] for name in differing})
             if link:
                 _point(link, folder)
-        pages = [name for name in bundle.files if name.startswith("engineer") and name.endswith(".html")]
+        pages = [name for stem in _FIRST for name in bundle.files if re.fullmatch(rf"{stem}(\.partial)?\.html", name)]
         result: dict[str, t.Any] = {
             "changed": bool(differing or link),
             "folder": str(folder),

@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import kept
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import refuse_lost_words
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -40,6 +41,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import th
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 
@@ -59,6 +61,7 @@ class ActionModule(ControlAction):
         sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
         hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
+        refuse_lost_words(task_vars)
         refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
@@ -92,6 +95,7 @@ class ActionModule(ControlAction):
             partial=partial,
             subset=subset,
             acting=acting,
+            agreement=agreed({host: told for host, told in found.told.items() if host not in uncovered}, now),
             playbook=scheduled.playbook(),
             entry=scheduled.entry(own, told[0].schedule),
             targets=_targets(found.told),

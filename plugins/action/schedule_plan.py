@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     named,
     state_dir,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Textfile
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import cron, drift, installed, systemd
@@ -55,7 +56,7 @@ class ActionModule(ControlAction):
         told = next(iter(checked.told.values()))
         chosen = self._options(task_vars)
         schedule = told.schedule if chosen.state == "present" else {}
-        site = _site(told.client.id, chosen, sources, state_dir(own, task_vars), task_vars)
+        site = _site(told, chosen, sources, state_dir(own, task_vars), _metrics(told, own), task_vars)
         _refuse_lost_playbooks(schedule, site)
         zone, year = told.client.timezone, datetime.datetime.fromtimestamp(now, datetime.UTC).year
         timers: list[str] = []
@@ -108,10 +109,25 @@ class ActionModule(ControlAction):
             self._display.display(f"▲ {client}: {text}")
 
 
-def _site(client: str, chosen: Options, sources: list[str], state: str, task_vars: dict[str, t.Any]) -> Site:
+def _metrics(told: settings.Settings, own: dict[str, t.Any]) -> list[str]:
+    """Return the folders of node_exporter that runs of this client write into."""
+    folders = {entry.directory for entry in told.notify.receivers.values() if isinstance(entry, Textfile)}
+    if own.get("keepwell_metrics_file"):
+        folders.add(os.path.dirname(str(own["keepwell_metrics_file"])))
+    return sorted(folders)
+
+
+def _site(
+    told: settings.Settings,
+    chosen: Options,
+    sources: list[str],
+    state: str,
+    metrics: list[str],
+    task_vars: dict[str, t.Any],
+) -> Site:
     playbooks = os.path.realpath(str(task_vars.get("playbook_dir", ".")))
     site = Site(
-        client=client,
+        client=told.client.id,
         project=os.path.dirname(playbooks),
         playbooks=playbooks,
         program=str(Path(sys.executable).with_name("ansible-playbook")),
@@ -124,8 +140,9 @@ def _site(client: str, chosen: Options, sources: list[str], state: str, task_var
         local_sudo=chosen.local_sudo,
         alert_command=chosen.alert_command,
         alert_mail=chosen.alert_mail,
+        metrics=metrics,
     )
-    for path in (site.project, site.program, site.helpers, site.state_dir, site.config, *sources):
+    for path in (site.project, site.program, site.helpers, site.state_dir, site.config, *metrics, *sources):
         try:
             one_line(path)
         except ValueError as exc:
@@ -151,7 +168,7 @@ def _traces(timer: str) -> list[str]:
 def _needs(site: Site) -> list[dict[str, str]]:
     """Return what the account has to be able to do: run, read, and write what an earlier run has left."""
     sources = [source for source in site.inventory if os.path.exists(source)]
-    kept = [site.folder, f"{site.folder}/runs", f"{site.folder}/history.sqlite3"]
+    kept = [site.folder, f"{site.folder}/runs", f"{site.folder}/history.sqlite3", *site.metrics]
     return [
         *({"test": "-x", "path": path} for path in (FLOCK, site.program, f"{site.helpers}/alert.sh")),
         *({"test": "-r", "path": path} for path in (site.playbooks, site.config, *sources) if path),

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import telling, verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 
 
 class ActionModule(ControlAction):
@@ -34,10 +36,13 @@ class ActionModule(ControlAction):
         client, store, options = telling.evidence_of(own, task_vars, arguments["client"])
         if not arguments["source"]:
             telling.recorded(store)
+        entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
+        if entry:
+            errands.note(store, "verify", entry, settings.now(own, time.time())[0])
         try:
             heads = [verify.a_head(head) for head in arguments["heads"]]
         except argparse.ArgumentTypeError as exc:
-            raise SettingsError([f"keepwell_head: {exc}."]) from exc
+            raise settings.SettingsError([f"keepwell_head: {exc}."]) from exc
         source = Path(os.path.abspath(arguments["source"] or store.root))
         try:
             seen = verify.Verification(

@@ -128,6 +128,7 @@ def main():
             "parameters": {"type": "dict", "default": {}},
             "budget_s": {"type": "float", "default": 45.0},
             "again": {"type": "bool", "default": False},
+            "once": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

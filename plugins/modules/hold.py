@@ -30,7 +30,8 @@ options:
     type: str
   hosts:
     description:
-      - Names of hosts. Without them, and without C(--limit), the whole client is held, hosts that come later included.
+      - Hosts, groups or patterns. One that matches no host is refused.
+      - Without them, and without C(--limit), the whole client is held, hosts that come later included.
     type: list
     elements: str
 extends_documentation_fragment:

@@ -22,7 +22,8 @@ options:
     required: true
   hosts:
     description:
-      - Names of hosts. Without them, and without C(--limit), the whole client is meant.
+      - Hosts, groups or patterns. One that matches no host is refused.
+      - Without them, and without C(--limit), the whole client is meant.
     type: list
     elements: str
 extends_documentation_fragment:

@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: render
 short_description: Make reports and exports from the evidence of a run
 description:
-  - Reads the C(run.json) of one run and makes the engineer's report (HTML), a summary (Markdown), spreadsheets (CSV)
-    and a canonical copy of the run (JSON) from it.
+  - Reads the C(run.json) of one run and makes the owner's page (HTML, PDF), the engineer's report (HTML), a summary
+    (Markdown), spreadsheets (CSV) and a canonical copy of the run (JSON) from it.
   - Nothing but the run and the templates goes in. The same run and templates give the same bytes, at any time and on
     any machine, so a report can be made again years later and compared.
   - The HTML is one file without scripts and without anything loaded from elsewhere. Above 300 hosts every host has a
@@ -31,18 +31,21 @@ options:
     type: path
   reports:
     description:
-      - Which reports to make. V(auditor) is that of this run alone; see M(keepwell.fleet.period_report).
+      - Which reports to make. V(owner) is one page for the client's owner, in the language of
+        C(keepwell_client.locale); V(engineer) is everything, in English; V(auditor) is what an auditor asks of this run
+        alone, see M(keepwell.fleet.period_report).
     type: list
     elements: str
-    choices: [engineer, auditor]
-    default: [engineer]
+    choices: [owner, engineer, auditor]
+    default: [owner, engineer]
   formats:
     description:
       - Which kinds of files to make. V(html) is the report, V(md) a summary for tickets and chat, V(csv) all results
         and all open findings, V(json) the run itself, V(prom) its numbers as metrics for Prometheus.
+      - V(pdf) is the owner's page as PDF. It needs WeasyPrint; without it there is a warning and the page as HTML.
     type: list
     elements: str
-    choices: [html, md, csv, json, prom]
+    choices: [html, md, csv, json, prom, pdf]
     default: [html, md, csv, json, prom]
   csv:
     description:
@@ -59,6 +62,13 @@ options:
     type: list
     elements: path
     default: []
+  brand:
+    description:
+      - Whose page it is that the owner gets, with the keys C(name) (stands above the page), C(accent) (colour of that
+        name as C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG,
+        which becomes part of the page).
+    type: dict
+    default: {}
   latest:
     description:
       - Let the link C(latest) in the client's folder point to this report.
@@ -114,7 +124,7 @@ files:
   returned: success
   type: list
   elements: str
-  sample: [engineer.html, findings.csv, metrics.prom, results.csv, run.json, summary.md]
+  sample: [engineer.html, findings.csv, owner.html, metrics.prom, results.csv, run.json, summary.md]
 changed_files:
   description: Those that were written, or would be in check mode.
   returned: success

@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     Grade,
     GradeCap,
     GradePillar,
+    GradeStep,
     HostResult,
     Problem,
 )
@@ -56,6 +57,7 @@ def grade(hosts: Sequence[HostResult], checks: Sequence[CheckInfo], problems: Se
     for cap in caps:
         letter = max(letter, cap.letter)
     unseen = sum(1 for host in hosts if not host.contact.reached)
+    improve = _improve(letter, caps, problems)
     return Grade(
         model=MODEL,
         letter=letter,
@@ -63,7 +65,8 @@ def grade(hosts: Sequence[HostResult], checks: Sequence[CheckInfo], problems: Se
         score=score,
         pillars=pillars,
         caps=caps,
-        improve=_improve(letter, caps, problems),
+        improve=[line for line, _step in improve],
+        steps=[step for _line, step in improve],
     )
 
 
@@ -92,22 +95,25 @@ def _caps(hosts: Sequence[HostResult], results: Sequence[CheckResult]) -> list[G
     ]
     critical = {check for check, finding in findings if finding.state == "crit"}
     if critical:
-        caps.append(GradeCap(letter="C", reason=CRITICAL))
+        caps.append(GradeCap(letter="C", code="critical", reason=CRITICAL))
     if any(finding.data.get("exploited") and finding.data.get("overdue") for _check, finding in findings):
-        caps.append(GradeCap(letter="C", reason="a known-exploited vulnerability is past its deadline"))
+        reason = "a known-exploited vulnerability is past its deadline"
+        caps.append(GradeCap(letter="C", code="exploited", reason=reason))
     if any(finding.data.get("rpo_factor", 0) > 2 for _check, finding in findings):
-        caps.append(GradeCap(letter="C", reason="a backup is more than twice as old as agreed"))
+        caps.append(GradeCap(letter="C", code="old_backup", reason="a backup is more than twice as old as agreed"))
     unseen = [host.host for host in hosts if not host.contact.reached]
     if len(unseen) * 100 > UNKNOWN_HOSTS_LIMIT_PERCENT * len(hosts):
-        caps.append(GradeCap(letter="B", reason=f"{len(unseen)} of {len(hosts)} hosts could not be looked at"))
+        reason = f"{len(unseen)} of {len(hosts)} hosts could not be looked at"
+        caps.append(GradeCap(letter="B", code="unseen", reason=reason))
     # Until a restore is proven on every host, the best is B: a job that ended well is no proof, no backup even less.
     proof = [result.state for result in results if result.check in ("backup.present", "backup.proof")]
     if any(state not in ("ok", "accepted") for state in proof):
-        caps.append(GradeCap(letter="B", reason="no restore has been proven within the agreed interval"))
+        reason = "no restore has been proven within the agreed interval"
+        caps.append(GradeCap(letter="B", code="unproven", reason=reason))
     return sorted(caps, key=lambda cap: cap.letter, reverse=True)
 
 
-def _improve(letter: str, caps: Sequence[GradeCap], problems: Sequence[Problem]) -> list[str]:
+def _improve(letter: str, caps: Sequence[GradeCap], problems: Sequence[Problem]) -> list[tuple[str, GradeStep]]:
     """At most three lines: the worst problems by name, then the caps that no problem in the list stands for."""
     if letter == "A":
         return []
@@ -115,8 +121,13 @@ def _improve(letter: str, caps: Sequence[GradeCap], problems: Sequence[Problem])
     for problem in problems:
         if problem.state in ("crit", "act"):
             size = len(problem.hosts)
-            lines.append(f"{problem.title}: {problem.observed} ({size} host{'' if size == 1 else 's'}).")
+            line = f"{problem.title}: {problem.observed} ({size} host{'' if size == 1 else 's'})."
+            lines.append((line, GradeStep(check=problem.check, hosts=size)))
     named = any(problem.state == "crit" for problem in problems)
-    capped = [cap.reason[0].upper() + cap.reason[1:] + "." for cap in caps if not (named and cap.reason == CRITICAL)]
+    capped = [
+        (cap.reason[0].upper() + cap.reason[1:] + ".", GradeStep(cap=cap.code))
+        for cap in caps
+        if not (named and cap.code == "critical")
+    ]
     # A cap holds the letter down whatever else is mended, so at least one is always told.
     return [*lines[: 3 - min(len(capped), 1)], *capped][:3]

@@ -11,6 +11,7 @@ Runs on the control node.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3  # noqa: F401  # pylint: disable=unused-import
 import typing as t
 from collections.abc import Collection, Iterator, Mapping
@@ -23,6 +24,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     inspect,
     select,
@@ -47,6 +49,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables impo
     FINDINGS,
     HOSTS,
     METADATA,
+    PROOFS,
     RUNS,
     SCHEMA,
     SERIES,
@@ -299,6 +302,39 @@ class History:
         with _told(self.store.history), self._engine.connect() as connection:
             rows = connection.execute(query.order_by(*order)).scalars().all()
         return [ChangeRecord.model_validate_json(row) for row in rows]
+
+    def contacts(self, since: float) -> list[tuple[float, int, int]]:
+        """Runs that began since then, oldest first: when, how many hosts were asked, how many answered."""
+        query = (
+            select(RUNS.c.started_at, func.count().label("asked"), func.sum(HOSTS.c.reached).label("answered"))
+            .join(HOSTS, HOSTS.c.run_id == RUNS.c.run_id)
+            .where(RUNS.c.started_at >= since)
+            .group_by(RUNS.c.run_id, RUNS.c.started_at, RUNS.c.seq)
+            .order_by(RUNS.c.seq)
+        )
+        with _told(self.store.history), self._engine.connect() as connection:
+            return [(row.started_at, row.asked, row.answered) for row in connection.execute(query)]
+
+    def tests(self, since: float) -> list[tuple[str, str, float, str, int]]:
+        """Tests of backups that ended since then: kind, outcome, when, host, how many files came back."""
+        query = select(PROOFS.c.kind, PROOFS.c.outcome, PROOFS.c.at, PROOFS.c.host, PROOFS.c.document)
+        order = (PROOFS.c.at, PROOFS.c.host, PROOFS.c.dataset)
+        with _told(self.store.history), self._engine.connect() as connection:
+            rows = connection.execute(query.where(PROOFS.c.at >= since).order_by(*order)).all()
+        return [(row.kind, row.outcome, row.at, row.host, json.loads(row.document).get("files") or 0) for row in rows]
+
+    def whole_run_before(self, moment: float) -> str | None:
+        """The newest run before a moment that ended and covered everything."""
+        return self._whole_run(RUNS.c.started_at < moment, RUNS.c.seq.desc())
+
+    def first_whole_run(self) -> str | None:
+        """The oldest run that ended and covered everything."""
+        return self._whole_run(RUNS.c.seq > 0, RUNS.c.seq)
+
+    def _whole_run(self, where: t.Any, order: t.Any) -> str | None:
+        query = select(RUNS.c.run_id).where(RUNS.c.status == "complete", RUNS.c.partial == 0, where)
+        with _told(self.store.history), self._engine.connect() as connection:
+            return connection.execute(query.order_by(order).limit(1)).scalar()
 
     def endings(self) -> list[Ending]:
         """How every chore ended on every host in sealed runs, oldest first; without reading the records."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from ansible.inventory.manager import split_host_pattern
+from ansible.plugins.loader import lookup_loader
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, trigger
@@ -70,27 +72,45 @@ class HoldAction(ControlAction):
         [client] = clients.values()
         return Asked(
             client=client,
-            hosts=_chosen(arguments["hosts"], everyone, task_vars),
+            hosts=self._chosen(arguments["hosts"], everyone, task_vars),
             store=Store(state_dir(own, task_vars), client.id),
             now=now,
             zone=find_zone(client.timezone) or ZoneInfo("UTC"),
             who=trigger.here(task_vars),
         )
 
+    def _chosen(
+        self, patterns: Sequence[str] | None, everyone: Collection[str], task_vars: Mapping[str, t.Any]
+    ) -> list[str]:
+        """Return the hosts that are meant: by keepwell_hosts, by --limit, or by both; none for the whole client."""
+        limit = task_vars.get("ansible_limit")
+        if patterns is None and limit is None:
+            return []
+        within = {*everyone}
+        if limit is not None:
+            # Ansible goes on with what is left of it.
+            self._matching("--limit", str(limit), task_vars)
+            within &= {str(host) for host in task_vars["ansible_play_hosts_all"]}
+        if patterns is not None:
+            within &= {*self._matching("keepwell_hosts", list(patterns), task_vars)}
+        if not within:
+            raise settings.SettingsError(
+                [
+                    "No host of this inventory matches. Check keepwell_hosts and --limit; without both the whole "
+                    "client is meant."
+                ]
+            )
+        return sorted(within)
 
-def _chosen(named_hosts: list[str] | None, everyone: Collection[str], task_vars: Mapping[str, t.Any]) -> list[str]:
-    """Return the hosts that are meant: by keepwell_hosts, by --limit, or by both; none for the whole client."""
-    limit = task_vars.get("ansible_limit")
-    if named_hosts is None and limit is None:
-        return []
-    within = everyone if limit is None else {str(host) for host in task_vars["ansible_play_hosts_all"]}
-    asked = {*everyone} if named_hosts is None else {*named_hosts}
-    hosts = sorted(asked & {*within} & {*everyone})
-    if not hosts:
-        raise settings.SettingsError(
-            [
-                "No host of this inventory matches. Check keepwell_hosts and --limit; without both the whole client "
-                "is meant."
-            ]
-        )
-    return hosts
+    def _matching(self, option: str, patterns: str | list[str], task_vars: Mapping[str, t.Any]) -> list[str]:
+        """Return the hosts that patterns match. Raises SettingsError when a part of them matches none.
+
+        A host that is left out because of a typo would be changed although somebody has just held it.
+        """
+        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        parts = [part for part in split_host_pattern(patterns) if not part.startswith("@")]
+        found = {part: lookup.run([part.lstrip("!&")], variables=task_vars) for part in parts}
+        problems = [f"{option}: '{part}' matches no host of this inventory." for part in parts if not found[part]]
+        if problems:
+            raise settings.SettingsError(problems)
+        return [str(host) for host in lookup.run(parts, variables=task_vars)]

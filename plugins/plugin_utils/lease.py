@@ -87,7 +87,7 @@ class Leases:
 
         Raises EvidenceError, with who holds it and what to do, when somebody else does.
         """
-        for _ in range(_TRIES):
+        for _try in range(_TRIES):
             before = self.newest()
             lease = Lease(
                 number=before.number + 1 if before else 1,

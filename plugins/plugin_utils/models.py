@@ -293,6 +293,15 @@ class GradeCap(Model):
 
     letter: str
     reason: str
+    code: str = Field("", description="stable word for the rule")
+
+
+class GradeStep(Model):
+    """One thing that keeps a grade from an A: a problem, or a rule that limits it."""
+
+    check: str = Field("", description="of the problem")
+    hosts: int = 0
+    cap: str = Field("", description="code of the rule")
 
 
 class Grade(Model):
@@ -305,3 +314,4 @@ class Grade(Model):
     pillars: list[GradePillar] = []
     caps: list[GradeCap] = []
     improve: list[str] = Field([], description="what would make this an A, at most three lines")
+    steps: list[GradeStep] = Field([], description="the same, line by line, for other words")

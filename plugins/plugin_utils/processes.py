@@ -20,6 +20,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 
 # A run on another control node that shares the state directory cannot be looked at; after this it counts as dead.
 _FOREIGN_RUN_LIMIT_S = 86400.0
+# The namespace of the processes of a machine that is no container (PROC_PID_INIT_INO of the kernel).
+_WHOLE_MACHINE = "pid:[4026531836]"
 
 
 def this_process() -> dict[str, t.Any]:
@@ -65,13 +67,15 @@ def _start_ticks(pid: int) -> int | None:
 def look(process: Mapping[str, t.Any]) -> bool | None:
     """Return whether a process (see ``this_process``) lives; None when it cannot be looked at from here.
 
-    That is one of another machine, or of a container with processes of its own on this machine.
+    That is one of another machine, or of a container with processes of its own on this machine. Another boot of this
+    machine has ended it; but what calls itself the same may be another machine where there is no identifier, or where
+    that belongs to the image of a container.
     """
     here = _here()
     if process.get("controller") != here["controller"] or _differs(process.get("machine"), here["machine"]):
         return None
     if process.get("boot_id") != here["boot_id"]:
-        return False
+        return False if here["machine"] and here["namespace"] == _WHOLE_MACHINE else None
     if _differs(process.get("namespace"), here["namespace"]):
         return None
     started = _start_ticks(int(process.get("pid", 0)))

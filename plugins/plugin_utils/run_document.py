@@ -28,6 +28,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     RunCounts,
     Timestamp,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models import Agreement, ServiceRecord
 
 
 class Trigger(Model):
@@ -79,6 +80,7 @@ class RunHeader(Model):
     entry: str = Field("", description="of keepwell_schedule; empty when a person started the run")
     targets: dict[str, float] = Field({}, description="host -> agreed availability in percent, where there is one")
     bought: dict[str, list[str]] = Field({}, description="chore -> hosts of the population whose plan has it")
+    agreement: Agreement | None = Field(None, description="what was bought and said; null in runs of older versions")
     trigger: Trigger
     inventory: list[str] = Field([], description="inventory sources as given to -i")
     versions: dict[str, str] = {}
@@ -246,6 +248,7 @@ class Run(Model):
     waiting: list[Waiting] = Field([], description="who missed what, the longest first; from the change records")
     holds: list[HoldSummary] = Field([], description="what a person keeps back, at the end of the run")
     expired_holds: list[HoldSummary] = Field([], description="holds that ended by themselves since the last run")
+    service: ServiceRecord | None = Field(None, description="what the client got before; null for a cut off run")
     interrupted_runs: list[str] = Field([], description="earlier runs that never ended; their evidence counts")
     altered_evidence: list[str] = Field([], description="evidence of the run before that was changed; no grade then")
     missed_runs: list[MissedRun] = Field([], description="of keepwell_schedule, since the previous complete run")

@@ -51,6 +51,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
     RunHeader,
     Waiting,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import record
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 # What the availability in a report is about; agreements are about months, for which there is a playbook of its own.
@@ -143,6 +144,7 @@ def conclude(
             run.missed_runs = ledger.missed(header.client.id, now, since)
             run.verdict = _missed_sentence(run.missed_runs) + run.verdict
             run.availability = _availability(store, header, now)
+            run.service = record.of_run(store, history, run, now)
         store.seal(run, chain[-1] if chain else None, signer)
         history.catch_up()
     if status == "complete":

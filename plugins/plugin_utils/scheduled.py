@@ -9,20 +9,19 @@ Runs on the control node.
 
 from __future__ import annotations
 
-import os
 import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from ansible import context
 
-# Set by what starts scheduled runs; where only variables can be handed on, the extra variable keepwell_entry says it.
-ENTRY_VARIABLE = "KEEPWELL_ENTRY"
+# An extra variable: what starts scheduled runs sets it.
+ENTRY_VARIABLE = "keepwell_entry"
 
 
 def entry(variables: Mapping[str, t.Any], schedule: t.Collection[str]) -> str:
     """Return the entry of the schedule that this run is for; "" for none, and for one that the client does not have."""
-    named = str(variables.get("keepwell_entry") or os.environ.get(ENTRY_VARIABLE) or "")
+    named = str(variables.get(ENTRY_VARIABLE) or "")
     return named if named in schedule else ""
 
 

@@ -31,11 +31,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import rec
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import agenda
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
@@ -49,6 +52,7 @@ VARIABLES = (
     "keepwell_as_of",
     "keepwell_awx",
     brake.VARIABLE,
+    "keepwell_agenda",
     "keepwell_client",
     "keepwell_beat",
     "keepwell_contract",
@@ -105,6 +109,7 @@ class Settings:
     calendar: Calendar
     schedule: Schedule
     notify: Notify
+    agenda: Agenda
     awx: Awx | None = None
     brake: brake.Limits = field(default_factory=brake.Limits)
 
@@ -242,6 +247,11 @@ def read(
         problems.append(f"keepwell_deliver: '{which}' is unknown.{nearest(str(which), receivers.WHICH)}")
     kept_in_awx, wrong = awx_model.build(variables.get("keepwell_awx"))
     problems += wrong
+    items, wrong = agenda.build(variables.get("keepwell_agenda"))
+    problems += wrong
+    if language_of(owner.locale) is None:
+        hint = nearest(owner.locale, LANGUAGES)
+        problems.append(f"keepwell_client.locale: reports do not speak '{owner.locale}'.{hint}")
     if problems:
         raise SettingsError(problems)
     return Settings(
@@ -258,6 +268,7 @@ def read(
         notify=notify,
         awx=kept_in_awx,
         brake=limits,
+        agenda=items,
     )
 
 

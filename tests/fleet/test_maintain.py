@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -16,6 +17,7 @@ import patch_runs
 import pytest
 from fleet import Fleet
 from harness import PROJECT, Outcome, Project
+from lab import full_disks, mounts
 from lab.hosts import Host, Wanted
 from patch_runs import FIX
 
@@ -25,9 +27,12 @@ CLIENT = "maintained"
 NAMES = ("maintain-1", "maintain-2", "maintain-3")
 CACHE = "/var/cache/apt/archives"
 FILLER = f"{CACHE}/kw-filler_1.0_all.deb"
-# A small filesystem that old packages fill; and a package manager that takes its time, to be killed in.
-OPTIONS = ("--tmpfs", f"{CACHE}:rw,size=8m")
-BEFORE = f"echo 'DPkg::Pre-Invoke {{ \"sleep 2\"; }};' >/etc/apt/apt.conf.d/99slow; head -c 7500000 /dev/zero >{FILLER}"
+# A small filesystem that an old package fills; and a package manager that takes its time, to be killed in.
+SIZE = "16M"
+BEFORE = f"""
+echo 'DPkg::Pre-Invoke {{ "sleep 2"; }};' >/etc/apt/apt.conf.d/99slow
+[ -e {FILLER} ] || head -c $(($(df --output=size --block-size=1 {CACHE} | tail -n 1) * 9 / 10)) /dev/zero >{FILLER}
+"""
 WANTED = {"kw-conf": FIX, "kw-linux-image": "6.1.11-1", "kw-svc": FIX, "kw-tool": FIX}
 EVERYTHING = ["monitoring", "patching", "antivirus", "backup_verification", "disk_cleanup"]
 VARIABLES: dict[str, t.Any] = {
@@ -45,13 +50,26 @@ LIMIT_S = 150.0
 WORKERS = "workers of it are still at a host: wait for their end"
 
 
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[dict[str, Path]]:
+    """A small disk for the packages that each host fetches."""
+    folder = tmp_path_factory.mktemp("disks")
+    with contextlib.ExitStack() as stack:
+        images = {name: full_disks.image(folder / name, "archives", (), Path(FILLER).name, SIZE) for name in NAMES}
+        yield {name: stack.enter_context(mounts.mounted(images[name], parent=mounts.PLACE)) for name in NAMES}
+
+
 @pytest.fixture
-def hosts(fleet: Fleet) -> list[Host]:
+def hosts(fleet: Fleet, disks: dict[str, Path]) -> list[Host]:
     """Three hosts with updates pending and too little room, as the image made them."""
     for name in NAMES:
         if name in fleet.lab.hosts:
             fleet[name].recreate()
-    fleet.lab.start(Wanted(name, "debian-12", OPTIONS, BEFORE) for name in NAMES if name not in fleet.lab.hosts)
+    fleet.lab.start(
+        Wanted(name, "debian-12", ("--volume", f"{disks[name]}:{CACHE}"), BEFORE)
+        for name in NAMES
+        if name not in fleet.lab.hosts
+    )
     return [fleet[name] for name in NAMES]
 
 

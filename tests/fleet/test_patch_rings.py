@@ -177,7 +177,7 @@ def test_a_bad_package_stops_at_the_canary_and_the_mended_one_goes_on(
     # Day 4: all are well, the last ring goes.
     outcome, changes = days.run(3.2)
     assert outcome.rc == 0, outcome.output
-    assert {changes[name]["outcome"] for name in ("web-1", "web-2", "web-3")} == {"done"}
+    assert {changes[name]["outcome"] for name in ("web-1", "web-2", "web-3")} == {"done"}, changes["web-1"]["text"]
     assert days.installed() == dict.fromkeys(RINGS, "1.2")
 
 

@@ -12,9 +12,11 @@ _WATCHED = (
     "/var/log/apt /var/log/dpkg.log /home /root /boot /usr/local /opt /srv"
 )
 # Whose times change, and nothing else: what SQLite maps for every reader who is root, the folders in which dnf makes
-# its lock, those in which systemd makes one for each service, and the log that dnf's libraries keep for a plain user.
+# its lock, those in which systemd makes one for each service, the log that dnf's libraries keep for a plain user, and
+# the lock of rpm: a container's filesystem copies what is opened for writing, whether or not anything is written.
 _LIVING = (
-    "/tmp /var/tmp */systemd-private-* /var/tmp/dnf-plain-* /var/cache/dnf /var/lib/rpm /var/lib/rpm/rpmdb.sqlite-???"
+    "/tmp /var/tmp */systemd-private-* /var/tmp/dnf-plain-* /var/cache/dnf /var/lib/rpm /var/lib/rpm/rpmdb.sqlite-??? "
+    "/var/lib/rpm/.rpm.lock"
 )
 _FINGERPRINT = (
     f'set -f; skip=; for name in {_LIVING}; do skip="$skip ! -path $name"; done; '

@@ -116,8 +116,13 @@ def test_a_hold_is_kept_with_who_when_until_and_why_and_released_by_whom(project
     assert (idle.rc, "Shop: nothing is on hold there." in idle.output) == (0, True)
 
 
-def test_a_limit_is_a_choice_of_hosts(project: Project, shop: Path) -> None:
-    assert project.play("hold", shop, "-e", "keepwell_reason=audit", "--limit", "web2").rc == 0
+@pytest.mark.parametrize(
+    "arguments",
+    [("--limit", "web2"), ("-e", "keepwell_hosts=all:!web1"), ("-e", '{"keepwell_hosts": ["web2"]}')],
+    ids=["limit", "pattern", "list"],
+)
+def test_hosts_are_chosen_as_for_any_playbook(project: Project, shop: Path, arguments: tuple[str, str]) -> None:
+    assert project.play("hold", shop, "-e", "keepwell_reason=audit", *arguments).rc == 0
     assert [hold["hosts"] for hold in records(project)] == [["web2"]]
 
 
@@ -128,7 +133,16 @@ def test_a_limit_is_a_choice_of_hosts(project: Project, shop: Path) -> None:
         (("-e", "keepwell_reason=audit week"), "-e: 'week' belongs to no variable."),
         (("-e", "keepwell_reason=audit", "-e", "keepwell_until=2020-01-01"), "'2020-01-01' is past"),
         (("-e", "keepwell_reason=audit", "-e", "keepwell_until=2099-01-01"), "is more than 90 days away"),
-        (("-e", "keepwell_reason=audit", "-e", "keepwell_hosts=typo"), "No host of this inventory matches."),
+        (
+            ("-e", "keepwell_reason=audit", "-e", "keepwell_hosts=typo"),
+            "keepwell_hosts: 'typo' matches no host of this inventory.",
+        ),
+        (("-e", "keepwell_reason=audit", "-e", "keepwell_hosts=web1:typo"), "keepwell_hosts: 'typo' matches no host"),
+        (("-e", "keepwell_reason=audit", "--limit", "web1,typo"), "--limit: 'typo' matches no host of this inventory."),
+        (
+            ("-e", "keepwell_reason=audit", "-e", "keepwell_hosts=web1", "--limit", "web2"),
+            "No host of this inventory matches.",
+        ),
     ],
 )
 def test_a_hold_that_nobody_could_mean_is_refused(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
-from harness import Outcome, Project, free_port, inventory
+from harness import PROJECT, Outcome, Project, free_port, inventory
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 
@@ -111,3 +113,35 @@ def test_a_host_that_was_away_waits_and_the_report_says_since_when(project: Proj
     # What is no longer bought is waited for by nobody.
     gone = project.play("assess", client(tmp_path, {"name": "Look", "services": ["monitoring"]}))
     assert gone.run(CLIENT).get("waiting", []) == []
+
+
+def test_when_a_chore_breaks_as_a_whole_no_other_is_begun_and_what_was_done_is_told(
+    project: Project, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    left_out = shutil.ignore_patterns(".*", "tests", "state", "build", "__pycache__")
+    shutil.copytree(PROJECT, copy, symlinks=True, ignore=left_out)
+    plan = {"name": "Care", "services": ["disk_cleanup", "patching"]}
+    broken = copy / "plugins/action/disk_cleanup_announce.py"
+    words = broken.read_text()
+    begin = "    def announce(self, run: Run) -> tuple[str, str]:\n"
+    assert begin in words
+    broken.write_text(words.replace(begin, f"{begin}        raise KeyError('no such thing')\n"))
+    done = subprocess.run(
+        project.command("maintain", client(tmp_path, plan)), cwd=copy, stdin=subprocess.DEVNULL, text=True, check=False,
+        env={**project.environment(), "ANSIBLE_CONFIG": str(copy / "ansible.cfg")}, capture_output=True, timeout=170,
+    )  # fmt: skip
+    outcome = Outcome(done.returncode, done.stdout + done.stderr, project.state)
+    assert outcome.rc == 2, outcome.output
+    assert "A chore ended with an error, and no other was begun after it" in said(outcome.output)
+    assert "no such thing" in outcome.output
+    assert outcome.run(CLIENT)["status"] == "complete"
+    assert (outcome.state / CLIENT / "latest" / "engineer.html").exists()
+    assert {chore for _host, chore in changes(outcome)} == {"disk_cleanup"}
+
+
+def test_a_value_that_ansible_cut_stops_it_before_any_connection(project: Project, tmp_path: Path) -> None:
+    outcome = project.play("maintain", client(tmp_path), "-e", "keepwell_reason=two words")
+    assert outcome.rc == 2
+    assert "-e: 'words' belongs to no variable." in said(outcome.output)
+    assert not project.state.exists()

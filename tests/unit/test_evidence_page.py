@@ -63,3 +63,10 @@ def test_mistakes_are_told_by_name(given: dict[str, object], sentence: str | Non
     else:
         assert told is None
         assert problems[0].startswith(sentence)
+
+
+def test_a_password_in_the_address_of_an_authority_is_refused_and_not_quoted() -> None:
+    told, problems = options.build({"keepwell_timestamp_url": "https://u:geheim@x/tsr"}, "acme", ["inventories/acme"])
+    assert told is None
+    assert "without user and password" in problems[0]
+    assert "geheim" not in problems[0]

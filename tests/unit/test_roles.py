@@ -52,3 +52,9 @@ def test_task_files_stay_short(role):
     assert len((role / "tasks" / "main.yml").read_text().splitlines()) <= 40
     for path in (role / "tasks").rglob("*.yml"):
         assert len(path.read_text().splitlines()) <= 80
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*/tasks/adopt.yml")), ids=lambda path: path.parts[-3])
+def test_nothing_of_an_earlier_run_is_taken_up_in_check_mode(path):
+    [task] = yaml.safe_load(path.read_text())
+    assert task["when"] == f"{path.parts[-3]}_act | bool and not ansible_check_mode"

@@ -19,12 +19,16 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _dnf
 
 _MARK = "KEEPWELL "
 HISTORY = "/var/lib/dnf/history.sqlite"
-# simulate: stop. download: from here on dnf goes on as it would, but its metadata stays as it is, which --cacheonly
-# until here took care of. fetch: get the packages into the folder that dnf was told, and stop; they must not count as
-# dnf's own, or its next transaction removes them.
+# simulate: stop; where root has never worked with dnf, its history is made in memory: it has nothing to remember.
+# download: from here on dnf goes on as it would, but its metadata stays as it is, which --cacheonly until here saw to.
+# fetch: get the packages into the folder that dnf was told, and stop; they must not count as dnf's own, or its next
+# transaction removes them.
 SCRIPT = """
 import json
+import os
+import shutil
 import sys
+import tempfile
 
 import dnf.cli
 import dnf.cli.cli

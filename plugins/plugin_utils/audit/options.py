@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, ValidationError
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact_text
 
 VARIABLES = (
     "keepwell_signing_key",
@@ -40,7 +41,7 @@ _MEANING = {
     "signing_key": "a path of a key of ssh-keygen",
     "signing_identity": "a name like keepwell@acme: letters, digits and . _ @ + -",
     "allowed_signers": "a path",
-    "timestamp_url": "an address that begins with https:// or http://",
+    "timestamp_url": "an address that begins with https:// or http://, without user and password: it is shown",
     "timestamp_ca": "a path of a file with certificates (PEM)",
     "retention_months": "a whole number of months, 1 to 600",
     "legal_hold": "a sentence: why nothing may be deleted, and who said so",
@@ -53,7 +54,7 @@ class AuditOptions(Model):
     signing_key: str | None = None
     signing_identity: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,119}$")
     allowed_signers: str
-    timestamp_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")
+    timestamp_url: str | None = Field(None, pattern=r"^https?://[^\s/@]+(/\S*)?$")
     timestamp_ca: str | None = None
     retention_months: int = Field(36, ge=1, le=600)
     legal_hold: str = ""
@@ -80,7 +81,7 @@ def build(
     except ValidationError as exc:
         names = dict.fromkeys(str(error["loc"][0]) for error in exc.errors())
         return None, [
-            f"keepwell_{name} must be {_MEANING[name]} (given: {variables.get(f'keepwell_{name}')!r})."
+            f"keepwell_{name} must be {_MEANING[name]} (given: {redact_text(repr(variables.get(f'keepwell_{name}')))})."
             for name in names
         ]
     if options.timestamp_url and not options.timestamp_ca:

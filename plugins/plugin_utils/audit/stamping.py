@@ -112,7 +112,9 @@ def ask_authority(url: str, query: bytes) -> bytes:
     end = time.monotonic() + _PATIENCE_S
     reply = b""
     try:
-        with open_url(url, data=query, headers=headers, method="POST", timeout=_TIMEOUT_S) as answer:
+        with open_url(
+            url, data=query, headers=headers, method="POST", timeout=_TIMEOUT_S, follow_redirects="none"
+        ) as answer:
             while block := answer.read1(_LIMIT):
                 reply += block
                 if len(reply) > _LIMIT or time.monotonic() > end:

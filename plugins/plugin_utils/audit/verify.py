@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, The Keepwell authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -23,6 +22,7 @@ import bisect
 import datetime
 import hashlib
 import json
+import lzma
 import os
 import re
 import shutil
@@ -41,6 +41,8 @@ MANIFEST, SIGNATURE, QUERY, TOKEN = "manifest.json", "manifest.json.sig", "manif
 SEALS = (MANIFEST, SIGNATURE, QUERY, TOKEN)
 SIGNERS, AUTHORITY = "allowed_signers", "timestamp_ca.pem"
 PACK, SUMS = "pack.json", "SHA256SUMS"
+# What reading damaged or hostile files raises; RuntimeError: encrypted, or of a kind that zipfile does not know.
+BROKEN = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _LIMIT = 200 * 1024 * 1024
 _SHOWN = 20
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -108,7 +110,7 @@ class Archive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as exc:
+        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as exc:
             raise Unreadable(f"{path} is no whole zip file: {exc}") from exc
         names = [entry.filename for entry in self._zip.infolist() if not entry.filename.endswith("/")]
         if len(set(names)) < len(names):
@@ -131,7 +133,7 @@ class Archive:
         """Open a file for reading. Raises Unreadable."""
         try:
             return self._zip.open(self._top + name)
-        except (KeyError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as exc:
+        except (KeyError, *BROKEN) as exc:
             raise Unreadable(f"{self.where(name)} cannot be read: {exc}") from exc
 
 
@@ -140,7 +142,7 @@ def read(place: Any, name: str) -> bytes:
     with place.open(name) as stream:
         try:
             content = bytes(stream.read(_LIMIT))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as exc:
+        except BROKEN as exc:
             raise Unreadable(f"{place.where(name)} cannot be read: {exc}") from exc
     return content
 
@@ -152,7 +154,7 @@ def digest(place: Any, name: str) -> str:
         try:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 made.update(block)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as exc:
+        except BROKEN as exc:
             raise Unreadable(f"{place.where(name)} cannot be read: {exc}") from exc
     return made.hexdigest()
 
@@ -195,8 +197,12 @@ def _is_manifest(document: Any) -> bool:
         and all(isinstance(entry, dict) and isinstance(entry.get("sha256"), str) for entry in files.values())
         and isinstance(document.get("signed_by", None), (str, type(None)))
         and isinstance(deleted, dict)
-        and all(isinstance(names, list) for names in deleted.values())
+        and all(_are_names(names) for names in deleted.values())
     )
+
+
+def _are_names(document: Any) -> bool:
+    return isinstance(document, list) and all(isinstance(name, str) for name in document)
 
 
 def link_problems(chain: Sequence[Link], place: Any) -> List[str]:
@@ -310,6 +316,7 @@ def run_tool(command: Sequence[str], content: bytes = b"") -> Tuple[int, str]:
             list(command),
             input=content,
             stdout=subprocess.PIPE,
+            check=False,
             stderr=subprocess.STDOUT,
             env=environment,
             timeout=60,
@@ -431,7 +438,7 @@ class Verification:
             self._is_so(f"The pack is as it was made: {len(listed)} files.")
         try:
             pack = json.loads(read(self.place, PACK).decode("utf-8"))
-            if not isinstance(pack, dict) or not all(isinstance(pack.get(name), list) for name in ("runs", "links")):
+            if not isinstance(pack, dict) or not all(_are_names(pack.get(name)) for name in ("runs", "links")):
                 raise ValueError("no pack")
         except (Unreadable, ValueError, RecursionError):
             self._fails(f"{self.place.where(PACK)} is missing or was changed.")
@@ -567,11 +574,17 @@ class Verification:
                     len(after), after[0].run_id, ": " + str(why).rstrip(".") if why else ""
                 )
             )
-        before = last + 1 - len(signed)
-        if before > 0:
+        before = [link for link in self.chain[: max(last, 0)] if not link.manifest.get("signed_by")]
+        if before:
+            covering = next(
+                link for link in self.chain[self.chain.index(before[-1]) :] if link.manifest.get("signed_by")
+            )
             self._know(
-                f"Runs without a signature of their own: {before}; that of run {self.chain[last].run_id}, which came "
-                "later, covers them through the chain."
+                "Runs without a signature of their own: {}, the newest of them {}; that of run {}, which came later, "
+                "vouches through the chain for how they were on {}, and nothing for how they were before. If runs were "
+                "signed at that time, they were rewritten: compare with a head, a report or a pack of then.".format(
+                    len(before), before[-1].run_id, covering.run_id, covering.manifest["ended_at"]
+                )
             )
 
     def _stamps(self, wanted: Sequence[Link]) -> None:

@@ -33,6 +33,8 @@ _WHAT = {
     "disk_cleanup": "room on disks",
     "maintain": "all chores of the plan, in their order",
     "report": "the reports of the newest run, made again",
+    "deliver": "messages that wait, sent again",
+    "verify": "whether the evidence is as it was sealed",
 }
 
 
@@ -209,7 +211,13 @@ def _templates(told: Told) -> list[dict[str, t.Any]]:
 
 
 def _template(told: Told, playbook: str, text: str, suffix: str = "", **more: t.Any) -> dict[str, t.Any]:
-    variables = {"keepwell_state_dir": told.awx.state_dir, **more.pop("extra_vars", {})}
+    # AWX tells a job that a schedule started the name of that schedule (_scheduled), and others nothing.
+    entry = f"{{{{ (awx_schedule_name | default('')).removeprefix('{told.name()}-') }}}}"
+    variables = {
+        "keepwell_entry": entry,
+        "keepwell_state_dir": told.awx.state_dir,
+        **more.pop("extra_vars", {}),
+    }
     return _described(
         told,
         f"{playbook}-{suffix}".rstrip("-"),

@@ -47,8 +47,7 @@ def render(client: str, name: str, entry: Entry, zone: ZoneInfo, year: int) -> s
         minutes = sorted({moment % 60 for moment in moments})
         by = f"BYHOUR={','.join(map(str, hours))};BYMINUTE={','.join(map(str, minutes))}"
         return f"DTSTART;TZID=UTC:{_FIRST_DAY}T{_clock(late)} RRULE:FREQ=DAILY;INTERVAL=1;{by}"
-    assert entry.at is not None  # noqa: S101 - the model says so
-    start = entry.at.hour * 60 + entry.at.minute
+    start = entry.clock.hour * 60 + entry.clock.minute
     unsteady = {at.hour * 60 + at.minute for at in changing(zone, year) | changing(zone, year + 1)}
     if start + late < _DAY_MINUTES and start + late not in unsteady:
         start += late

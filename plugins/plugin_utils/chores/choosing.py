@@ -24,7 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Set
 PREFIX = "maintain_"
 ACT = "maintain_act"
 # Names that the playbook registers; results, not settings.
-REGISTERED = ("maintain_run",)
+REGISTERED = ("maintain_run", "maintain_broken")
 _BOOLEAN = TypeAdapter(bool)
 
 

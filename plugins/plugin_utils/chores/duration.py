@@ -11,10 +11,12 @@ earlier run began, and what a simulated clock measured, says nothing and is left
 from __future__ import annotations
 
 import math
+import statistics
 import typing as t
 from collections.abc import Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 
 # Of fewer changes nothing can be said.
@@ -22,11 +24,14 @@ LEAST = 5
 # Older ones are of another machine, or of another way of working.
 NEWEST = 40
 _SHARE = 0.95
+# What took this many times as long as half of them is a hang (a suspended control node, a lost connection): reckoned
+# with, it would be longer than every window, and as nothing would be begun any more, it would be so for ever.
+_HANG = 3.0
 # Less than that is a clock that stands still.
 _MEASURABLE_S = 1.0
 # Steps of antivirus work that take the time they take; a scan is fitted into what its window leaves.
 _ANTIVIRUS = ("repair", "quarantine", "rescan", "restore")
-_ENDED = ("done", "failed")
+_WORK = ("apply", "reboot", "clean up", "grow", *_ANTIVIRUS)
 
 Work = t.Literal["patch", "reboot", "antivirus", "clean up", "grow"]
 
@@ -45,8 +50,18 @@ def expected(of_host: Sequence[float], of_client: Sequence[float], default_s: fl
     """
     for durations, whose in ((of_host, "this host"), (of_client, "this client")):
         if len(durations) >= LEAST:
-            return Expected(round(high(durations), 1), f"p95 of {len(durations)} changes of {whose}")
+            usual = without_hangs(durations, default_s)
+            hangs = (
+                f", without {count_text(len(durations) - len(usual), 'hang')}" if len(usual) < len(durations) else ""
+            )
+            return Expected(round(high(usual), 1), f"p95 of {len(usual)} changes of {whose}{hangs}")
     return Expected(default_s, f"{setting}: fewer than {LEAST} changes are known")
+
+
+def without_hangs(durations: Sequence[float], default_s: float) -> list[float]:
+    """Return the durations but those far above the median; what the reserve has room for is none."""
+    longest = max(_HANG * statistics.median(durations), default_s)
+    return [seconds for seconds in durations if seconds <= longest]
 
 
 def high(durations: Sequence[float]) -> float:
@@ -59,7 +74,10 @@ def of(record: ChangeRecord) -> dict[Work, float]:
     """Return how many seconds each piece of work of a change took; empty when nothing can be said."""
     if record.begun_by or record.entered_at is None:
         return {}
-    steps = {step.name: step for step in record.steps if step.outcome in _ENDED}
+    steps = {step.name: step for step in record.steps if step.outcome != "skipped"}
+    if any(steps[name].outcome == "failed" for name in _WORK if name in steps):
+        # It ended where it broke, or at its time limit: that says nothing of how long the work takes.
+        return {}
     found: dict[Work, float] = {}
     if record.chore == "patching" and "apply" in steps:
         end = max(epoch(step.ended_at) for step in steps.values())

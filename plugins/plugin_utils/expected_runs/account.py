@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared, ledger, reported
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared, errands, ledger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began, Slot, Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
@@ -70,7 +70,7 @@ def of(store: Store, history: History, timezone: str, now: float, look_back: flo
         runs.append(
             Began(epoch(header.started_at), header.playbook, header.entry, frozenset(header.acting), whole, False)
         )
-    runs += reported.began(store, now - look_back - _MARGIN_S)
+    runs += errands.began(store, now - look_back - _MARGIN_S)
     book = Book(store)
     runs += [
         Began(moment.at, "watch", moment.beat.entry, frozenset(), moment.beat.asked is None)

@@ -63,10 +63,11 @@ class Slot(t.NamedTuple):
 
 def fits(name: str, terms: Entry, run: Began) -> bool:
     """True when a run is one of this entry, or does the same."""
+    if run.entry:
+        # The entry told it what it may carry out; chores that no host within its limit bought have no part in it.
+        return run.entry == name and (not terms.act or bool(run.acting))
     if not set(terms.act) <= run.acting:
         return False
-    if run.entry:
-        return run.entry == name
     return run.playbook == terms.playbook and (run.whole or bool(terms.limit))
 
 

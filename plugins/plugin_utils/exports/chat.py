@@ -43,18 +43,18 @@ class Lines:
 
 def lines_of(desk: Desk, notice: Notice) -> Lines:
     """Return the lines of a message."""
-    _ = desk.texts.gettext
+    say = desk.texts.gettext
     return Lines(
         subject=subject_of(desk, notice),
-        partial=_("PARTIAL: it does not speak for the whole client.") if notice.partial else "",
-        verdict=notice.verdict or _("This run has no verdict."),
-        hosts=_("Hosts: %s") % counts_text(desk, notice.counts.hosts),
-        results=_("Results: %s") % counts_text(desk, notice.counts.results),
+        partial=say("PARTIAL: it does not speak for the whole client.") if notice.partial else "",
+        verdict=notice.verdict or say("This run has no verdict."),
+        hosts=say("Hosts: %s") % counts_text(desk, notice.counts.hosts),
+        results=say("Results: %s") % counts_text(desk, notice.counts.results),
         facts=_facts(desk, notice),
         problems=[problem_text(desk, problem) for problem in notice.problems],
         more=_more(desk, notice.more_problems),
-        foot=_("Run %s") % notice.run_id
-        + (_(", data as of %s") % _moment(desk, notice.data_as_of) if notice.data_as_of else ""),
+        foot=say("Run %s") % notice.run_id
+        + (say(", data as of %s") % _moment(desk, notice.data_as_of) if notice.data_as_of else ""),
     )
 
 
@@ -64,13 +64,13 @@ def _moment(desk: Desk, timestamp: str) -> str:
 
 def subject_of(desk: Desk, notice: Notice) -> str:
     """Return ``[Keepwell] De Molen, 23 Nov 2026: grade B, 2 problems need a person``."""
-    _ = desk.texts.gettext
-    grade = _("grade %s") % notice.grade_text if notice.grade else _("no grade")
+    say = desk.texts.gettext
+    grade = say("grade %s") % notice.grade_text if notice.grade else say("no grade")
     many = desk.texts.ngettext("%s problem needs a person", "%s problems need a person", notice.urgent)
-    told = many % notice.urgent if notice.urgent else _("nothing needs a person")
+    told = many % notice.urgent if notice.urgent else say("nothing needs a person")
     if not notice.urgent and notice.counts.hosts.unknown:
-        told = _("not everything is known")
-    part = _(" (partial)") if notice.partial else ""
+        told = say("not everything is known")
+    part = say(" (partial)") if notice.partial else ""
     day = desk.clock.day(notice.ended_at or notice.started_at)
     return cut(f"[Keepwell] {notice.client.name}, {day}{part}: {grade}, {told}", SLACK_HEADER_LIMIT)
 
@@ -87,31 +87,31 @@ def counts_text(desk: Desk, counts: Counts) -> str:
 
 def problem_text(desk: Desk, problem: NoticeProblem) -> str:
     """Return a problem in one line: what, where, what was seen, until when."""
-    _ = desk.texts.gettext
+    say = desk.texts.gettext
     badge = desk.badges[problem.state]
     more = problem.hosts - len(problem.named)
-    names = ", ".join(problem.named) + (_(" and %s more") % more if more else "")
+    names = ", ".join(problem.named) + (say(" and %s more") % more if more else "")
     deadline = desk.deadline(problem.deadline)
     due = ""
     if deadline:
-        due = " " + (_("%s overdue.") if deadline.overdue else _("Due in %s.")) % deadline.distance
+        due = " " + (say("%s overdue.") if deadline.overdue else say("Due in %s.")) % deadline.distance
     return f"{badge.glyph} {badge.word}: {problem.title} ({names}): {problem.observed}.{due}"
 
 
 def _facts(desk: Desk, notice: Notice) -> list[str]:
-    _ = desk.texts.gettext
+    say = desk.texts.gettext
     found = []
     if notice.altered_evidence:
-        found.append(_("Evidence of the run before was changed."))
+        found.append(say("Evidence of the run before was changed."))
     if notice.unreached:
         many = desk.texts.ngettext("%s host gave no answer: %s", "%s hosts gave no answer: %s", notice.unreached)
         more = notice.unreached - len(notice.unreached_named)
-        names = ", ".join(notice.unreached_named) + (_(" and %s more") % more if more else "")
+        names = ", ".join(notice.unreached_named) + (say(" and %s more") % more if more else "")
         found.append(many % (notice.unreached, names) + ".")
     if notice.delta:
         delta = notice.delta
         found.append(
-            _(
+            say(
                 "Since the last run: %(new)s new, %(worse)s worse, %(better)s better, %(resolved)s resolved, "
                 "%(still_open)s still open."
             )
@@ -119,12 +119,12 @@ def _facts(desk: Desk, notice: Notice) -> list[str]:
         )
     if notice.backups:
         found.append(
-            _("Backups: %(proven)s of %(total)s datasets are proven.")
+            say("Backups: %(proven)s of %(total)s datasets are proven.")
             % {"proven": notice.backups.proven, "total": notice.backups.total}
         )
     if notice.changes:
         done = ", ".join(f"{number} {outcome}" for outcome, number in notice.changes.items())
-        found.append(_("Changes: %s.") % done)
+        found.append(say("Changes: %s.") % done)
     return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-FORMATS = ("html", "md", "csv", "json", "prom")
+FORMATS = ("html", "md", "csv", "json", "prom", "pdf")
+# A PDF needs more than a control node has by itself, so it is asked for.
+USUAL_FORMATS = ("html", "md", "csv", "json", "prom")
 Dialect = t.Literal["plain", "excel_eu"]
 DIALECTS: tuple[Dialect, ...] = t.get_args(Dialect)

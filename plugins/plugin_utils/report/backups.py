@@ -119,19 +119,21 @@ def backups_view(desk: Desk) -> BackupsView | None:
     run = desk.run
     if not (run.backups or run.backup_tests):
         return None
-    ranked = sorted(run.backups, key=_rank)
+    entries = ranked(run.backups)
     labels = labels_of(desk)
     tests = sorted(run.backup_tests, key=lambda test: (list(ENDS).index(_end(test)), test.host, test.dataset, test.at))
     ends = Counter(_end(test) for test in tests)
-    ledger = sorted(ranked, key=lambda entry: (-entry.never_restored, entry.proven_at or "", entry.host, entry.dataset))
+    ledger = sorted(
+        entries, key=lambda entry: (-entry.never_restored, entry.proven_at or "", entry.host, entry.dataset)
+    )
     return BackupsView(
-        total=len(ranked),
-        proven=sum(entry.proven for entry in ranked),
+        total=len(entries),
+        proven=sum(entry.proven for entry in entries),
         labels=list(labels.values()),
         states=[desk.badges[state] for state in ORDER],
-        totals=[(labels[verdict], [_number(ranked, verdict, state) for state in ORDER]) for verdict in VERDICTS],
-        lanes=first([_lane(desk, entry, number) for number, entry in enumerate(ranked)], LANES_SHOWN),
-        never=sum(entry.never_restored for entry in ranked),
+        totals=[(labels[verdict], [_number(entries, verdict, state) for state in ORDER]) for verdict in VERDICTS],
+        lanes=first([_lane(desk, entry, number) for number, entry in enumerate(entries)], LANES_SHOWN),
+        never=sum(entry.never_restored for entry in entries),
         ledger=first([_ledger(desk, entry) for entry in ledger], LEDGER_SHOWN),
         tally=[(end_badge(desk, end), ends[end]) for end in ENDS if ends[end]],
         tests=first([_test(desk, test) for test in tests], TESTS_SHOWN),
@@ -155,6 +157,11 @@ def states_of(entry: DatasetSummary) -> list[State]:
     return [t.cast(State, getattr(entry, verdict)) for verdict in VERDICTS]
 
 
+def ranked(entries: Sequence[DatasetSummary]) -> list[DatasetSummary]:
+    """Return datasets with those first that ask for a person."""
+    return sorted(entries, key=_rank)
+
+
 def _rank(entry: DatasetSummary) -> tuple[t.Any, ...]:
     """Sort datasets: the worst verdict first, then how many are so, then what is not proven, then by name."""
     states = states_of(entry)
@@ -176,14 +183,7 @@ def _lane(desk: Desk, entry: DatasetSummary, number: int) -> LaneRow:
         protects=entry.protects,
         how=_how(desk, entry),
         badge=desk.badges[worst(states_of(entry))],
-        lane=lane(
-            f"l{number}",
-            entry.freshness,
-            None if entry.data_age_s is None else entry.data_age_s / HOUR,
-            entry.rpo_s / HOUR,
-            None if entry.proven_at is None else (desk.clock.now - epoch(entry.proven_at)) / DAY,
-            None if due is None else due / DAY,
-        ),
+        lane=lane_of(desk, entry, f"l{number}"),
         age=gettext_("age not known")
         if entry.data_age_s is None
         else gettext_("{age} old").format(age=_length(entry.data_age_s)),
@@ -198,6 +198,18 @@ def _lane(desk: Desk, entry: DatasetSummary, number: int) -> LaneRow:
         ),
         recovery=_recovery(desk, entry),
         reason=entry.reason,
+    )
+
+
+def lane_of(desk: Desk, entry: DatasetSummary, name: str) -> Lane:
+    """Return the lane of a dataset; ``name`` makes its ids unique."""
+    return lane(
+        name,
+        entry.freshness,
+        None if entry.data_age_s is None else entry.data_age_s / HOUR,
+        entry.rpo_s / HOUR,
+        None if entry.proven_at is None else (desk.clock.now - epoch(entry.proven_at)) / DAY,
+        None if entry.next_due is None else (epoch(entry.next_due) - desk.clock.now) / DAY,
     )
 
 

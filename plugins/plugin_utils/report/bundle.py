@@ -11,10 +11,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import FORMATS, Dialect
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import USUAL_FORMATS, Dialect
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.collect import of_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
     file_name,
@@ -24,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import EngineerView, engineer_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import host_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.page import owner_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables import (
     backups_csv,
@@ -33,9 +35,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.tables impor
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
-REPORTS = ("engineer", "auditor")
+REPORTS = ("owner", "engineer", "auditor")
 # What is made when nobody says: an auditor asks for a period (playbooks/period_report.yml), seldom for one run.
-USUAL_REPORTS = ("engineer",)
+USUAL_REPORTS = ("owner", "engineer")
 # What a phone, a mail gateway and a reader's patience bear; above it every host gets a page of its own.
 PAGE_BUDGET = 1_900_000
 
@@ -52,12 +54,16 @@ def make_bundle(
     run: Run,
     search_path: Sequence[str],
     reports: Collection[str] = USUAL_REPORTS,
-    formats: Collection[str] = FORMATS,
+    formats: Collection[str] = USUAL_FORMATS,
     texts: gettext.NullTranslations | None = None,
     seal: Seal | None = None,
     dialect: Dialect = "plain",
+    brand: Brand | None = None,
 ) -> Bundle:
-    """Return the files of a run's reports. The same run, seal and templates give the same bytes, always."""
+    """Return the files of a run's reports. The same run, seal and templates give the same bytes, always.
+
+    ``texts`` are those of the engineer; the owner's page speaks the client's language and shows ``brand``.
+    """
     texts = texts or gettext.NullTranslations()
     desk = desk_for(run, texts, seal=seal)
     templates = Templates(search_path, texts)
@@ -88,7 +94,12 @@ def make_bundle(
             files |= _host_pages(templates, view)
     if "auditor" in reports and "html" in formats:
         files |= auditor_files(run, of_run(run, seal.head if seal else ""), templates, texts, seal)
-    return Bundle(files, desk.warnings)
+    warnings = list(desk.warnings)
+    if "owner" in reports and ("html" in formats or "pdf" in formats):
+        made, said = owner_files(desk, search_path, formats, brand or Brand())
+        files |= made
+        warnings += said
+    return Bundle(files, warnings)
 
 
 def _host_pages(templates: Templates, view: EngineerView) -> dict[str, bytes]:

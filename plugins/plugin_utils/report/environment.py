@@ -44,11 +44,16 @@ def search_path(extra: Sequence[str]) -> list[str]:
 class Templates:
     """The templates of one report run: ``search_path`` is looked through in order, the first hit wins."""
 
-    def __init__(self, search_path: Sequence[str], texts: gettext.NullTranslations) -> None:
+    def __init__(
+        self, search_path: Sequence[str], texts: gettext.NullTranslations, sheet: str = "style.css", colours: str = ""
+    ) -> None:
+        """``sheet`` is the style sheet of the pages, ``colours`` are rules that come before it."""
         loader = FileSystemLoader([str(folder) for folder in search_path])
         self._html = _environment(loader, texts, autoescape=True)
         self._markdown = _environment(loader, texts, autoescape=False, finalize=markdown_escape)
         self._text = _environment(loader, texts, autoescape=False)
+        self._sheet = sheet
+        self._colours = colours
         self._look: tuple[Markup, str] | None = None
 
     def html(self, name: str, **values: t.Any) -> bytes:
@@ -71,15 +76,15 @@ class Templates:
     def _style(self) -> tuple[Markup, str]:
         if self._look is None:
             try:
-                source, _name, _fresh = self._html.loader.get_source(self._html, "style.css")  # type: ignore[union-attr]
+                source, _name, _fresh = self._html.loader.get_source(self._html, self._sheet)  # type: ignore[union-attr]
             except TemplateError as exc:
-                raise _broken("style.css", exc) from exc
+                raise _broken(self._sheet, exc) from exc
             grid = f":root{{--column:{COLUMN}px;--row:{ROW}px}}\n"
-            style = css_variables() + grid + source.strip() + "\n"
+            style = css_variables() + self._colours + grid + source.strip() + "\n"
             if "</" in style or re.search(r"@import|url\((?!#|[\"']?data:)", style):
                 raise EvidenceError(
-                    "No report was made: style.css holds '</', '@import' or a link to another file. A report is one "
-                    "file that asks for nothing; put the rules into style.css itself."
+                    f"No report was made: {self._sheet} holds '</', '@import' or a link to another file. A report "
+                    f"is one file that asks for nothing; put the rules into {self._sheet} itself."
                 )
             self._look = (Markup(style), content_security_policy(style))  # noqa: S704 - checked just above
         return self._look

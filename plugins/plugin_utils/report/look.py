@@ -83,6 +83,18 @@ def css_variables() -> str:
     return f"{block(LIGHT)}\n@media screen and (prefers-color-scheme:dark){{{block(DARK)}}}\n"
 
 
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours (#rrggbb) as WCAG 2.2 reckons it, from 1 to 21."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def fill(state: State, chart: str) -> str:
     """Return the literal paint of a state in an SVG: a colour, or one of the chart's own patterns."""
     return LIGHT[state] if state in SOLIDS else f"url(#{chart}-{state})"

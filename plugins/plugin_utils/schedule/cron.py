@@ -76,14 +76,14 @@ def delay(client: str, name: str, entry: Entry) -> int:
 
 def _at(entry: Entry, zone: str, node_zone: ZoneInfo | None, year: int) -> tuple[str, str]:
     """Return the five fields, and which answer of the client's clock lets the run begin ("" for any)."""
-    assert entry.at is not None  # noqa: S101 - the model says so
+    at = entry.clock
     days = sorted(DAYS.index(day) + 1 for day in entry.days or ())
     if node_zone is not None and (node_zone.key == zone or {node_zone.key, zone} <= {*_UTC}):
         dates = _numbers(entry.month_days) if entry.month_days else "*"
-        return f"{entry.at.minute} {entry.at.hour} {dates} * {_numbers(days) if days else '*'}", ""
+        return f"{at.minute} {at.hour} {dates} * {_numbers(days) if days else '*'}", ""
     shifts = {(mine - theirs) % 60 for mine in _offsets(node_zone, year) for theirs in _offsets(ZoneInfo(zone), year)}
-    minutes = _numbers({(entry.at.minute + shift) % 60 for shift in shifts})
-    time = f"{entry.at:%H:%M}"
+    minutes = _numbers({(at.minute + shift) % 60 for shift in shifts})
+    time = f"{at:%H:%M}"
     if days:
         form, answers = r"\%u-\%H:\%M", [f"[{''.join(map(str, days))}]-{time}"]
     elif entry.month_days:
@@ -95,8 +95,7 @@ def _at(entry: Entry, zone: str, node_zone: ZoneInfo | None, year: int) -> tuple
 
 def _every(entry: Entry, node_zone: ZoneInfo | None, year: int) -> tuple[str, str]:
     """Return the same for a beat, which is counted in UTC."""
-    assert entry.every is not None  # noqa: S101 - the model says so
-    minutes = entry.every // int(MINUTE)
+    minutes = int(entry.beat // MINUTE)
     offsets = _offsets(node_zone, year)
     if minutes < 60:
         shifts = {offset % minutes for offset in offsets}

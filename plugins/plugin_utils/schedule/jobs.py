@@ -21,7 +21,10 @@ _MARK = re.compile(r"# Keepwell, client ([a-z0-9][a-z0-9_-]{0,62}): ")
 
 @dataclass(frozen=True)
 class Site:
-    """Where scheduled runs of one client begin: paths of the control node, all from the root."""
+    """Where scheduled runs of one client begin: paths of the control node, all from the root.
+
+    ``metrics`` are the folders of node_exporter that they write into.
+    """
 
     client: str
     project: str
@@ -36,10 +39,11 @@ class Site:
     local_sudo: bool = False
     alert_command: Sequence[str] = ()
     alert_mail: str = ""
+    metrics: Sequence[str] = ()
 
     @property
     def folder(self) -> str:
-        """The client's folder in the state directory: all that a run writes."""
+        """The client's folder in the state directory: what a run writes, besides its metrics."""
         return f"{self.state_dir}/{self.client}"
 
 
@@ -66,7 +70,11 @@ def lock(site: Site, name: str, entry: Entry) -> str:
 
 def command(site: Site, name: str, entry: Entry) -> list[str]:
     """Return what is run, as arguments. Secrets are never among them."""
-    told = {"keepwell_state_dir": site.state_dir, **{f"{chore}_act": True for chore in entry.act}}
+    told = {
+        "keepwell_entry": name,
+        "keepwell_state_dir": site.state_dir,
+        **{f"{chore}_act": True for chore in entry.act},
+    }
     arguments = [FLOCK, "--nonblock", f"--conflict-exit-code={LOCKED}", lock(site, name, entry), site.program]
     arguments.append(f"{site.playbooks}/{entry.playbook}.yml")
     for source in site.inventory:

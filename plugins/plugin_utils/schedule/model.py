@@ -10,6 +10,7 @@ decided by the maintenance windows, whatever started it.
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,11 @@ PLAYBOOKS: dict[str, tuple[str, ...]] = {
     "disk_cleanup": ("disk_cleanup",),
     "maintain": ACTING,
     "report": (),
+    "deliver": (),
+    "verify": (),
 }
+# What these do, they do for the whole client, on the control node.
+WITHOUT_HOSTS = ("report", "deliver", "verify")
 # Parts of an hour and of a day that leave no remainder: the same moments every hour, and every day.
 BEATS = (
     *(int(n * MINUTE) for n in (5, 6, 10, 12, 15, 20, 30)),
@@ -113,7 +118,18 @@ class Entry(BaseModel):
         extra="forbid", frozen=True, json_schema_extra={"oneOf": [{"required": ["every"]}, {"required": ["at"]}]}
     )
 
-    playbook: t.Literal["assess", "watch", "patch", "antivirus", "backup_verify", "disk_cleanup", "maintain", "report"]
+    playbook: t.Literal[
+        "assess",
+        "watch",
+        "patch",
+        "antivirus",
+        "backup_verify",
+        "disk_cleanup",
+        "maintain",
+        "report",
+        "deliver",
+        "verify",
+    ]
     every: Beat | None = Field(None, description="a beat like 5m or 6h, counted from midnight UTC")
     at: LocalTime | None = Field(None, description="a time of the client's clock, like 22:00")
     days: WeekDays | None = Field(None, description="with at: only on these days of the week")
@@ -128,6 +144,20 @@ class Entry(BaseModel):
         None, ge=60, le=int(DAY), description="seconds after which the run is ended; 7200, a watch: its beat"
     )
     enabled: bool = True
+
+    @property
+    def clock(self) -> datetime.time:
+        """The time of the client's clock. Raises ValueError for a beat, which has none."""
+        if self.at is None:
+            raise ValueError("a beat has no time of day")
+        return self.at
+
+    @property
+    def beat(self) -> float:
+        """Seconds from one start to the next. Raises ValueError for a time of day, which has none."""
+        if self.every is None:
+            raise ValueError("a time of day is no beat")
+        return float(self.every)
 
     @property
     def disruptive(self) -> bool:
@@ -158,8 +188,8 @@ class Entry(BaseModel):
             raise ValueError("it has days or month_days, not both")
         if self.every is not None and self.splay >= self.every:
             raise ValueError("splay should be shorter than every")
-        if self.playbook == "report" and self.limit:
-            raise ValueError("a report is of the whole of the last run: leave out limit")
+        if self.playbook in WITHOUT_HOSTS and self.limit:
+            raise ValueError(f"{self.playbook} is for the whole client and asks no host: leave out limit")
         if self.grace is not None and self.grace <= self.splay:
             raise ValueError("grace should be longer than splay, or every start counts as missed")
         return self

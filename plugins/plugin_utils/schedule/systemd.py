@@ -117,6 +117,8 @@ def _service(name: str, entry: Entry, site: Site) -> str:
         lines.append(f"LoadCredential=vault:{_plain(site.vault_file)}")
     if not site.local_sudo:
         lines += [*_HARDENING.splitlines(), f"ReadWritePaths={_quoted(site.folder)}"]
+        # A folder that is not there is a warning of the run, not the end of it.
+        lines += [f"ReadWritePaths={_quoted(f'-{folder}')}" for folder in site.metrics]
     return _file(
         site,
         {

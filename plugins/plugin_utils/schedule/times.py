@@ -48,11 +48,10 @@ def _moments(entry: Entry, zone: ZoneInfo, since: float, until: float) -> Iterat
         first, last = math.ceil(since / entry.every), math.ceil(until / entry.every)
         yield from (float(number * entry.every) for number in range(first, last))
         return
-    assert entry.at is not None  # noqa: S101 - the model says so
     day, final = day_of(since, zone) - ONE_DAY, day_of(until, zone)
     while day <= final:
         if includes(entry, day):
-            yield moment(day, entry.at, zone)
+            yield moment(day, entry.clock, zone)
         day += ONE_DAY
 
 

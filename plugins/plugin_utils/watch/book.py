@@ -33,6 +33,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import
 
 # What a filesystem moves by less is not written down anew: a thousandth of its size.
 _ROOM_STEP = 1000
+# Beats that overlap are closer together than that.
+_LATE_S = 3600.0
 
 
 class Moment(t.NamedTuple):
@@ -122,8 +124,11 @@ class Book:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 before = self.last()
                 if before is not None and before.at >= epoch(beat.at):
+                    ahead = before.at - epoch(beat.at) > _LATE_S
+                    todo = f" The clock was ahead then: move {self.days()[-1]} away, or no beat counts until that time."
                     raise EvidenceError(
                         f"A beat of {before.beat.at} is written already; that of {beat.at} is too late and dropped."
+                        + (todo if ahead else "")
                     )
                 whole = not whole_lines(path)
                 append_line(path, dump(_short(beat, samples, everyone, before, self._end(), whole=whole)))

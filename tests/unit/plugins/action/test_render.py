@@ -24,7 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import run_document
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.command import fleet_command
 
-FILES = ["engineer.html", "findings.csv", "metrics.prom", "results.csv", "run.json", "summary.md"]
+FILES = ["engineer.html", "findings.csv", "metrics.prom", "owner.html", "results.csv", "run.json", "summary.md"]
 
 
 def put(state: Path, run: run_document.Run) -> Path:

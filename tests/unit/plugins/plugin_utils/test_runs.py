@@ -86,7 +86,7 @@ def test_a_host_that_left_no_evidence_is_unknown_and_named(tmp_path: Path) -> No
     assert {result.state for result in lost.results} == {"unknown"}
     # Without datasets there is nothing that another machine could have looked at; no schedule was installed here either.
     elsewhere = {check.id for check in CHECKS if check.from_datasets and not check.needs}
-    assert set(lost.not_applicable) == {*elsewhere, "availability.schedule"}
+    assert set(lost.not_applicable) == {*elsewhere, "availability.schedule", "availability.awx"}
     assert len(lost.results) + len(lost.not_applicable) == len(CHECKS)
     assert status.of(run)["unreached"] == ["web2"]
 

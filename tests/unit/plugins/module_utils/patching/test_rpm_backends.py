@@ -7,6 +7,8 @@ the list of installed packages.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -154,3 +156,42 @@ def test_the_script_for_dnf_is_python_3_6_and_stops_before_anything_is_done() ->
     head, _then, tail = _dnf_hook.SCRIPT.partition('if mode == "simulate":\n        raise ')
     assert "original(self" not in head.split("def do_transaction")[1]
     assert "cacheonly = False" in tail
+
+
+# What stands in for dnf: it says what it was asked, and keeps a history where it was told to.
+_STANDIN = """
+import os, types
+BaseCli = type("BaseCli", (), {"do_transaction": None})
+CliError = RuntimeError
+def user_main(words):
+    print(" ".join(words))
+    for word in words:
+        if word.startswith("--setopt=persistdir="):
+            open(os.path.join(word.rpartition("=")[2], "history.sqlite"), "w").close()
+    return 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_history", "in_memory"),
+    [("simulate", False, True), ("simulate", True, False), ("download", False, False)],
+)
+def test_a_simulation_makes_no_history(tmp_path: Path, mode: str, has_history: bool, in_memory: bool) -> None:
+    for name in ("dnf/__init__", "dnf/cli/__init__", "dnf/cli/cli", "dnf/cli/main"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(_STANDIN)
+    history = tmp_path / "history.sqlite"
+    if has_history:
+        history.touch()
+    script = _dnf_hook.SCRIPT.replace(_dnf_hook.HISTORY, str(history)).replace('dir="/run"', f'dir="{tmp_path}"')
+    done = subprocess.run(
+        [sys.executable, "-c", script, mode, "upgrade"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (7, "")
+    assert ("--setopt=persistdir=" in done.stdout) is in_memory
+    assert done.stdout.split()[-1] == "upgrade"
+    assert list(tmp_path.glob("keepwell-dnf-*")) == []

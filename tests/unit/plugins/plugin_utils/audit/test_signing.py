@@ -104,7 +104,9 @@ def test_what_a_later_signature_covers_is_not_held_against_it(tmp_path: Path) ->
     [second] = signed_runs(store, told, 1, at=NOW + DAY)
     seen = look(store, told)
     assert seen.holds
-    assert f"Runs without a signature of their own: 1; that of run {second}" in " ".join(texts(seen, None))
+    assert f"Runs without a signature of their own: 1, the newest of them {first}; that of run {second}" in " ".join(
+        texts(seen, None)
+    )
 
 
 def test_keys_are_rotated_by_dates_and_old_signatures_still_count(tmp_path: Path) -> None:

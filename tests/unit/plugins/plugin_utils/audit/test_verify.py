@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import random
@@ -307,6 +308,28 @@ def test_evidence_that_was_made_anew_without_the_key_is_told(made: Made, copy: P
     )
 
 
+def test_what_a_later_signature_says_of_runs_that_were_rewritten_before_it_is_not_overstated(
+    made: Made, tmp_path: Path
+) -> None:
+    """Whoever may write where evidence lies can rewrite it between two runs, and the next one signs what it finds."""
+    store = Store(tmp_path / "state", "acme")
+    shutil.copytree(made.store.root, store.root)
+    rewritten(store.root)
+    for seal in store.root.glob("runs/*/manifest.json.ts?"):
+        seal.unlink()
+    signer = signing.signer_of(made.options)
+    assert signer is not None
+    later = record(store, [host_evidence("web1", {})], at=NOW + DAY * 3, signer=signer)
+    seen = verify.Verification(verify.Folder(str(store.root)), made.options.allowed_signers).look()
+    known = " ".join(sentence.text for sentence in seen.sentences if sentence.holds is None)
+    ended = store.sealed()[-1].ended_at
+    assert f"of their own: 3, the newest of them {made.ids[2]}; that of run {later}, which came later" in known
+    assert f"vouches through the chain for how they were on {ended}, and nothing for how they were before." in known
+    head = made.store.manifest_hash(made.ids[2])
+    told = verify.Verification(verify.Folder(str(store.root)), made.options.allowed_signers).look(heads=[head])
+    assert not told.holds
+
+
 # --- an older head
 
 
@@ -371,6 +394,35 @@ def test_hostile_manifests_do_not_break_it(copy: Path) -> None:
     for content in (b"[" * 100_000, b"null", b'{"run_id": 1}', b"\xff\xfe", b'{"files": {"../../x": 1}}'):
         manifest.write_bytes(content)
         assert any("was damaged or edited" in text for text in failures(copy))
+
+
+@pytest.mark.parametrize("runs", [[1], [["x"]], [None], [{}]])
+def test_a_hostile_list_of_runs_does_not_break_it(copy: Path, runs: list[t.Any]) -> None:
+    (copy / verify.PACK).write_text(json.dumps({"runs": runs, "links": []}))
+    sum_up(copy)
+    assert any("pack.json is missing or was changed" in text for text in failures(copy))
+
+
+def test_a_hostile_list_of_deleted_files_does_not_break_it(copy: Path) -> None:
+    path = next((copy / "runs").glob("*/manifest.json"))
+    manifest = json.loads(path.read_bytes())
+    path.write_bytes(verify.canonical({**manifest, "deleted": {manifest["run_id"]: [["x"]]}}))
+    assert any("was damaged or edited" in text for text in failures(copy))
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_of_another_kind_that_is_damaged_is_told(made: Made, tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w", kind) as packed:
+        for file in sorted(made.folder.rglob("*")):
+            if file.is_file():
+                packed.write(file, f"acme/{file.relative_to(made.folder)}")
+    content = path.read_bytes()
+    chance = random.Random(5)
+    for _ in range(30):
+        path.write_bytes(flip(content, chance.randrange(len(content))))
+        with contextlib.suppress(verify.Unreadable):
+            look(path)
 
 
 def test_names_cannot_steer_a_terminal() -> None:

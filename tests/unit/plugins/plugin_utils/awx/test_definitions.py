@@ -85,13 +85,15 @@ def test_there_is_a_template_for_what_was_bought_and_for_what_only_looks() -> No
         item["name"].removeprefix("keepwell-acme-") for item in rendering.definitions(told())["controller_templates"]
     ]
     assert names == [
-        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "patch-act", "disk-cleanup-act", "maintain-act",
+        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "deliver", "verify", "patch-act", "disk-cleanup-act", "maintain-act",
     ]  # fmt: skip
     nothing = rendering.definitions(told(services=()))
     assert [item["name"].removeprefix("keepwell-acme-") for item in nothing["controller_templates"]] == [
         "assess",
         "watch",
         "report",
+        "deliver",
+        "verify",
     ]
     assert nothing["controller_workflows"] == []
 

@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Sto
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 RUN = "01K0000000000000000000000A"
@@ -97,6 +98,7 @@ def job_of(
         contract=Contract(),
         schedule={},
         notify=Notify(),
+        agenda=Agenda(),
     )
     dataset = {**DATASET, **chosen.pop("dataset", {})}
     return work.Job(

@@ -141,6 +141,7 @@ def test_a_mail_goes_encrypted_with_a_password_to_each_person(client, cert, tls:
                 "results.csv",
                 "findings.csv",
                 "engineer.html",
+                "owner.html",
             ]
         assert [sender for sender, _to, _content in box.mails] == ["keepwell@msp.example"] * 2
         # One person is not told who else was.

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared, ledger, metrics
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared, errands, ledger, metrics
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import MissedRun
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_files import RunFiles
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model
 
 ZONE = "Europe/Amsterdam"
 SCHEDULE: dict[str, t.Any] = {
@@ -156,3 +158,30 @@ def test_metrics_of_a_client_are_one_file() -> None:
     assert f"keepwell_schedule_expected_by_timestamp_seconds{labels} {int(hour('24 07:10'))}" in lines
     assert f"keepwell_schedule_missed_runs{labels} 1" in lines
     assert f'keepwell_watch_last_beat_timestamp_seconds{{client="acme"}} {int(hour("24 07:55"))}' in lines
+
+
+def test_a_run_of_the_entry_need_not_have_every_chore_of_it_but_one() -> None:
+    """Of chores that no host within the limit bought, a run of maintain says nothing."""
+    terms = model.Entry.model_validate({"playbook": "maintain", "at": "22:00", "act": ["patching", "disk_cleanup"]})
+
+    def fits(entry: str, *acting: str) -> bool:
+        return ledger.fits("night", terms, Began(0.0, "maintain", entry, frozenset(acting)))
+
+    assert fits("night", "patching")
+    assert not fits("night")
+    assert not fits("other", "patching", "disk_cleanup")
+    assert not fits("", "patching")
+    assert fits("", "patching", "disk_cleanup")
+
+
+def test_errands_are_remembered_as_long_as_the_ledger_looks_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = RunFiles(tmp_path, "acme")
+    monkeypatch.setattr(scheduled, "playbook", lambda: "deliver")
+    for day in range(0, 90, 5):
+        errands.note(files, "deliver", "again", SINCE + day * 86400)
+    errands.note(files, "report", "", SINCE)  # a part of another playbook is none
+    assert {run.playbook for run in errands.began(files, 0.0)} == {"deliver"}
+    assert len(errands.began(files, SINCE + 50 * 86400)) == 8
+    assert len((tmp_path / "acme" / "errands.jsonl").read_text().splitlines()) < 18

@@ -247,6 +247,7 @@ def test_a_partial_run_says_so_and_cannot_be_taken_for_a_whole_one():
     names = set(files_of("hostile"))
     assert names == {
         "engineer.partial.html",
+        "owner.partial.html",
         "summary.partial.md",
         "results.partial.csv",
         "findings.partial.csv",
@@ -393,5 +394,5 @@ def test_a_page_that_grows_too_big_gives_its_hosts_pages_of_their_own():
         for host in run.hosts
     ]
     files = make_bundle(run.model_copy(update={"hosts": busy, "counts": None}), TEMPLATES, formats=["html"]).files
-    assert len(files) == 121
+    assert len(files) == 122
     assert len(files["engineer.html"]) <= 2 * MIB

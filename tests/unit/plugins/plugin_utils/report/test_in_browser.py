@@ -15,6 +15,7 @@ import backup_maker
 import browser
 import fleet_maker
 import pytest
+import service_maker
 import work_maker
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
@@ -22,7 +23,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle impor
 TEMPLATES = [str(Path(__file__).parents[5] / "roles" / "health_report" / "templates")]
 pytestmark = pytest.mark.browser
 FLEETS = (
-    "1", "14", "300", "301", "hostile", "planned", "worked", "hostile work", "backups", "hostile backups",
+    "1", "14", "300", "301", "hostile", "planned", "worked", "hostile work", "backups", "hostile backups", "owner",
+    "hostile owner", "first day of an owner",
 )  # fmt: skip
 
 
@@ -53,18 +55,22 @@ def reports(tmp_path_factory):
         "hostile work": {"count": 14, "hostile": True, "work": {"hostile": True}},
         "backups": {"count": 14, "backups": {}},
         "hostile backups": {"count": 14, "hostile": True, "backups": {"hostile": True}},
+        "owner": {"count": 14, "backups": {}, "service": {"locale": "de"}},
+        "hostile owner": {"count": 14, "hostile": True, "backups": {"hostile": True}, "service": {"hostile": True}},
+        "first day of an owner": {"count": 1, "service": {"empty": True}},
     }
     indexes = {}
     for name, fleet in fleets.items():
         root = tmp_path_factory.mktemp("report")
-        work, backups = fleet.pop("work", None), fleet.pop("backups", None)
+        work, backups, service = (fleet.pop(part, None) for part in ("work", "backups", "service"))
         run = fleet_maker.make_run(**fleet)
         run = run if work is None else work_maker.with_work(run, **work)
         run = run if backups is None else backup_maker.with_backups(run, **backups)
+        run = run if service is None else service_maker.with_service(run, **service)
         for path, content in make_bundle(run, TEMPLATES).files.items():
             (root / path).parent.mkdir(exist_ok=True)
             (root / path).write_bytes(content)
-        indexes[name] = root / "engineer.html"
+        indexes[name] = root / ("engineer.html" if service is None else "owner.html")
     return indexes
 
 
@@ -151,3 +157,25 @@ def test_the_head_of_the_heat_map_stays_in_sight(chromium, reports):
     box = chromium.evaluate(place.format(".heat"))
     assert chromium.evaluate(place.format(".heat-head"))[0] == box[0] + 1
     assert chromium.evaluate(place.format(".names"))[1] == box[1] + 1
+
+
+@pytest.mark.parametrize("fleet", ["owner", "hostile owner"])
+def test_a_browser_prints_the_owners_page_on_one_sheet(chromium, reports, tmp_path, fleet):
+    chromium.open(reports[fleet])
+    chromium.print(tmp_path / "owner.pdf")
+    assert (tmp_path / "owner.pdf").read_bytes().count(b"/Type /Page\n") == 1
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_colours_of_charts_follow_the_theme(chromium, reports, dark):
+    chromium.open(reports["owner"], dark=dark)
+    fill = chromium.evaluate("getComputedStyle(document.querySelector('.days .f-ok')).fill")
+    assert fill == ("rgb(127, 224, 204)" if dark else "rgb(30, 142, 110)")
+    # Without the page's style sheet, as on paper, the literal paint holds.
+    assert chromium.evaluate("document.querySelector('.days .f-ok').getAttribute('fill')") == "#1e8e6e"
+
+
+def test_what_matters_is_in_sight_without_scrolling(chromium, reports):
+    chromium.open(reports["owner"], 1280, 900)
+    bottoms = "[...document.querySelectorAll('.verdict, .grade, .now .cell, .tiles li')].map(e => e.getBoundingClientRect().bottom)"
+    assert max(chromium.evaluate(bottoms)) <= 900

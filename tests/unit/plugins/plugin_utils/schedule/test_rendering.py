@@ -32,6 +32,7 @@ SITE = jobs.Site(
     vault_file="/etc/keepwell/acme.vault",
     alert_command=("/usr/local/bin/tell", "100%", "$HOME"),
     alert_mail="ops@example.com",
+    metrics=("/var/lib/node exporter",),
 )
 SCHEDULE = """
 watch:    {playbook: watch, every: 5m}

@@ -101,6 +101,12 @@ def test_a_beat_that_is_changed_or_taken_away_is_noticed(book: Book, change: str
     assert "changed or taken away" in sentence
 
 
+def test_beats_of_a_clock_that_was_ahead_are_told_with_what_to_do(book: Book) -> None:
+    add(book, 3000, a=well())
+    with pytest.raises(EvidenceError, match=r"The clock was ahead then: move .*\.jsonl away, or no beat counts until"):
+        add(book, 0, a=well())
+
+
 def test_a_beat_that_took_too_long_is_dropped(book: Book) -> None:
     add(book, 1, a=well(), b=well())
     with pytest.raises(EvidenceError, match="too late and dropped"):

@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private to keepwell.fleet: the owner's page as data: one page that answers what an owner asks. Pure.
+
+Every number comes from the run and its counting function; templates work nothing out.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, worst
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary, Grade, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import lane_of, ranked, states_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, Shown, began, is_provisional
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.lanes import Lane
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import agenda, telling
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.charts import (
+    BARS,
+    AgeBar,
+    DayBars,
+    DiskCurve,
+    age_bars,
+    day_bars,
+    disk_curve,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.tiles import SECURITY, Tile, tiles
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import Wording
+
+LANES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DaysView:
+    """The bars of 90 days, and the same in one sentence."""
+
+    bars: DayBars
+    sentence: str
+    begin: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgesView:
+    """How long security updates have been open: bars with labels, and the same in one sentence."""
+
+    bars: list[tuple[AgeBar, str, str]]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskView:
+    """The disk that is full first. ``curve`` is None where too little is known to draw one."""
+
+    heading: str
+    sentence: str
+    curve: DiskCurve | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """One backup with its lane."""
+
+    badge: Badge
+    lane: Lane
+    name: str
+    age: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerView:
+    """The page, from top to bottom."""
+
+    desk: Desk
+    language: str
+    provisional: bool
+    client: str
+    provider: str
+    period: str
+    data_as_of: str
+    grade: Grade | None
+    grade_lines: list[telling.GradeLine]
+    verdict: str
+    altered: bool
+    tally: list[tuple[Badge, str]]
+    total: str
+    worst: telling.Worst | None
+    tiles: list[Tile]
+    days: DaysView | None
+    ages: AgesView | None
+    disk: DiskView | None
+    lanes: list[LaneView]
+    more_lanes: str
+    got: agenda.Got | None
+    promises: Shown[agenda.PromiseLine]
+    coming: list[agenda.ComingLine]
+    decisions: Shown[agenda.DecisionLine]
+    run_id: str
+
+
+def owner_view(desk: Desk, language: str, provider: str = "") -> OwnerView:
+    """Return the owner's page of a run. ``desk`` speaks the owner's language; ``provider`` is who sends the page."""
+    run = desk.run
+    say = Wording(language, desk.texts, desk.clock.zone, desk.clock.now)
+    counts = counting.count_run(run.hosts)
+    lanes, more = _lanes(desk, say)
+    service = run.service
+    return OwnerView(
+        desk=desk,
+        language=language,
+        provisional=is_provisional(run),
+        client=say.name(run.header.client.name, 70),
+        provider=provider,
+        period=_period(desk, say),
+        data_as_of=say.moment(run.data_as_of) if run.data_as_of else "",
+        grade=run.grade,
+        grade_lines=telling.grade_lines(desk, say),
+        verdict=telling.verdict(desk.texts, say, counts.hosts),
+        altered=bool(run.altered_evidence),
+        tally=[(desk.badges[state], say.number(getattr(counts.hosts, state))) for state in ORDER],
+        total=say.machines(counts.hosts.total),
+        worst=telling.worst(desk, say),
+        tiles=tiles(desk, say),
+        days=_days(desk, say),
+        ages=_ages(desk, say),
+        disk=_disk(desk, say),
+        lanes=lanes,
+        more_lanes=more,
+        got=agenda.got(desk, say, service) if service else None,
+        promises=agenda.promises(desk, say),
+        coming=agenda.coming(desk, say),
+        decisions=agenda.decisions(desk, say),
+        run_id=run.header.run_id,
+    )
+
+
+def _period(desk: Desk, say: Wording) -> str:
+    service = desk.run.service
+    if service is None:
+        return say.date(say.today())
+    begin, end = (say.date(say.local(at).date()) for at in (service.begin, service.end))
+    return desk.texts.gettext("{begin} to {end}").format(begin=begin, end=end)
+
+
+def _days(desk: Desk, say: Wording) -> DaysView | None:
+    service = desk.run.service
+    if service is None or not service.days:
+        return None
+    texts = desk.texts
+    bars = day_bars(service.days, say.today())
+    parts = [
+        texts.ngettext("On {n} day every machine answered", "On {n} days every machine answered", bars.whole).format(
+            n=say.number(bars.whole)
+        )
+    ]
+    if bars.partly:
+        parts.append(
+            texts.ngettext("on {n} day some did not", "on {n} days some did not", bars.partly).format(
+                n=say.number(bars.partly)
+            )
+        )
+    if bars.unseen:
+        parts.append(
+            texts.ngettext("on {n} day nobody looked", "on {n} days nobody looked", bars.unseen).format(
+                n=say.number(bars.unseen)
+            )
+        )
+    begin = say.today() - datetime.timedelta(days=BARS - 1)
+    return DaysView(bars, ", ".join(parts) + ".", say.short(begin), say.short(say.today()))
+
+
+def _ages(desk: Desk, say: Wording) -> AgesView | None:
+    """Of every machine the oldest security update that is open; None where nobody looks for them."""
+    texts = desk.texts
+    ages: list[int] = []
+    clean = judged = 0
+    for host in desk.run.hosts:
+        for result in host.results:
+            if result.check != SECURITY or result.state == "unknown":
+                continue
+            judged += 1
+            if result.findings:
+                oldest = min(epoch(began(finding)) for finding in result.findings)
+                ages.append(max(0, int((desk.clock.now - oldest) // DAY)))
+            else:
+                clean += 1
+    if not judged:
+        return None
+    sentence = texts.ngettext("{n} machine has none open.", "{n} machines have none open.", clean).format(
+        n=say.number(clean)
+    )
+    if ages:
+        sentence += " " + texts.gettext("The oldest: {days}.").format(days=say.days(max(ages)))
+    bars = [
+        (bar, f"{bar.first}-{bar.last}" if bar.last is not None else f"> {bar.first - 1}", say.number(bar.hosts))
+        for bar in age_bars(ages)
+    ]
+    return AgesView(bars, sentence)
+
+
+def _disk(desk: Desk, say: Wording) -> DiskView | None:
+    disk = desk.run.service.disk if desk.run.service else None
+    if disk is None:
+        return None
+    texts = desk.texts
+    full, early, late = (say.day(at) for at in (disk.full_at, disk.early_at, disk.late_at))
+    sentence = texts.gettext("{mount} of {host}; by its pace between {early} and {late}.")
+    return DiskView(
+        heading=texts.gettext("Disk full on {date}").format(date=full),
+        sentence=sentence.format(mount=say.name(disk.mount), host=say.name(disk.host), early=early, late=late),
+        curve=disk_curve(disk, desk.clock.now) if len(disk.points) > 1 else None,
+    )
+
+
+def _lanes(desk: Desk, say: Wording) -> tuple[list[LaneView], str]:
+    """Return the backups that ask for a person first, and a sentence about those that are left out."""
+    entries = ranked(desk.run.backups)
+    shown, rest = entries[:LANES_SHOWN], entries[LANES_SHOWN:]
+    more = ""
+    if rest:
+        proven = sum(entry.proven for entry in rest)
+        more = desk.texts.ngettext(
+            "{n} more backup, {proven} proven.", "{n} more backups, {proven} proven.", len(rest)
+        ).format(n=say.number(len(rest)), proven=say.number(proven))
+    return [_lane(desk, say, entry, f"l{place}") for place, entry in enumerate(shown)], more
+
+
+def _lane(desk: Desk, say: Wording, entry: DatasetSummary, name: str) -> LaneView:
+    texts = desk.texts
+    age = texts.gettext("age not known")
+    if entry.data_age_s is not None:
+        age = texts.gettext("{age} old, agreed at most {agreed}").format(
+            age=say.length(entry.data_age_s), agreed=say.length(entry.rpo_s)
+        )
+    proof = texts.gettext("never restored")
+    if entry.proven_at:
+        proof = texts.gettext("restored {date}").format(date=say.day(entry.proven_at))
+    return LaneView(
+        badge=desk.badges[worst(states_of(entry))],
+        lane=lane_of(desk, entry, name),
+        name=f"{say.name(entry.host)}: {say.name(entry.dataset)}",
+        age=age,
+        proof=proof,
+    )

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The owner's page: the numbers of the run, bounded, inert, in one sheet, and whoever overrides it stays in the sandbox."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+
+import backup_maker
+import fleet_maker
+import pytest
+import service_maker
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, run_document
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import LIGHT, contrast
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
+
+TEMPLATES = [str(Path(__file__).parents[5] / "roles" / "health_report" / "templates")]
+FLEETS = {
+    "none": {"count": 0, "empty": True},
+    "first day": {"count": 1, "empty": True},
+    "small": {"count": 14},
+    "hostile": {"count": 14, "hostile": True},
+    "1000": {"count": 1000},
+}
+every_fleet = pytest.mark.parametrize("fleet", FLEETS)
+
+
+@cache
+def run_of(fleet: str, locale: str = "en") -> run_document.Run:
+    count, hostile, empty = (FLEETS[fleet].get(name, False) for name in ("count", "hostile", "empty"))
+    run = fleet_maker.make_run(count, hostile=hostile, first=empty)
+    run = backup_maker.with_backups(run, hostile=hostile) if count > 1 else run
+    return service_maker.with_service(run, hostile=hostile, empty=empty, locale=locale)
+
+
+def page_of(run: run_document.Run, **more) -> str:
+    return make_bundle(run, TEMPLATES, ["owner"], ["html"], **more).files["owner.html"].decode()
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, words apart by one space."""
+    body = page.split("</style>")[1]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+@every_fleet
+def test_the_states_of_the_page_are_those_of_the_counting_function_and_add_up(fleet):
+    run = run_of(fleet)
+    page = page_of(run)
+    tally = re.search(r'<p class="tally">(.*?)</p>', page, re.DOTALL).group(1)
+    shown = dict(re.findall(r'<span class="(\w+)"><i[^>]*>.</i> ([\d,]+) ', tally))
+    numbers = {state: int(number.replace(",", "")) for state, number in shown.items()}
+    counts = counting.count_run(run.hosts).hosts
+    assert numbers == {state: getattr(counts, state) for state in STATES}
+    total = re.search(r"= ([\d,]+) machine", tally).group(1)
+    assert sum(numbers.values()) == int(total.replace(",", "")) == len(run.hosts)
+
+
+def test_a_reader_of_ninety_seconds_finds_what_matters():
+    text = text_of(page_of(run_of("small")))
+    for sentence in (
+        "1 of 14 machines is in danger: it needs work at once. 4 more need work soon. 6 are in good shape.",
+        "What worries us most ✖ Age of the data in the backup: 1 machine since 19 Nov, was due 20 Nov.",
+        "What is lost there may not come back.",
+        "The next date 29 Nov 04:12 to 08:12, maintenance, restarts possible: 14 machines",
+        "What we ask of you May we restart the shop server on a Sunday afternoon? Please answer by 23 Nov.",
+        "What would make this an A Age of the data in the backup (1 machine)",
+        "Backups proven 3 of 14 backups Agreed: fresh, and a restore proven every 90 days.",
+        "Security updates in time 11 of 14 machines Agreed: open for 14 days at most.",
+        "Agreed: 99.5 % availability; it is not measured yet.",
+        "Work done for you 68 jobs; 1 went wrong Agreed: all of it is in your fixed price.",
+        "Disk full on 19 Dec",
+        "1,384 updates installed, 211 known holes closed",
+        "Move the backups to a second site: kept on 18 Nov",
+        "Replace the second disk of files1: not kept: it was due 15 Nov. The part is on its way.",
+        "Age of the data in the backup (2 machines): solved and 2 more",
+        "costs EUR 740 once. Otherwise: After 31 December nobody closes new holes in it.",
+    ):
+        assert sentence in text.replace("\u00a0", " "), sentence
+    assert text.index("What we ask of you") < text.index("Backups proven")
+    # No ids, no commands, no tables of hosts: those are the engineer's.
+    assert not re.search(r"CVE-|sudo|journalctl|patching\.|Answered", text)
+
+
+def test_what_is_measured_by_the_watch_takes_the_place_of_what_is_not():
+    row = run_document.AvailabilityRow(
+        state="act",
+        target_percent=99.5,
+        period_s=2592000,
+        excluded_s=0,
+        up_s=1,
+        down_s=1,
+        gap_s=0,
+        coverage_percent=99.999,
+        observed_percent=99.997,
+    )
+    run = run_of("small")
+    seen = run_document.Availability(begin="2026-10-24T03:12:40Z", end="2026-11-23T03:12:40Z", beats=9, rows=[row])
+    text = text_of(page_of(run.model_copy(update={"availability": seen}))).replace("\u00a0", " ")
+    # Rounded down: what was not all is never 100 %.
+    assert "Availability 99.99 % 99.9 % of the time known Agreed: 99.5 %." in text
+    assert "not measured" not in text
+    blind = seen.model_copy(update={"rows": [row.model_copy(update={"state": "unknown", "coverage_percent": 40.0})]})
+    text = text_of(page_of(run.model_copy(update={"availability": blind}))).replace("\u00a0", " ")
+    assert "Availability - 40 % of the time known" in text
+
+
+def test_a_grade_of_older_evidence_is_told_in_the_words_it_has():
+    run = run_of("small")
+    old = run.model_copy(update={"grade": run.grade.model_copy(update={"steps": []})})
+    assert run.grade.improve[0] in text_of(page_of(old))
+    none = run.model_copy(update={"grade": None, "altered_evidence": ["x"]})
+    assert "No grade: not enough is known." in text_of(page_of(none))
+    assert "Records of an earlier look were changed." in text_of(page_of(none))
+
+
+def test_a_run_that_speaks_for_a_part_says_so():
+    run = run_of("small")
+    part = run.model_copy(update={"header": run.header.model_copy(update={"partial": ["--limit was given"]})})
+    files = make_bundle(part, TEMPLATES, ["owner"], ["html"]).files
+    assert list(files) == ["owner.partial.html"]
+    assert "This page does not speak for all your machines." in files["owner.partial.html"].decode()
+    assert "PARTIAL" not in page_of(run)
+
+
+def test_the_seal_is_on_the_page():
+    assert "a1b2c3" in text_of(page_of(run_of("small"), seal=Seal("a1b2c3" * 10, "", "")))
+
+
+def test_a_failing_system_or_part_becomes_a_question_and_an_answered_one_leaves():
+    run = run_of("small")
+    questions = text_of(page_of(run)).split("Decisions we need from you")[1]
+    assert "Replace or upgrade" not in questions
+    old = next(host for host in run.hosts if host.state == "ok")
+    problem = run.problems[0].model_copy(
+        update={"check": "lifecycle.os_support", "pillar": "lifecycle", "state": "act", "hosts": [old.host]}
+    )
+    grown = run.model_copy(update={"problems": [*run.problems, problem]})
+    questions = text_of(page_of(grown)).split("Decisions we need from you")[1]
+    assert "Replace or upgrade 1 machine that gets no more fixes?" in questions
+    assert "Answered" not in questions
+
+
+@every_fleet
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_the_page_stays_small_and_the_same(fleet, locale):
+    run = run_of(fleet, locale)
+    page = make_bundle(run, TEMPLATES, ["owner"], ["html"]).files["owner.html"]
+    again = run_document.Run.model_validate(run.model_dump(mode="json"))
+    assert make_bundle(again, TEMPLATES, ["owner"], ["html"]).files["owner.html"] == page
+    assert len(page) < 300_000 / 6
+    assert f'<html lang="{locale}">' in page.decode()
+
+
+def test_hostile_names_and_texts_are_inert():
+    page = page_of(run_of("hostile"))
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "{{ 7 * 7 }}" in page
+    assert "<script" not in page
+    assert "onerror=alert(1)>" not in page.replace("&gt;", "")
+    for deceiving in ("\u202e", "\0"):
+        assert deceiving not in page
+    # A name of 255 characters is cut, and everybody sees that it is.
+    assert "x" * 41 not in page
+    assert "x" * 39 + "…" in page
+
+
+# --- templates of others
+
+
+def override(tmp_path: Path, name: str, text: str) -> list[str]:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return [str(tmp_path), *TEMPLATES]
+
+
+def test_a_part_of_the_page_can_be_our_own(tmp_path):
+    own = override(tmp_path, "owner/parts/foot.html.j2", "<footer>Call us: {{ view.client }}</footer>")
+    page = make_bundle(run_of("small"), own, ["owner"], ["html"]).files["owner.html"].decode()
+    assert "<footer>Call us: Bakkerij De Molen B.V.</footer>" in page
+    assert "What worries us most" in page
+    own = override(tmp_path, "owner/style.css", "body { color: var(--brand) }")
+    page = make_bundle(run_of("small"), own, ["owner"], ["html"]).files["owner.html"].decode()
+    assert "body { color: var(--brand) }" in page
+    assert ".tiles" not in page.split("</style>")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ view.desk.texts.gettext.__globals__ }}",
+        "{{ view.desk.texts.__init__.__globals__['__builtins__'].open('/etc/passwd').read() }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{% include '/etc/passwd' %}",
+        "{% include '../../../../../../../../etc/passwd' %}",
+        "{% import 'os' as os %}{{ os.system('id') }}",
+        "{% set x = view.tiles.append(1) %}",
+        "{{ open('/etc/passwd') }}",
+        "{{ view.nothing_of_the_kind }}",
+    ],
+)
+def test_a_template_that_reaches_for_files_or_python_fails(tmp_path, text):
+    own = override(tmp_path, "owner/parts/foot.html.j2", text)
+    with pytest.raises(EvidenceError, match=r"No report was made: the template .* failed"):
+        make_bundle(run_of("small"), own, ["owner"], ["html"])
+
+
+# --- brand
+
+
+def test_a_brand_gives_name_colour_and_logo(tmp_path):
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 60)
+    page = page_of(run_of("small"), brand=brand_of({"name": "Acme <IT>", "accent": "#8a1c4a", "logo": str(logo)}))
+    assert "Acme &lt;IT&gt;" in page
+    assert "--brand:#8a1c4a" in page
+    assert 'src="data:image/png;base64,iVBORw0KGgow' in page
+
+
+@pytest.mark.parametrize(
+    ("brand", "words"),
+    [
+        ({"accent": "#f0a000"}, "has a contrast of 1.8 to the page, and text needs 4.5"),
+        ({"accent": "red"}, "brand.accent"),
+        ({"colour": "#000000"}, "Did you mean|Allowed: accent, logo, name"),
+        ({"name": "x" * 61}, "brand.name"),
+    ],
+)
+def test_a_brand_that_cannot_be_used_is_refused(brand, words):
+    with pytest.raises(EvidenceError, match=words):
+        brand_of(brand)
+
+
+def test_a_logo_that_is_none_is_refused(tmp_path):
+    path = tmp_path / "logo.png"
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        brand_of({"logo": str(path)}).logo_data()
+    path.write_text("<svg onload=alert(1)>")
+    with pytest.raises(EvidenceError, match="PNG or JPEG of at most 100 kB"):
+        brand_of({"logo": str(path)}).logo_data()
+
+
+def test_the_contrast_of_brands_is_that_of_the_standard():
+    assert contrast("#777777", "#ffffff") < 4.5 < contrast("#767676", "#ffffff")
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast(LIGHT["link"], LIGHT["well"]) >= 4.5
+
+
+# --- paper
+
+
+def test_without_weasyprint_the_page_is_whole_and_one_warning_says_so(monkeypatch):
+    monkeypatch.setattr(pdf, "available", lambda: False)
+    bundle = make_bundle(run_of("small"), TEMPLATES, ["owner"], ["html", "pdf"])
+    assert list(bundle.files) == ["owner.html"]
+    assert bundle.files["owner.html"].decode() == page_of(run_of("small"))
+    [warning] = bundle.warnings
+    assert warning.startswith("owner.pdf was not made: WeasyPrint is not installed here.")
+
+
+def test_the_versions_for_control_nodes_and_tests_are_the_same():
+    root = Path(__file__).parents[5]
+    [wanted] = re.findall(r"^weasyprint.*$", (root / "requirements-pdf.txt").read_text(), re.MULTILINE)
+    assert wanted in (root / "requirements-dev.txt").read_text().splitlines()
+
+
+def test_a_language_that_reports_do_not_speak_is_a_warning():
+    bundle = make_bundle(run_of("small", "fr_FR"), TEMPLATES, ["owner"], ["html"])
+    assert bundle.warnings == ["Reports do not speak 'fr_FR'; this one is in English."]
+    assert "What worries us most" in bundle.files["owner.html"].decode()
