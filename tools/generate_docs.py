@@ -27,6 +27,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
 
@@ -44,6 +45,7 @@ SCHEMAS = {
     "lease": lease.Lease,
     "schedule": Declaration,
     "notice": Notice,
+    "period": Period,
     "awx": Keeping,
 }
 # What people write is described as they write it, what Keepwell writes as it is written.

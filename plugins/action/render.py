@@ -17,10 +17,11 @@ from pathlib import Path
 from ansible import constants
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, USUAL_REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
@@ -30,10 +31,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 # A page of HTML says nothing as a diff; these do.
 _DIFFABLE = (".md", ".csv", ".prom")
 _DIFF_LIMIT: int = constants.MAX_FILE_SIZE_FOR_DIFF
-# Reports name weak spots: for the owner and the group; who else gets them is decided by sending them.
-_MODE = 0o640
 # Which page to open first, where there are several.
-_FIRST = ("engineer", "owner")
+_FIRST = ("engineer", "owner", "auditor")
 
 
 class ActionModule(ControlAction):
@@ -42,7 +41,7 @@ class ActionModule(ControlAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "run": {"type": "path", "required": True},
         "destination": {"type": "path"},
-        "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
+        "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(USUAL_REPORTS)},
         "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(USUAL_FORMATS)},
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "templates": {"type": "list", "elements": "path", "default": []},
@@ -64,11 +63,11 @@ class ActionModule(ControlAction):
             dialect=arguments["csv"],
             brand=brand_of(arguments["brand"]),
         )
-        differing = {name: old for name, new in bundle.files.items() if (old := _read(folder / name)) != new}
+        differing = files.differing(folder, bundle.files)
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
         link = _outdated_link(folder) if follows else None
         if not self._task.check_mode:
-            _write(folder, {name: bundle.files[name] for name in differing})
+            files.write(folder, {name: bundle.files[name] for name in differing})
             if link:
                 _point(link, folder)
         pages = [name for stem in _FIRST for name in bundle.files if re.fullmatch(rf"{stem}(\.partial)?\.html", name)]
@@ -81,7 +80,7 @@ class ActionModule(ControlAction):
             "run_id": run.header.run_id,
             "client": run.header.client.id,
             "provisional": is_provisional(run),
-            "msg": _message(len(differing), len(bundle.files), folder, bool(self._task.check_mode)),
+            "msg": files.message(len(differing), len(bundle.files), folder, check_mode=bool(self._task.check_mode)),
         }
         if bundle.warnings:
             result["warnings"] = bundle.warnings
@@ -101,31 +100,6 @@ def _folder(destination: str | None, source: Path, run: Run) -> Path:
         )
     # Run ids sort by time, so these names do too.
     return source.parents[2] / "reports" / f"{run.header.started_at[:10]}-{source.parent.name}"
-
-
-def _read(path: Path) -> bytes | None:
-    """Return what is at ``path`` now; None when there is nothing."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise EvidenceError(
-            f"No report was made: {path} is in the way and cannot be read ({exc.strerror}). "
-            "Move it away or choose another 'destination'."
-        ) from exc
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    for name, content in files.items():
-        try:
-            write_atomic(folder / name, content)
-            (folder / name).chmod(_MODE)
-        except OSError as exc:
-            raise EvidenceError(
-                f"The report could not be written to {folder / name}: {exc.strerror}. "
-                "What was there before is untouched. Free space, correct the rights, or choose another 'destination'."
-            ) from exc
 
 
 def _outdated_link(folder: Path) -> Path | None:
@@ -165,9 +139,3 @@ def _diff(path: Path, old: bytes | None, new: bytes) -> dict[str, t.Any]:
         "before": (old or b"").decode("utf-8", "replace"),
         "after": new.decode("utf-8"),
     }
-
-
-def _message(differing: int, total: int, folder: Path, check_mode: bool) -> str:
-    if not differing:
-        return f"{total} files in {folder} are as they should be."
-    return f"{differing} of {total} files in {folder} {'would be' if check_mode else 'were'} written."

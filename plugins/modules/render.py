@@ -32,10 +32,11 @@ options:
   reports:
     description:
       - Which reports to make. V(owner) is one page for the client's owner, in the language of
-        C(keepwell_client.locale); V(engineer) is everything, in English.
+        C(keepwell_client.locale); V(engineer) is everything, in English; V(auditor) is what an auditor asks of this run
+        alone, see M(keepwell.fleet.period_report).
     type: list
     elements: str
-    choices: [owner, engineer]
+    choices: [owner, engineer, auditor]
     default: [owner, engineer]
   formats:
     description:

@@ -49,6 +49,7 @@ VARIABLES = (
     *audit_options.ASKED,
     *receivers.VARIABLES,
     "keepwell_approver",
+    "keepwell_as_of",
     "keepwell_awx",
     brake.VARIABLE,
     "keepwell_agenda",
@@ -59,6 +60,7 @@ VARIABLES = (
     "keepwell_exceptions",
     "keepwell_exposure",
     "keepwell_fail_on",
+    "keepwell_from",
     "keepwell_heard",
     "keepwell_hosts",
     "keepwell_lab",
@@ -73,9 +75,11 @@ VARIABLES = (
     "keepwell_run",
     "keepwell_run_id",
     "keepwell_schedule",
+    "keepwell_seed",
     "keepwell_state_dir",
     "keepwell_subset",
     "keepwell_tiers",
+    "keepwell_to",
     "keepwell_until",
 )
 EXPOSURES = ("internet", "internal", "isolated")

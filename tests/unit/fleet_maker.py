@@ -103,12 +103,18 @@ def check_infos() -> list[models.CheckInfo]:
             ("time.offset_crit_s", 5.0, "House; Kerberos breaks at 300 s"),
         ],
     }
+    controls = {
+        "patching.security": ["CIS 7.3", "ISO A.8.8", "NIS2 6.6.1", "CE A6.4", "E8 OS", "PCI 6.3.3", "SOC 2 CC7.1"],
+        "backup.restore_test": ["CIS 11.5", "ISO A.8.13", "NIS2 4.2.6", "SOC 2 A1.3"],
+        "time.offset": ["CIS 8.4", "PCI 10.6"],
+    }
     return [
         models.CheckInfo(
             id=check,
             pillar=check.split(".")[0],  # type: ignore[arg-type]
             title=title,
             advice=advice,
+            controls=controls.get(check, []),
             thresholds=[models.Threshold(key=k, default=d, source=s) for k, d, s in limits.get(check, [])],
         )
         for check, title, advice, _fine in CHECKS

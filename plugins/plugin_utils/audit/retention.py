@@ -47,11 +47,12 @@ class Due:
 
 @dataclass(frozen=True)
 class Retention:
-    """What is due, packs that hold some of it, and why other old runs stay."""
+    """What is due, packs and reports of periods that hold some of it, and why other old runs stay."""
 
     before: str
     due: list[Due]
     packs: list[Path]
+    periods: list[Path]
     kept: list[str]
 
     @property
@@ -96,7 +97,8 @@ def plan(store: Store, options: AuditOptions, now: float) -> Retention:
         else:
             size = sum((folder / name).stat().st_size for name in files)
             due.append(Due(seal.run_id, seal.ended_at, files, size, reports))
-    return Retention(before, due, _packs(store, {entry.run_id for entry in due}), kept)
+    run_ids = {entry.run_id for entry in due}
+    return Retention(before, due, _packs(store, run_ids), _periods(store, run_ids), kept)
 
 
 def _packs(store: Store, run_ids: set[str]) -> list[Path]:
@@ -106,6 +108,16 @@ def _packs(store: Store, run_ids: set[str]) -> list[Path]:
         with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, verify.Unreadable):
             if run_ids & set(json.loads(verify.read(verify.Archive(str(path)), verify.PACK))["runs"]):
                 found.append(path)
+    return found
+
+
+def _periods(store: Store, run_ids: set[str]) -> list[Path]:
+    """Folders with reports of periods that one of these runs is part of."""
+    found = []
+    for path in sorted((store.root / "reports").glob("period-*/period.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if run_ids & {entry["run_id"] for entry in json.loads(path.read_bytes())["runs"]}:
+                found.append(path.parent)
     return found
 
 
@@ -132,6 +144,8 @@ def carry_out(
             _delete(store, entry)
         for path in what.packs:
             path.unlink(missing_ok=True)
+        for path in what.periods:
+            _remove_report(path)
         # Nothing of it may live on in the index.
         history.rebuild()
     return what, manifest
@@ -155,7 +169,14 @@ def _delete(store: Store, entry: Due) -> None:
             with contextlib.suppress(OSError):
                 below.rmdir()
         for report in entry.reports:
-            if not report.is_symlink():
-                shutil.rmtree(report)
+            _remove_report(report)
+    except OSError as exc:
+        raise EvidenceError(f"{exc.filename} cannot be deleted: {exc.strerror}. Mend that and run again.") from exc
+
+
+def _remove_report(folder: Path) -> None:
+    try:
+        if not folder.is_symlink():
+            shutil.rmtree(folder)
     except OSError as exc:
         raise EvidenceError(f"{exc.filename} cannot be deleted: {exc.strerror}. Mend that and run again.") from exc

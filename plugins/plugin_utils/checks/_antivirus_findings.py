@@ -40,7 +40,7 @@ _LEDGER_LOOK = "sudo cat /var/lib/keepwell/antivirus/ledger.json"
     advice="Do not just delete it: keep the host as it is, find out how it came in, then clean up.",
     needs=("antivirus",),
     thresholds=("detection_open_hours",),
-    controls=("ISO A.8.7",),
+    controls=("ISO A.8.7", "NIS2 6.9", "SOC 2 CC6.8"),
 )
 def detections(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge detections that are open, or whose end no record shows (ClamAV itself keeps none)."""

@@ -33,7 +33,7 @@ NEVER_DAYS = (4294967295, 65535)
     advice="Update the definitions and check afterwards that the version really changed.",
     needs=("antivirus",),
     thresholds=("definitions_watch_days", "definitions_crit_days", "definitions_fail_days"),
-    controls=("CIS 10.2",),
+    controls=("CIS 10.2", "ISO A.8.7", "NIS2 6.9", "PCI 5.3.1"),
 )
 def definitions(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge the age of what every engine has on disk, and that it has loaded just that."""
@@ -99,7 +99,7 @@ def _old(product: str, facts: Facts, age: float, policy: Policy, look: str) -> V
     title="Automatic updates of definitions",
     advice="Start the updater; if the server refuses this host, use a mirror of your own and do not try more often.",
     needs=("antivirus",),
-    controls=("CIS 10.2",),
+    controls=("CIS 10.2", "PCI 5.3.1"),
 )
 def updates(view: View, policy: Policy) -> Iterator[Verdict]:
     """ClamAV's updater: does it run, and was it turned away?"""
@@ -201,6 +201,7 @@ def _is_never_asked(engine: Facts) -> bool:
     title="Malware scans",
     advice="Start the scan that is due, outside business hours, and find out why the schedule did not.",
     needs=("antivirus",),
+    controls=("ISO A.8.7", "PCI 5.3.2"),
     thresholds=("quick_scan_days", "full_scan_days"),
 )
 def scans(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -40,7 +40,7 @@ def tools_of(data: Facts) -> list[str]:
     advice="Set up a backup, or write down in the policy why this host needs none.",
     needs=("backups",),
     thresholds=("required", "not_required_reason"),
-    controls=("CIS 11.2", "ISO A.8.13"),
+    controls=("CIS 11.2", "ISO A.8.13", "NIS2 4.2.2", "E8 Backups", "SOC 2 A1.2"),
 )
 def present(view: View, policy: Policy) -> Iterator[Verdict]:
     """A host without any tool, agent or job is the finding that matters most."""
@@ -79,7 +79,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Backup schedule",
     advice="Enable the timer of the backup, or declare who starts it.",
     needs=("backups",),
-    controls=("CIS 11.2",),
+    controls=("CIS 11.2", "NIS2 4.2.2", "SOC 2 A1.2"),
 )
 def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     """A tool that nothing starts is no backup; an agent's schedule lives on its server."""
@@ -120,7 +120,7 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     advice="Read the job's log, remove the cause, run the job by hand in the next quiet hour.",
     needs=("backups",),
     thresholds=("rpo_hours", "crit_factor"),
-    controls=("CIS 11.2",),
+    controls=("CIS 11.2", "NIS2 4.2.2", "SOC 2 A1.2"),
 )
 def last_run(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge when jobs last ended and how. That a job ended well says nothing about what it wrote."""

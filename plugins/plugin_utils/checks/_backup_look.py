@@ -35,7 +35,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
     title="Age of the data in the backup",
     advice="Find out why no newer snapshot came: look at the job on the host, then at the repository.",
     thresholds=("rpo_hours", "crit_factor", "look_max_hours"),
-    controls=("CIS 11.2", "ISO A.8.13"),
+    controls=("CIS 11.2", "ISO A.8.13", "NIS2 4.2.2", "E8 Backups", "SOC 2 A1.2"),
     from_datasets=True,
 )
 def freshness(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -90,7 +90,7 @@ def _fresh(known: KnownDataset, now: float, policy: Policy) -> Verdict:
         "mass_change_percent",
         "mass_change_files",
     ),
-    controls=("CIS 11.1", "ISO A.8.13"),
+    controls=("CIS 11.1", "ISO A.8.13", "NIS2 4.2.2", "E8 Backups"),
     from_datasets=True,
 )
 def completeness(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -60,7 +60,7 @@ def _ago(proof: Proof, now: float) -> str:
     title="Integrity of the backup",
     advice="Let Keepwell read the repository in a window that allows backup_verification.",
     thresholds=("test_slack_days", "integrity_max_days", "read_watch_percent"),
-    controls=("CIS 11.5", "ISO A.8.13"),
+    controls=("CIS 11.5", "ISO A.8.13", "NIS2 4.2.3", "SOC 2 A1.3"),
     from_datasets=True,
 )
 def integrity(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -134,7 +134,7 @@ def _stale_locks(notes: Notes, known: KnownDataset, now: float) -> None:
     title="Restore of the backup",
     advice=f"Let Keepwell restore a sample in a window that allows backup_verification. {TRUST}",
     thresholds=("restore_max_days", "test_slack_days"),
-    controls=("CIS 11.5", "ISO A.8.13"),
+    controls=("CIS 11.5", "ISO A.8.13", "NIS2 4.2.6", "E8 Backups", "SOC 2 A1.3"),
     from_datasets=True,
 )
 def restorability(view: View, policy: Policy) -> Iterator[Verdict]:

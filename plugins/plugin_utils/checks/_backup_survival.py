@@ -56,7 +56,7 @@ _PERIODS: dict[str, tuple[float, Callable[[dt.datetime], t.Any]]] = {
         "full_watch_days",
         "full_crit_days",
     ),
-    controls=("CIS 11.3", "CIS 11.4", "ISO A.8.13", "ISO A.8.14"),
+    controls=("CIS 11.3", "CIS 11.4", "ISO A.8.13", "ISO A.8.14", "NIS2 4.2.2", "E8 Backups", "SOC 2 A1.2"),
     from_datasets=True,
 )
 def survivability(view: View, policy: Policy) -> Iterator[Verdict]:

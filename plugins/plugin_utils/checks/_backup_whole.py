@@ -110,7 +110,7 @@ def _verdict(name: str, observed: str, text: str, state: State = "act") -> Verdi
     advice="Restore something and compare it: the backup verification does that and records the proof.",
     needs=("backups",),
     thresholds=("rpo_hours", "restore_max_days"),
-    controls=("CIS 11.5", "ISO A.8.13"),
+    controls=("CIS 11.5", "ISO A.8.13", "NIS2 4.2.6", "E8 Backups", "SOC 2 A1.3"),
     from_datasets=True,
 )
 def proof(view: View, policy: Policy) -> Iterator[Verdict]:

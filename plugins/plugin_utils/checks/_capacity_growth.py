@@ -139,6 +139,7 @@ def days_to_full(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
     title="Disk growth, sudden",
     advice="Stop what is writing before the disk is full: a loop in a log, a stuck job, a backup to the wrong place.",
     needs=("disks",),
+    controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=(
         "burst_watch_hours",
         "burst_watch_below_percent",

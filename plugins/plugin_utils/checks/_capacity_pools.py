@@ -44,6 +44,7 @@ def lvm_hidden(view: View) -> str:
     title="LVM thin pools and snapshots",
     advice="Extend the pool (data and metadata) or remove what is not needed: a full pool stops all its volumes.",
     needs=("disks",),
+    controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=("thin_watch_percent", "thin_crit_percent"),
 )
 def thin_pool(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
@@ -107,6 +108,7 @@ def thin_pool(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
     title="Room in ZFS pools and btrfs",
     advice="Free or add space: these filesystems slow down or refuse writes before df shows them full.",
     needs=("disks",),
+    controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=(
         "pool_watch_percent",
         "pool_crit_percent",

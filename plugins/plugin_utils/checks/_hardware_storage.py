@@ -29,6 +29,7 @@ _REBUILDING = ("recovery", "resync", "reshape")
     title="Linux software RAID",
     advice="Replace the failed disk at once: a degraded array is one disk away from losing everything.",
     needs=("disks",),
+    controls=("ISO A.8.14",),
 )
 def raid(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
     """A degraded array is a hard fact, also while it rebuilds."""

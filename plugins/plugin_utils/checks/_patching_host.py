@@ -36,6 +36,7 @@ _REPAIR = {"apt": "dpkg --audit", "zypper": "zypper verify --dry-run"}
     title="Freshness of the package lists",
     advice="Refresh the package lists and read its errors; until then no count of updates on this host means anything.",
     needs=("packages",),
+    controls=("CIS 7.3", "NIS2 6.6.1"),
     thresholds=("metadata_max_age_h",),
 )
 def metadata_fresh(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -66,7 +67,7 @@ def metadata_fresh(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Package sources",
     advice="Without a working source for security updates a host looks up to date for ever.",
     needs=("packages",),
-    controls=("CIS 2.2",),
+    controls=("CIS 2.2", "NIS2 6.6.1"),
     thresholds=("release_lock_max_age_d",),
 )
 def sources(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -125,6 +126,7 @@ def _source_problems(data: Mapping[str, t.Any], policy: Policy, now: float) -> I
     title="State of the package database",
     advice="Repair it before the next update: a package left half-way makes every later run fail. Leave locks alone.",
     needs=("packages",),
+    controls=("ISO A.8.8",),
 )
 def package_state(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge packages that a former run left half-way."""
@@ -193,6 +195,7 @@ def locks(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Automatic updates",
     advice="One updater per host, and no reboot outside the window: change its configuration.",
     needs=("packages",),
+    controls=("CIS 7.3",),
     thresholds=("allow_automatic_reboot", "automatic_updates_max_age_d"),
 )
 def automatic_updates(view: View, policy: Policy) -> Iterator[Verdict]:

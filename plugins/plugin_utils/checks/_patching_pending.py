@@ -140,7 +140,21 @@ def _pending(view: View, policy: Policy, word: str, items: list[Aged], calm: Sta
     title="Pending security updates",
     advice="Install them in the next maintenance window; a fix past its deadline needs a window now or an exception.",
     needs=("packages",),
-    controls=("CIS 7.3", "ISO A.8.8", "NIST SI-2"),
+    controls=(
+        "CIS 7.3",
+        "CIS 7.4",
+        "CIS 7.7",
+        "ISO A.8.8",
+        "NIST SI-2",
+        "NIS2 6.6.1",
+        "NIS2 6.10",
+        "CE A6.4",
+        "CE A6.5",
+        "E8 OS",
+        "E8 Apps",
+        "PCI 6.3.3",
+        "SOC 2 CC7.1",
+    ),
     thresholds=("sla_critical_internet_h", "sla_high_or_unrated_d", "sla_other_d"),
 )
 def security_pending(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -199,7 +213,7 @@ def other_pending(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Unclassified updates",
     advice="Treat all of them as security updates and install them within that deadline.",
     needs=("packages",),
-    controls=("ISO A.8.8",),
+    controls=("ISO A.8.8", "NIS2 6.6.1", "CE A6.4", "CE A6.5"),
     thresholds=("sla_high_or_unrated_d", "sla_other_d"),
 )
 def unclassified(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -231,7 +245,7 @@ def unclassified(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Held-back updates",
     advice="Find out who held it and why. A fix held past its deadline needs an exception with a name and an end date.",
     needs=("packages",),
-    controls=("ISO A.8.8", "NIS2 6.6.2"),
+    controls=("CIS 7.2", "ISO A.8.8", "NIS2 6.6.2"),
     thresholds=("sla_critical_internet_h", "sla_high_or_unrated_d", "sla_other_d"),
 )
 def withheld(view: View, policy: Policy) -> Iterator[Verdict]:

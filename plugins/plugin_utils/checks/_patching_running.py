@@ -25,7 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
     title="Pending reboot",
     advice="Plan the reboot in the next maintenance window. What is installed but not running protects nobody.",
     needs=("packages",),
-    controls=("ISO A.8.8",),
+    controls=("ISO A.8.8", "NIS2 6.6.1", "CE A6.4", "E8 OS"),
     thresholds=("reboot_max_d", "reboot_critical_max_h"),
 )
 def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -125,7 +125,7 @@ def reboot_will_not_help(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Services after updates",
     advice="Restart the service in the next window. Databases, queues and hypervisors: ask their owner first.",
     needs=("packages",),
-    controls=("ISO A.8.8",),
+    controls=("ISO A.8.8", "NIS2 6.6.1", "CE A6.5", "E8 Apps"),
     thresholds=("services_restart_max_d",),
 )
 def services_restart(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -35,7 +35,7 @@ def _unit(engine: Facts) -> str:
     advice="Install an engine, or write down in the policy why this host needs none.",
     needs=("antivirus",),
     thresholds=("required", "not_required_reason"),
-    controls=("CIS 10.1", "ISO A.8.7"),
+    controls=("CIS 10.1", "ISO A.8.7", "NIS2 6.9", "PCI 5.2.1", "SOC 2 CC6.8"),
 )
 def present(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge whether any engine is there, against what the policy wants."""
@@ -64,7 +64,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Antivirus service",
     advice="Find out why it is down before starting it again: somebody or something may have stopped it on purpose.",
     needs=("antivirus",),
-    controls=("CIS 10.1",),
+    controls=("CIS 10.1", "ISO A.8.7", "NIS2 6.9", "PCI 5.2.1", "SOC 2 CC6.8"),
 )
 def running(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge every engine; a stopped one beside a running one counts only when it is meant to start."""
@@ -116,7 +116,7 @@ def running(view: View, policy: Policy) -> Iterator[Verdict]:
     advice="Switch real-time protection on, or plan scans by schedule and set real_time_required to false.",
     needs=("antivirus",),
     thresholds=("real_time_required",),
-    controls=("CIS 10.1",),
+    controls=("CIS 10.1", "ISO A.8.7", "NIS2 6.9", "PCI 5.3.2"),
 )
 def real_time(view: View, policy: Policy) -> Iterator[Verdict]:
     """One engine must watch files as they are opened; a passive one counts only beside an active one."""

@@ -150,6 +150,7 @@ def _some(names: list[str]) -> str:
     "availability.contact",
     title="Contact with the host",
     advice="Mend the connection or the rights: a host that is hard to reach is one that is not looked after.",
+    controls=("ISO A.8.16", "NIS2 3.2", "SOC 2 CC7.2"),
     thresholds=("contact_watch_s",),
 )
 def contact(view: View, policy: Policy) -> Iterator[Verdict]:

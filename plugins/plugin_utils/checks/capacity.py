@@ -76,7 +76,7 @@ def _space_state(view: View, entry: Filesystem, policy: Policy) -> State:
     title="Free disk space",
     advice="Find what grew before deleting anything, then make room or extend the volume: a full disk stops services.",
     needs=("disks",),
-    controls=("ISO A.8.6",),
+    controls=("CIS 8.3", "ISO A.8.6", "SOC 2 A1.1"),
     thresholds=("avail_watch_percent", "avail_crit_percent", "large_bytes", "floor_bytes", "floor_growth_days"),
 )
 def space(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -125,7 +125,7 @@ def space(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Free inodes",
     advice="Without inodes no file can be created, however much space is free: find the folder with the many files.",
     needs=("disks",),
-    controls=("ISO A.8.6",),
+    controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=("inodes_watch_percent", "inodes_crit_percent"),
 )
 def inodes(view: View, policy: Policy) -> Iterator[Verdict]:

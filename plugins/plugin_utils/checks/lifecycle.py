@@ -85,7 +85,7 @@ def _when(date: str, now: float) -> str:
     title="Operating system support",
     advice="Plan the upgrade to a supported release; without security updates every other patch figure means nothing.",
     needs=("system",),
-    controls=("CIS 2.2", "ISO A.8.8"),
+    controls=("CIS 2.2", "ISO A.8.8", "E8 OS", "PCI 12.3.4"),
     thresholds=("watch_days", "act_days", "crit_days", "free_extension_state", "rolling_max_age_days"),
 )
 def os_support(view: View, policy: Policy) -> Iterator[Verdict]:

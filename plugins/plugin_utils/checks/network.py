@@ -257,6 +257,7 @@ def reachability(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Listening services",
     advice="Find out who started it and why. If it is meant, add it to listeners_expected; if not, stop it.",
     needs=("network",),
+    controls=("ISO A.8.9", "SOC 2 CC7.1"),
     thresholds=("listener_new_s", "listeners_expected"),
 )
 def listeners(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -91,6 +91,7 @@ def system_state(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Failed units",
     advice="Read its last lines, repair the cause, then start it again. 'systemctl reset-failed' alone hides it.",
     needs=("services",),
+    controls=("ISO A.8.16", "NIS2 3.2", "SOC 2 CC7.2"),
     thresholds=("units_ignored",),
 )
 def failed_units(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -174,6 +175,7 @@ def restarting(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Watched services",
     advice="This service was declared important: start it, or find out in its last lines why it does not stay up.",
     needs=("services",),
+    controls=("ISO A.8.16", "NIS2 3.2", "SOC 2 CC7.2"),
 )
 def watched(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge the units that the plan names."""

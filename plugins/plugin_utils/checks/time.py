@@ -50,6 +50,7 @@ def _keeps_own_clock(data: t.Mapping[str, t.Any]) -> bool:
     title="Clock offset",
     advice="Find out why the clock is off before stepping it: databases and log correlation suffer from jumps.",
     needs=("timesync",),
+    controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
     thresholds=("offset_watch_s", "offset_crit_s"),
 )
 def offset(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -97,7 +98,7 @@ def _command(data: t.Mapping[str, t.Any]) -> str:
     advice="Install and start one time service (chrony), and see that UDP port 123 to its servers is open. A clock"
     " that drifts breaks logins, certificates and the order of log lines.",
     needs=("timesync",),
-    controls=("CIS 8.4",),
+    controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
 )
 def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge whether exactly one time service runs and follows a source."""
@@ -156,7 +157,7 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Time sources",
     advice="Give the time service at least two independent sources: with one, nobody notices when it is wrong or gone.",
     needs=("timesync",),
-    controls=("CIS 8.4",),
+    controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
     thresholds=("sources_min",),
 )
 def sources(view: View, policy: Policy) -> Iterator[Verdict]:

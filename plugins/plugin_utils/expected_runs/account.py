@@ -54,20 +54,23 @@ class Account(t.NamedTuple):
         return ledger.standings(self.entries, self.slots, self.runs, self.following, now)
 
 
-def of(store: Store, history: History, timezone: str, now: float) -> Account:
-    """Return the ledger of a client. ``history`` is up to date; runs that are under way are looked for beside it."""
+def of(store: Store, history: History, timezone: str, now: float, look_back: float = LOOK_BACK_S) -> Account:
+    """Return the ledger of a client. ``history`` is up to date; runs that are under way are looked for beside it.
+
+    ``look_back`` is how many seconds before ``now`` it begins.
+    """
     versions = declared.read(store)
     zone = find_zone(timezone) or ZoneInfo("UTC")
     if not versions:
         return Account([], [], {}, {}, zone)
-    runs = history.began(now - LOOK_BACK_S - _MARGIN_S)
+    runs = history.began(now - look_back - _MARGIN_S)
     for run_id in store.unsealed():
         header = store.read_run(run_id).header
         whole = not header.partial
         runs.append(
             Began(epoch(header.started_at), header.playbook, header.entry, frozenset(header.acting), whole, False)
         )
-    runs += errands.began(store, now - LOOK_BACK_S - _MARGIN_S)
+    runs += errands.began(store, now - look_back - _MARGIN_S)
     book = Book(store)
     runs += [
         Began(moment.at, "watch", moment.beat.entry, frozenset(), moment.beat.asked is None)
@@ -75,7 +78,7 @@ def of(store: Store, history: History, timezone: str, now: float) -> Account:
     ]
     plans = [
         plan
-        for plan in declared.planned(versions, now - LOOK_BACK_S, now)
+        for plan in declared.planned(versions, now - look_back, now)
         if plan[1].playbook != "watch" or plan[2] >= now - BEATS_BACK_S
     ]
     return Account(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
@@ -187,9 +187,7 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         grade=run.grade,
         improve=improve_steps(run.grade),
         data_as_of=desk.clock.moment(run.data_as_of) if run.data_as_of else "",
-        tiles=[
-            Tile(desk.badges[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER
-        ],
+        tiles=state_tiles(desk.badges, counts),
         overview=state_bar("all", counts.results, width=960, height=14),
         today=problem_views(desk, [p for p in problems if p.state in ("crit", "act")], "t"),
         watch=problem_views(desk, [p for p in problems if p.state == "watch"], "w"),
@@ -207,6 +205,11 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         accepted=first(accepted_of(desk, run.hosts), 200),
         exports=list(exports),
     )
+
+
+def state_tiles(words: Mapping[State, Badge], counts: RunCounts) -> list[Tile]:
+    """Return the six states with their numbers, what asks for attention first."""
+    return [Tile(words[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER]
 
 
 def improve_steps(grade: Grade | None) -> list[Step]:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import verify
@@ -18,11 +19,15 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """``head`` is the hash of the run's manifest; whoever has it can tell later whether evidence was replaced."""
+    """``head`` is the hash of the run's manifest; whoever has it can tell later whether evidence was replaced.
+
+    ``files`` are the files of the run with their SHA-256.
+    """
 
     head: str
     signed_by: str
     unsigned: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_seal(run: Path) -> Seal | None:
@@ -35,4 +40,5 @@ def read_seal(run: Path) -> Seal | None:
         head = hashlib.sha256(path.read_bytes()).hexdigest()
     except (EvidenceError, OSError) as exc:
         raise EvidenceError(f"No report was made: {exc}") from exc
-    return Seal(head, visible(manifest.signed_by or ""), visible(manifest.unsigned))
+    files = {name: entry.sha256 for name, entry in manifest.files.items()}
+    return Seal(head, visible(manifest.signed_by or ""), visible(manifest.unsigned), files)

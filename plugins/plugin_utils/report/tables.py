@@ -84,7 +84,7 @@ def results_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
         for host in run.hosts
         for result in host.results
     )
-    return _table(RESULT_COLUMNS, rows, dialect)
+    return sheet(RESULT_COLUMNS, rows, dialect)
 
 
 def findings_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
@@ -120,12 +120,12 @@ def findings_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
                         " ".join(info.controls) if info else "",
                     )
                 )
-    return _table(FINDING_COLUMNS, rows, dialect)
+    return sheet(FINDING_COLUMNS, rows, dialect)
 
 
 def changes_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every change with what was done; several things in one cell are set apart by semicolons."""
-    return _table(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes), dialect)
+    return sheet(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes), dialect)
 
 
 def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
@@ -201,7 +201,7 @@ def backups_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     """Return every declared dataset with its five verdicts; ``never_restored`` names the expected paths."""
     head = desk.run.header
     rows = ((head.client.id, head.run_id, *_dataset(entry)) for entry in desk.run.backups)
-    return _table(BACKUP_COLUMNS, rows, dialect)
+    return sheet(BACKUP_COLUMNS, rows, dialect)
 
 
 def _dataset(entry: DatasetSummary) -> Iterator[t.Any]:
@@ -223,7 +223,8 @@ def cell(value: t.Any, dialect: Dialect = "plain") -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dialect) -> bytes:
+def sheet(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dialect) -> bytes:
+    """Return a spreadsheet as CSV."""
     stream = io.StringIO()
     # Everything is quoted: a separator set by the reader's locale can then not open a new cell.
     separator = ";" if dialect == "excel_eu" else ","

@@ -13,8 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import ModelT, canonical
 
 # C0, DEL and C1 controls; then invisible, directional, line separating, and tag characters; last our own signs, so
 # that different texts stay different.
@@ -46,12 +45,12 @@ def has_signs(text: str) -> bool:
     return _SHOWN.search(text) is not None
 
 
-def presentable(run: Run) -> Run:
-    """Return the run with every text made visible. The evidence itself stays as it was found."""
-    document = run.model_dump(mode="json")
-    if not _MAYBE_DECEIVING.search(canonical(document).rstrip(b"\n").decode("utf-8")):
-        return run
-    return Run.model_validate(_walk(document))
+def presentable(document: ModelT) -> ModelT:
+    """Return a document with every text made visible. The evidence itself stays as it was found."""
+    plain = document.model_dump(mode="json")
+    if not _MAYBE_DECEIVING.search(canonical(plain).rstrip(b"\n").decode("utf-8")):
+        return document
+    return type(document).model_validate(_walk(plain))
 
 
 def _walk(value: t.Any) -> t.Any:

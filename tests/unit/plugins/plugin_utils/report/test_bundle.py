@@ -15,7 +15,6 @@ import urllib.parse
 from collections import Counter
 from functools import cache
 from gettext import NullTranslations
-from html.parser import HTMLParser
 from pathlib import Path
 
 import backup_maker
@@ -23,6 +22,7 @@ import fleet_maker
 import pytest
 import work_maker
 from markdown_it import MarkdownIt
+from page_reader import TEMPLATES, Reader, tiles
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, documents, models, run_document
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
@@ -33,7 +33,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
 
-TEMPLATES = [str(Path(__file__).parents[5] / "roles" / "health_report" / "templates")]
 MIB = 1024 * 1024
 FLEETS = {
     "none": {"count": 0},
@@ -81,47 +80,6 @@ def pages_of(fleet: str) -> list[str]:
 
 def file_of(fleet: str, stem: str) -> bytes:
     return next(content for name, content in files_of(fleet).items() if name.startswith(f"{stem}."))
-
-
-class Reader(HTMLParser):
-    """Collects what the tests ask about, and refuses tags that do not close as they opened."""
-
-    VOID = frozenset({"meta", "br", "path", "img", "input", "link"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.ids: list[str] = []
-        self.stack: list[str] = []
-        self.texts: list[str] = []
-        self.style = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        for name, value in attrs:
-            self.attributes.append((tag, name, value or ""))
-            if name == "id":
-                self.ids.append(value)
-        if tag not in self.VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.stack.pop()
-
-    def handle_endtag(self, tag):
-        assert self.stack, f"</{tag}> closes nothing"
-        assert self.stack.pop() == tag, f"</{tag}> closes another tag"
-
-    def handle_data(self, data):
-        if self.stack and self.stack[-1] == "style":
-            self.style += data
-        else:
-            self.texts.append(data)
 
 
 @pytest.mark.parametrize("fleet", [fleet for fleet in FLEETS if fleet != "1000"])
@@ -199,14 +157,6 @@ def test_every_chart_says_in_words_what_it_shows(fleet):
         for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
             assert re.search(r'<title id="[\w-]+">[^<]+</title><desc id="[\w-]+">[^<]*</desc>', chart)
             assert 'role="img"' in chart
-
-
-def tiles(page: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Hosts and results by state as the tiles print them."""
-    found = re.findall(
-        r'id="tile-(\w+)">.*?<b class="count">(\d+)</b>.*?<span class="amount">\s*(\d+)', page, re.DOTALL
-    )
-    return {state: int(hosts) for state, hosts, _ in found}, {state: int(results) for state, _, results in found}
 
 
 def heat_cells(page: str) -> Counter[str]:

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Show all clients of a state directory on one page, for the provider. No host is contacted."""
+
+from __future__ import annotations
+
+import gettext
+import os
+import re
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    keepwell_variables,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.fleet import Member, fleet_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
+
+# No client can be called so: their ids begin with a letter or a digit.
+_FOLDER = "_fleet"
+_CLIENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.fleet_overview"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "destination": {"type": "path"},
+        "templates": {"type": "list", "elements": "path", "default": []},
+    }
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return {changed, page, clients, msg}."""
+        own = keepwell_variables(self._templar, task_vars)
+        now, _simulated = settings.now(own, time.time())
+        root = Path(state_dir(own, task_vars))
+        members = [_member(root, client) for client in _clients(root)]
+        if not members:
+            raise EvidenceError(f"There is no client below {root}. Check keepwell_state_dir.")
+        texts = gettext.NullTranslations()
+        wanted = fleet_files(members, Templates(search_path(arguments["templates"]), texts), texts, now)
+        folder = Path(os.path.abspath(arguments["destination"] or root / _FOLDER))
+        differing = files.differing(folder, wanted)
+        check_mode = bool(self._task.check_mode)
+        if not check_mode:
+            files.write(folder, {name: wanted[name] for name in differing})
+        return {
+            "changed": bool(differing),
+            "page": str(folder / "overview.html"),
+            "clients": [member.client for member in members],
+            "msg": files.message(len(differing), len(wanted), folder, check_mode=check_mode),
+        }
+
+
+def _clients(root: Path) -> list[str]:
+    """Return the clients that have evidence here."""
+    try:
+        there = sorted(entry.name for entry in root.iterdir() if (entry / "runs").is_dir())
+    except OSError as exc:
+        raise EvidenceError(f"{root} cannot be read: {exc.strerror}. Check keepwell_state_dir.") from exc
+    return [name for name in there if _CLIENT.fullmatch(name)]
+
+
+def _member(root: Path, client: str) -> Member:
+    """Return a client with its newest whole run, else its newest; trouble of one client hides no other."""
+    store = Store(root, client)
+    try:
+        chain = store.sealed()
+        deleted = store.deleted_files(chain)
+        there = [seal for seal in chain if "run.json" not in deleted.get(seal.run_id, ())]
+        # Retention leaves a run of its own that looked at nobody.
+        whole = [seal for seal in there if seal.status == "complete" and not seal.partial] or there
+        if not whole:
+            return Member(client, None, trouble="No run has ended here.")
+        newest = whole[-1]
+        altered = store.altered(newest, deleted.get(newest.run_id, ()))
+        if altered:
+            return Member(client, None, trouble=f"The evidence of run {newest.run_id} was changed: {altered[0]}")
+        path = store.run_dir(newest.run_id) / "run.json"
+        run = read_run(path)
+        if run.header.client.id != client:
+            return Member(client, None, trouble=f"{path} is a run of another client, {run.header.client.id}.")
+        return Member(client, run, read_seal(path))
+    except (EvidenceError, OSError) as exc:
+        return Member(client, None, trouble=str(exc))

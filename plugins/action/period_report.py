@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the reports of a period of one client from its evidence: for its people, and for an auditor."""
+
+from __future__ import annotations
+
+import gettext
+import os
+import re
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
+    ControlAction,
+    inventory,
+    keepwell_variables,
+    state_dir,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import period_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period_tables import sheets
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
+
+DOCUMENT = "period.json"
+REPORTS = ("period", "auditor")
+
+
+class ActionModule(ControlAction):
+    """keepwell.fleet.period_report"""
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "month": {"type": "str", "default": ""},
+        "first_day": {"type": "str", "default": ""},
+        "last_day": {"type": "str", "default": ""},
+        "as_of": {"type": "str", "default": ""},
+        "seed": {"type": "str", "default": ""},
+        "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
+        "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
+        "destination": {"type": "path"},
+        "templates": {"type": "list", "elements": "path", "default": []},
+    }
+
+    def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return {changed, folder, files, changed_files, client, first_day, last_day, runs, msg}."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", arguments["seed"]):
+            raise settings.SettingsError(["keepwell_seed must be up to 64 letters, digits, and . _ -"])
+        own = keepwell_variables(self._templar, task_vars)
+        client = settings.client(own.get("keepwell_client"), inventory(task_vars))
+        now, _simulated = settings.now(own, time.time())
+        asked = span.Asked(arguments["month"], arguments["first_day"], arguments["last_day"], arguments["as_of"])
+        days = span.days(asked, find_zone(client.timezone) or span.UTC, now)
+        store = Store(state_dir(own, task_vars), client.id)
+        made = reading.read(store, days, now)
+        texts = gettext.NullTranslations()
+        templates = Templates(search_path(arguments["templates"]), texts)
+        seal = read_seal(made.path)
+        wanted = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
+        if "period" in arguments["reports"]:
+            wanted |= period_files(made.run, made.period, templates, texts, seal, sorted(wanted))
+        if "auditor" in arguments["reports"]:
+            wanted |= auditor_files(made.run, made.period, templates, texts, seal, arguments["seed"], DOCUMENT)
+        folder = store.root / "reports" / f"period-{days.first}-{days.last}"
+        if arguments["destination"]:
+            folder = Path(os.path.abspath(arguments["destination"]))
+        differing = files.differing(folder, wanted)
+        check_mode = bool(self._task.check_mode)
+        if not check_mode:
+            files.write(folder, {name: wanted[name] for name in differing})
+        return {
+            "changed": bool(differing),
+            "folder": str(folder),
+            "files": sorted(wanted),
+            "changed_files": sorted(differing),
+            "client": client.id,
+            "first_day": days.first.isoformat(),
+            "last_day": days.last.isoformat(),
+            "runs": len(made.period.runs),
+            "msg": files.message(len(differing), len(wanted), folder, check_mode=check_mode),
+        }
