@@ -16,7 +16,7 @@ from lab import clamav
 from lab.hosts import Host, Wanted
 from traces import differences, fingerprints
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 KIND = "debian-12-clamav"
 CLIENT = "guarded"

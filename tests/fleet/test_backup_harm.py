@@ -19,7 +19,7 @@ from backup_hosts import ACT, CLIENT, CONTENT, LIVE, Verifying, of_files
 from harness import PROJECT, Project
 from lab.hosts import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 # A restore that takes a while: restic reads slowly, borg begins late.
 SLOW = "/srv/slow"

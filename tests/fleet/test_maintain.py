@@ -21,7 +21,7 @@ from lab import full_disks, mounts
 from lab.hosts import Host, Wanted
 from patch_runs import FIX
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 CLIENT = "maintained"
 NAMES = ("maintain-1", "maintain-2", "maintain-3")

@@ -21,7 +21,7 @@ import yaml
 from harness import PROJECT
 from lab.hosts import Host, Lab, Wanted
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.xdist_group("lab")]
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 ENVIRONMENT = Path(sys.prefix).resolve()
