@@ -47,8 +47,13 @@ class Composer:
         self._notice = notice.notice_of(self._desk)
         self._lines = chat.lines_of(self._desk, self._notice)
 
-    def message(self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float) -> bytes:
-        """Return the bytes of a message. Raises EvidenceError when a template fails."""
+    def message(
+        self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float, *, attach: bool = True
+    ) -> bytes:
+        """Return the bytes of a message; without ``attach`` a mail only names its files.
+
+        Raises EvidenceError when a template fails.
+        """
         if isinstance(receiver, Webhook):
             return self._notice.body()
         if isinstance(receiver, Slack):
@@ -56,17 +61,17 @@ class Composer:
         if isinstance(receiver, Teams):
             return chat.teams(self._lines)
         if isinstance(receiver, Mail) and smtp is not None:
-            return self._mail(receiver, recipient, key, smtp, now)
+            return self._mail(receiver, recipient, key, smtp, now, attach=attach)
         raise TypeError(f"no message is made for channel {receiver.channel}")
 
-    def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float) -> bytes:
+    def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float, *, attach: bool) -> bytes:
         domain = email.utils.parseaddr(smtp.sender)[1].rpartition("@")[2]
         envelope = mail.Envelope(f"<{key}@{domain}>", smtp.sender, recipient, now)
         formats = tuple(kind for kind in receiver.attach if kind != CALENDAR)
         files = dict(self._files(formats, receiver.csv)) if formats else {}
         if CALENDAR in receiver.attach and (content := self._calendar()):
             files[CALENDAR_FILE] = content
-        attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE))
+        attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE) if attach else 0)
         return mail.mail_of(self._desk, self._notice, self._lines, self._templates, envelope, attached)
 
     def _make_files(self, formats: tuple[str, ...], dialect: str) -> dict[str, bytes]:

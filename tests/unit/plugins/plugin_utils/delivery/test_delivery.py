@@ -596,3 +596,33 @@ def test_ends_are_forgotten_when_they_are_too_old_to_matter(client, cert) -> Non
         with pytest.raises(EvidenceError, match="too old to be delivered"):
             us.tell(run_of(), at=NOW + 401 * DAY)
         assert len(box.mails) == 1
+
+
+# --- what waits has a size
+
+
+def test_what_waits_takes_so_much_room_and_no_more(client, cert, monkeypatch) -> None:
+    port = mail_and_hooks.free_port()
+    us = client({**desk(attach=["html"]), **hook(f"http://127.0.0.1:{port}/x")}, smtp(port, cert))
+    us.tell(run_of(1))
+    first = us.spool.used()
+    monkeypatch.setattr(rounds, "ROOM_WITH_FILES", first)
+    # From here on mails come without their files, and the files are named.
+    done = us.tell(run_of(2))
+    assert done.promised == [f"desk (mail to {ANN}): each run", "hook (webhook): each run"]
+    assert done.notes == [
+        f"desk (mail to {ANN}): it is without attachments, {first // 1_000_000} MB of messages wait for this client already."
+    ]
+    newest = next(item for item in us.spool.items()[0] if item.run_id == run_of(2).header.run_id and item.recipient)
+    mail = email.message_from_bytes(us.spool.payload(newest), policy=email.policy.default)
+    assert list(mail.iter_attachments()) == []
+    assert "engineer.html" in mail.get_body(("plain",)).get_content()
+    # Then nothing: it is said, counted as given up, and not made again.
+    monkeypatch.setattr(rounds, "ROOM", us.spool.used())
+    done = us.tell(run_of(3))
+    assert done.promised == []
+    assert f"desk (mail to {ANN}): " in done.given_up[0]
+    assert "messages wait for this client already: nothing more fits." in done.given_up[0]
+    assert len(us.spool.ends("given_up")) == len(done.given_up) == 2
+    assert us.spool.used() == rounds.ROOM
+    assert us.tell(run_of(3)).given_up == []
