@@ -24,8 +24,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
     Webhook,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import chat, mail, notice
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for, file_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
@@ -63,6 +64,12 @@ class Composer:
         if isinstance(receiver, Mail) and smtp is not None:
             return self._mail(receiver, recipient, key, smtp, now, attach=attach)
         raise TypeError(f"no message is made for channel {receiver.channel}")
+
+    def missing(self, receiver: AnyReceiver) -> list[str]:
+        """Return a sentence for each kind of file that a receiver asks for and that cannot be made here."""
+        if isinstance(receiver, Mail) and "pdf" in receiver.attach and not pdf.available():
+            return [pdf.MISSING.format(name=file_name(self._run, "owner", "pdf"))]
+        return []
 
     def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float, *, attach: bool) -> bytes:
         domain = email.utils.parseaddr(smtp.sender)[1].rpartition("@")[2]

@@ -104,6 +104,7 @@ class Delivery:
             if not (reasons and newest and self._write_metrics(name, receiver, run)):
                 return
         elif reasons:
+            self.done.notes += [f"{name} ({receiver.channel}): {sentence}" for sentence in composer.missing(receiver)]
             recipients = receiver.to if isinstance(receiver, Mail) else ("",)
             for recipient in recipients:
                 self._promise_one(name, receiver, recipient, run, reasons, composer)

@@ -31,6 +31,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.composing 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.rounds import Delivery, Round
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool import Spool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 
 NOW = fleet_maker.NOW + 60
@@ -150,6 +151,20 @@ def test_a_mail_goes_encrypted_with_a_password_to_each_person(client, cert, tls:
         # The same run again, by whichever way, is no mail again.
         assert us.tell(run_of()).sent == []
         assert len(box.mails) == 2
+
+
+def test_the_owners_page_is_attached_as_pdf_where_it_can_be_made(client, cert, monkeypatch) -> None:
+    with mail_server(cert) as box:
+        us = client(desk(attach=["pdf"]), smtp(box, cert, timeout_s=20))
+        assert us.tell(run_of(1)).notes == []
+        monkeypatch.setattr(pdf, "available", lambda: False)
+        [note] = us.tell(run_of(2)).notes
+        assert note.startswith("desk (mail): owner.pdf was not made: WeasyPrint is not installed here.")
+        with_it, without = [email.message_from_bytes(content, policy=email.policy.default) for content in box.to(ANN)]
+        [part] = with_it.iter_attachments()
+        assert (part.get_filename(), part.get_content_type()) == ("owner.pdf", "application/pdf")
+        assert part.get_content().startswith(b"%PDF-")
+        assert list(without.iter_attachments()) == []
 
 
 def test_lines_that_are_a_dot_arrive_as_a_dot(client, cert) -> None:
