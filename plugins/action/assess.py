@@ -83,7 +83,8 @@ class ActionModule(HostAction):
         if arguments["once"] and (seen := _seen(store, run_id, host, subset)) is not None:
             return _result(seen, str(store.host_path(run_id, host)))
         with store.observing(run_id):
-            Leases(store).renew(run_id)
+            leases = Leases(store)
+            leases.renew(run_id)
             started = time.time()
             request = {
                 "subset": subset,
@@ -91,6 +92,8 @@ class ActionModule(HostAction):
                 "budget_s": arguments["budget_s"],
             }
             document, contact = self._observe(request, task_vars)
+            # A host that froze took as long as Ansible lets it: the run lives all the same.
+            leases.renew(run_id)
             contact.seconds = round(time.time() - started, 3)
             if arguments["again"]:
                 store.keep_before(run_id, host)

@@ -12,7 +12,6 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import looking, planning, testing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import held
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, cause, one_line
 
 
@@ -28,8 +27,7 @@ class ActionModule(VerifyAction):
         try:
             if self.acts(job):
                 record = job.change()
-                if held(job) is None:
-                    testing.sweep(self, job, record)
+                testing.sweep(self, job, record)
                 taken = testing.adopt(self, job, record, entries)
             looks = looking.look(self, job, entries)
             plan = planning.plan(self, job, entries, closed=testing.closed(job) if self.acts(job) else None)

@@ -88,6 +88,8 @@ class ActionModule(ControlAction):
             self._display.display(f"✓ {verb}: {sentence}")
         for sentence in done.withdrawn:
             self._display.display(f"◔ Withdrawn: {sentence}")
+        for sentence in done.notes:
+            self._display.warning(sentence)
         for title, sentences in (
             ("Waits", done.waiting),
             ("In doubt", done.doubtful),

@@ -86,7 +86,7 @@ class ActionModule(ControlAction):
             )
             whole = set(covered) if set(hosts) == everyone else {*covered, *(set(known) & everyone)}
             book.add(beat, samples, whole)
-            book.prune(at - DAY * _keep_days(covered.values()))
+            book.prune(at, _keep_days(covered.values()))
             missed = self._tell(store, own, first, entry_name, samples, at, before.at if before else at)
         changed += [Notice(entry.state, "", entry.text) for entry in missed]
         short = summary.headline(first.client.name, samples, changed, partial=len(hosts) < len(everyone))

@@ -4,9 +4,9 @@
 
 """Private to keepwell.fleet: which files does somebody use right now?
 
-Open ones by device and inode. What is only mapped, by inode alone: /proc/PID/maps names another device than stat does
-on some filesystems, and one file too many that stays is no harm. The kernel's own users (loop devices, swap) have no
-process and are asked for separately.
+By device and inode. /proc/PID/maps names another device than stat does on some filesystems, so of a mapped file with
+the same inode the kernel is asked what it is; where it does not say, the file counts as used. The kernel's own users
+(loop devices, swap) have no process and are asked for separately.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
@@ -28,7 +28,7 @@ class OpenFiles(object):
         self._at = None
         self._open = frozenset()
         self._deleted = frozenset()
-        self._mapped = frozenset()
+        self._mapped = {}
         self.complete = True
 
     def has(self, info):
@@ -39,7 +39,9 @@ class OpenFiles(object):
 
     def holds(self, device, inode):
         """True when that file was in use at the last look."""
-        return (device, inode) in self._open or inode in self._mapped
+        return (device, inode) in self._open or any(
+            _is_that(link, device, inode) for link in self._mapped.get(inode, {}).values()
+        )
 
     def holds_deleted(self, device, inode):
         """True when a file without a name, which that one must be, was in use at the last look."""
@@ -50,7 +52,7 @@ class OpenFiles(object):
         hanging = tuple(_network_mounts())
         opened = set()
         deleted = set()
-        mapped = set()
+        mapped = {}
         own = os.getpid()
         self.complete = True
         for pid in os.listdir("/proc"):
@@ -58,13 +60,13 @@ class OpenFiles(object):
                 continue
             try:
                 _descriptors(pid, hanging, opened, deleted)
-                _maps(pid, mapped)
+                _maps(pid, hanging, mapped)
             except FileNotFoundError:
                 continue
             except OSError:
                 self.complete = os.path.exists("/proc/" + pid) is False and self.complete
         opened.update(_kernel_files())
-        self._open, self._mapped, self._deleted = frozenset(opened), frozenset(mapped), frozenset(deleted)
+        self._open, self._mapped, self._deleted = frozenset(opened), mapped, frozenset(deleted)
         # A look that takes long on a host with many processes must not be repeated all the time.
         self._at = time.monotonic()
 
@@ -86,12 +88,28 @@ def _descriptors(pid, hanging, opened, deleted):
             deleted.add((info.st_dev, info.st_ino))
 
 
-def _maps(pid, mapped):
+def _maps(pid, hanging, mapped):
+    """Note mapped files: inode -> {device as it stands there: link to the file, "" where it must not be asked}."""
     with open("/proc/%s/maps" % pid, "rb") as stream:
         for line in stream:
             fields = line.split(None, 5)
-            if len(fields) > 5 and fields[4] != b"0":
-                mapped.add(int(fields[4]))
+            if len(fields) < 6 or fields[4] == b"0":
+                continue
+            known = mapped.setdefault(int(fields[4]), {})
+            if fields[3] not in known:
+                # In map_files the same range stands without leading zeros.
+                begin, _dash, end = fields[0].partition(b"-")
+                asked = not os.fsdecode(fields[5]).startswith(hanging)
+                known[fields[3]] = "/proc/%s/map_files/%x-%x" % (pid, int(begin, 16), int(end, 16)) if asked else ""
+
+
+def _is_that(link, device, inode):
+    """True when what is mapped is that file, or nobody can tell (any more)."""
+    try:
+        info = os.stat(link)
+    except OSError:
+        return True
+    return (info.st_dev, info.st_ino) == (device, inode)
 
 
 def _network_mounts():

@@ -233,7 +233,12 @@ def adopt(action: VerifyAction, job: Job, record: ChangeRecord, entries: t.Seque
 
 
 def sweep(action: VerifyAction, job: Job, record: ChangeRecord) -> None:
-    """Remove what earlier crashes left on the host; what cannot be removed is told."""
+    """Remove what earlier crashes left on the host; what cannot be removed is told.
+
+    Where nothing more is begun (a hold, a lost lease) it stays: another run may be at work there.
+    """
+    if guards.halted(job) is not None:
+        return
     since = job.now()
     try:
         found = action.ask({"operation": "leftovers", "base": job.options.sandbox}, job.task_vars)

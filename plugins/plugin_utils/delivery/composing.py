@@ -24,8 +24,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
     Webhook,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import chat, mail, notice
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for, file_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
@@ -47,8 +48,13 @@ class Composer:
         self._notice = notice.notice_of(self._desk)
         self._lines = chat.lines_of(self._desk, self._notice)
 
-    def message(self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float) -> bytes:
-        """Return the bytes of a message. Raises EvidenceError when a template fails."""
+    def message(
+        self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float, *, attach: bool = True
+    ) -> bytes:
+        """Return the bytes of a message; without ``attach`` a mail only names its files.
+
+        Raises EvidenceError when a template fails.
+        """
         if isinstance(receiver, Webhook):
             return self._notice.body()
         if isinstance(receiver, Slack):
@@ -56,17 +62,23 @@ class Composer:
         if isinstance(receiver, Teams):
             return chat.teams(self._lines)
         if isinstance(receiver, Mail) and smtp is not None:
-            return self._mail(receiver, recipient, key, smtp, now)
+            return self._mail(receiver, recipient, key, smtp, now, attach=attach)
         raise TypeError(f"no message is made for channel {receiver.channel}")
 
-    def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float) -> bytes:
+    def missing(self, receiver: AnyReceiver) -> list[str]:
+        """Return a sentence for each kind of file that a receiver asks for and that cannot be made here."""
+        if isinstance(receiver, Mail) and "pdf" in receiver.attach and not pdf.available():
+            return [pdf.MISSING.format(name=file_name(self._run, "owner", "pdf"))]
+        return []
+
+    def _mail(self, receiver: Mail, recipient: str, key: str, smtp: Smtp, now: float, *, attach: bool) -> bytes:
         domain = email.utils.parseaddr(smtp.sender)[1].rpartition("@")[2]
         envelope = mail.Envelope(f"<{key}@{domain}>", smtp.sender, recipient, now)
         formats = tuple(kind for kind in receiver.attach if kind != CALENDAR)
         files = dict(self._files(formats, receiver.csv)) if formats else {}
         if CALENDAR in receiver.attach and (content := self._calendar()):
             files[CALENDAR_FILE] = content
-        attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE))
+        attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE) if attach else 0)
         return mail.mail_of(self._desk, self._notice, self._lines, self._templates, envelope, attached)
 
     def _make_files(self, formats: tuple[str, ...], dialect: str) -> dict[str, bytes]:

@@ -55,8 +55,8 @@ def _address(value: str) -> str:
 
 
 def _sender(value: str) -> str:
-    _name, address = email.utils.parseaddr(value)
-    _address(address)
+    found = email.utils.getaddresses([value])
+    _address(found[0][1] if len(found) == 1 else "")
     if not value.isprintable():
         raise ValueError("should be an address, or a name and an address: Keepwell <keepwell@msp.example>")
     return value

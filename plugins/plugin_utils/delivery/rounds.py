@@ -31,7 +31,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
     Textfile,
     Webhook,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool import Item, Spool, key_of, recent
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool import (
+    ROOM,
+    ROOM_WITH_FILES,
+    Item,
+    Spool,
+    key_of,
+    recent,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import webhook
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import cut
@@ -60,6 +67,7 @@ class Round:
     given_up: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -96,6 +104,7 @@ class Delivery:
             if not (reasons and newest and self._write_metrics(name, receiver, run)):
                 return
         elif reasons:
+            self.done.notes += [f"{name} ({receiver.channel}): {sentence}" for sentence in composer.missing(receiver)]
             recipients = receiver.to if isinstance(receiver, Mail) else ("",)
             for recipient in recipients:
                 self._promise_one(name, receiver, recipient, run, reasons, composer)
@@ -109,6 +118,10 @@ class Delivery:
         if self._spool.knows(key):
             return
         payload = composer.message(receiver, recipient, key, self._notify.smtp, self._now)
+        used = self._spool.used()
+        bare = isinstance(receiver, Mail) and bool(receiver.attach) and used + len(payload) > ROOM_WITH_FILES
+        if bare:
+            payload = composer.message(receiver, recipient, key, self._notify.smtp, self._now, attach=False)
         item = Item(
             client=self._spool.client,
             run_id=run.header.run_id,
@@ -121,9 +134,18 @@ class Delivery:
             give_up_at=iso(self._now + receiver.give_up_days * _DAY_S),
             next_at=iso(self._now),
         )
+        if used + len(payload) > ROOM:
+            text = f"{used // 1_000_000} MB of messages wait for this client already: nothing more fits."
+            if self._act:
+                self._spool.end(item, "given_up", self._now, text)
+            self.done.given_up.append(f"{item.name}: {text}")
+            return
         if self._act:
             self._spool.add(item, payload)
         self.done.promised.append(f"{item.name}: {', '.join(reasons)}")
+        if bare:
+            waits = f"{used // 1_000_000} MB of messages wait for this client already"
+            self.done.notes.append(f"{item.name}: it is without attachments, {waits}.")
 
     def _write_metrics(self, name: str, receiver: Textfile, run: Run) -> bool:
         """Put the metrics of a run into place; a folder that is not there is told, and no reason to stop."""

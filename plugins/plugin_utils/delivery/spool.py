@@ -41,6 +41,10 @@ End = t.Literal["sent", "given_up", "withdrawn"]
 ENDS: tuple[End, ...] = t.get_args(End)
 # Longer than any run is delivered again, so that forgetting an end never sends a message twice.
 KEEP_DAYS: t.Final = 400
+# What waits for a client may take that much of the disk, bytes: above the first only messages without attachments are
+# added, above the second none.
+ROOM_WITH_FILES: t.Final = 200_000_000
+ROOM: t.Final = 250_000_000
 
 
 class Item(Model):
@@ -126,6 +130,16 @@ class Spool:
         with self._told_clearly():
             write_atomic(self._payload / item.key, payload)
             write_atomic(self._waiting / f"{item.key}.json", dump(item))
+
+    def used(self) -> int:
+        """Return how many bytes the messages take that wait."""
+        size = 0
+        with self._told_clearly():
+            for path in self._payload.glob("*"):
+                # One may be sent and cleared away in this moment.
+                with contextlib.suppress(FileNotFoundError):
+                    size += path.stat().st_size
+        return size
 
     def update(self, item: Item) -> None:
         """Write how far a message is."""

@@ -42,7 +42,7 @@ def render(
     """Return the file (path -> text) of all enabled entries; none without entries.
 
     ``node_zone`` is the zone of the control node's clock where it is known. Raises SettingsError when a line would be
-    too long for cron.
+    too long for cron, or a variable cannot be said to it.
     """
     lines = []
     for name, entry in schedule.items():
@@ -64,7 +64,7 @@ def render(
     variables |= jobs.environment(site)
     if site.vault_file:
         variables["KEEPWELL_VAULT_FILE"] = site.vault_file
-    settings = [f'{key}="{value}"' for key, value in variables.items()]
+    settings = [_setting(key, value) for key, value in variables.items()]
     return {path(site.client): "\n".join([jobs.mark(site.client), *settings, *lines]) + "\n"}
 
 
@@ -132,6 +132,18 @@ def _run(name: str, entry: Entry, site: Site) -> str:
         command += f" || KEEPWELL_CLIENT={site.client} KEEPWELL_UNIT={job} {shlex.join(site.alert_command)}"
     # To cron a percent sign is the end of a line.
     return command.replace("%", r"\%")
+
+
+def _setting(key: str, value: str) -> str:
+    if '"' in value:
+        # In the quotes of a crontab nothing can be escaped.
+        raise SettingsError(
+            [
+                f"{key}: '{value}' has a quotation mark, and cron has no way to write one in a variable. Use a path "
+                "without it, or scheduler_kind: systemd."
+            ]
+        )
+    return f'{key}="{value}"'
 
 
 def _guarded(guard: str, command: str) -> str:

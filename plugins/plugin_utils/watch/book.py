@@ -35,6 +35,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import
 _ROOM_STEP = 1000
 # Beats that overlap are closer together than that.
 _LATE_S = 3600.0
+_LONGEST_GAP_DAYS = 31
 
 
 class Moment(t.NamedTuple):
@@ -144,9 +145,22 @@ class Book:
                 return hashlib.sha256(lines[-1]).hexdigest()
         return ""
 
-    def prune(self, before: float) -> int:
-        """Remove the days that ended before a moment and return how many they were."""
-        old = [path for path in self.days() if path.stem < _day(before)]
+    def prune(self, at: float, keep_days: int) -> int:
+        """Remove the days that are older than ``keep_days`` at a moment and return how many they were.
+
+        Days are aged by what was watched since: a gap counts as a month at most. So a clock that is years ahead, or was,
+        takes nothing away that was not about to go.
+        """
+        later, age, old = datetime.fromisoformat(_day(at)), 0, []
+        for path in reversed(self.days()):
+            try:
+                day = datetime.fromisoformat(path.stem)
+            except ValueError:
+                continue  # somebody else's file
+            age += min(max(0, (later - day).days), _LONGEST_GAP_DAYS)
+            later = day
+            if age > keep_days:
+                old.append(path)
         for path in old:
             path.unlink()
         return len(old)

@@ -93,6 +93,41 @@ def test_open_and_mapped_files_stay(root: Path) -> None:
     assert walk(root).files == 2
 
 
+@as_root
+def test_a_mapped_file_of_another_filesystem_with_the_same_inode_keeps_nothing(root: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (root / "tmp", elsewhere):
+        subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+    try:
+        # A new tmpfs counts from its beginning.
+        here, there = put(root / "tmp/here"), put(elsewhere / "there")
+        assert here.stat().st_ino == there.stat().st_ino
+        script = "import mmap, sys; b = open(sys.argv[1], 'r+b'); m = mmap.mmap(b.fileno(), 0); print(1, flush=True); input()"
+        with subprocess.Popen(
+            ["/usr/bin/python3", "-c", script, str(there)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as holder:
+            assert holder.stdout
+            holder.stdout.readline()
+            opened = _open_files.OpenFiles()
+            opened.look()
+            assert opened.holds(there.stat().st_dev, there.stat().st_ino)
+            account = walk(root, targets=target(root / "tmp"))
+            holder.communicate(b"\n")
+        assert (account.files, account.skipped) == (1, {})
+    finally:
+        for folder in (root / "tmp", elsewhere):
+            subprocess.run(["umount", folder], check=True)
+
+
+def test_a_mapped_file_that_nobody_can_tell_apart_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = put(root / "tmp/file")
+    opened = _open_files.OpenFiles(fresh_s=1000)
+    opened.look()
+    monkeypatch.setattr(opened, "_mapped", {file.stat().st_ino: {b"00:fa": "/proc/0/map_files/1-2"}})
+    assert walk(root, opened=opened).skipped == {"open": 1}
+
+
 def test_a_file_opened_between_preview_and_deletion_stays(root: Path) -> None:
     late = put(root / "tmp/late")
     put(root / "tmp/other")

@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Notify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
@@ -324,3 +325,13 @@ def test_leftovers_that_stay_are_a_failure_with_a_name(tmp_path: Path) -> None:
     testing.sweep(t.cast(t.Any, Host(leftovers=stuck)), job, record)
     assert (record.outcome, record.code) == ("failed", "left_behind")
     assert "/sandbox/a: busy" in record.text
+
+
+@pytest.mark.parametrize("why", ["a hold", "a lost lease"])
+def test_nothing_is_swept_where_nothing_more_is_begun(tmp_path: Path, why: str) -> None:
+    job = job_of(tmp_path, hold="until the audit" if why == "a hold" else "")
+    if why == "a lost lease":
+        Leases(job.store).release(RUN, NOW)
+    host = Host(leftovers={"removed": [{"path": "/var/tmp/x"}], "left": []})
+    testing.sweep(t.cast(t.Any, host), job, job.change())
+    assert host.operations() == []

@@ -31,6 +31,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.composing 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.rounds import Delivery, Round
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool import Spool
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 
 NOW = fleet_maker.NOW + 60
@@ -150,6 +151,20 @@ def test_a_mail_goes_encrypted_with_a_password_to_each_person(client, cert, tls:
         # The same run again, by whichever way, is no mail again.
         assert us.tell(run_of()).sent == []
         assert len(box.mails) == 2
+
+
+def test_the_owners_page_is_attached_as_pdf_where_it_can_be_made(client, cert, monkeypatch) -> None:
+    with mail_server(cert) as box:
+        us = client(desk(attach=["pdf"]), smtp(box, cert, timeout_s=20))
+        assert us.tell(run_of(1)).notes == []
+        monkeypatch.setattr(pdf, "available", lambda: False)
+        [note] = us.tell(run_of(2)).notes
+        assert note.startswith("desk (mail): owner.pdf was not made: WeasyPrint is not installed here.")
+        with_it, without = [email.message_from_bytes(content, policy=email.policy.default) for content in box.to(ANN)]
+        [part] = with_it.iter_attachments()
+        assert (part.get_filename(), part.get_content_type()) == ("owner.pdf", "application/pdf")
+        assert part.get_content().startswith(b"%PDF-")
+        assert list(without.iter_attachments()) == []
 
 
 def test_lines_that_are_a_dot_arrive_as_a_dot(client, cert) -> None:
@@ -596,3 +611,33 @@ def test_ends_are_forgotten_when_they_are_too_old_to_matter(client, cert) -> Non
         with pytest.raises(EvidenceError, match="too old to be delivered"):
             us.tell(run_of(), at=NOW + 401 * DAY)
         assert len(box.mails) == 1
+
+
+# --- what waits has a size
+
+
+def test_what_waits_takes_so_much_room_and_no_more(client, cert, monkeypatch) -> None:
+    port = mail_and_hooks.free_port()
+    us = client({**desk(attach=["html"]), **hook(f"http://127.0.0.1:{port}/x")}, smtp(port, cert))
+    us.tell(run_of(1))
+    first = us.spool.used()
+    monkeypatch.setattr(rounds, "ROOM_WITH_FILES", first)
+    # From here on mails come without their files, and the files are named.
+    done = us.tell(run_of(2))
+    assert done.promised == [f"desk (mail to {ANN}): each run", "hook (webhook): each run"]
+    assert done.notes == [
+        f"desk (mail to {ANN}): it is without attachments, {first // 1_000_000} MB of messages wait for this client already."
+    ]
+    newest = next(item for item in us.spool.items()[0] if item.run_id == run_of(2).header.run_id and item.recipient)
+    mail = email.message_from_bytes(us.spool.payload(newest), policy=email.policy.default)
+    assert list(mail.iter_attachments()) == []
+    assert "engineer.html" in mail.get_body(("plain",)).get_content()
+    # Then nothing: it is said, counted as given up, and not made again.
+    monkeypatch.setattr(rounds, "ROOM", us.spool.used())
+    done = us.tell(run_of(3))
+    assert done.promised == []
+    assert f"desk (mail to {ANN}): " in done.given_up[0]
+    assert "messages wait for this client already: nothing more fits." in done.given_up[0]
+    assert len(us.spool.ends("given_up")) == len(done.given_up) == 2
+    assert us.spool.used() == rounds.ROOM
+    assert us.tell(run_of(3)).given_up == []

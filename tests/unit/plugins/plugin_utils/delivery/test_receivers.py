@@ -47,6 +47,11 @@ def test_nothing_said_is_nobody_told() -> None:
     assert receivers.build(None, None) == (receivers.Notify(), [])
 
 
+@pytest.mark.parametrize("sender", ["k@msp.example", "Keepwell <k@msp.example>", '"Keepwell, Inc" <k@msp.example>'])
+def test_a_sender_is_one_address_with_or_without_a_name(sender: str) -> None:
+    assert receivers.build(None, {**SMTP, "from": sender})[1] == []
+
+
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
 def test_the_usual_ports(security: str, port: int) -> None:
     found, _problems = receivers.build(None, {**SMTP, "security": security})
@@ -90,6 +95,9 @@ BROKEN: list[tuple[t.Any, t.Any, str]] = [
     (None, {**SMTP, "password": [HIDDEN]}, "keepwell_smtp.password: Input should be a valid string."),
     (None, {**SMTP, "security": "ssl"}, "keepwell_smtp.security"),
     (None, {**SMTP, "from": "Keepwell\r\nBcc: x <k@msp.example>"}, "keepwell_smtp.from"),
+    (None, {**SMTP, "from": '"a" <k@msp.example>, b@c.example'}, "keepwell_smtp.from: should be one mail address"),
+    (None, {**SMTP, "from": "k@msp.example;b@c.example"}, "keepwell_smtp.from: should be one mail address"),
+    (None, {**SMTP, "from": "Keepwell, Inc <k@msp.example>"}, "keepwell_smtp.from: should be one mail address"),
     (None, {**SMTP, "host": "mail.example/x"}, "keepwell_smtp.host"),
 ]  # fmt: skip
 

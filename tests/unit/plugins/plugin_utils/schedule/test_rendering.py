@@ -192,6 +192,14 @@ def test_a_line_for_cron_is_one_line_and_not_too_long() -> None:
         cron.render(built(), long, "Europe/Amsterdam", AMSTERDAM, 2026)
 
 
+@pytest.mark.parametrize(("key", "name"), [("config", "ANSIBLE_CONFIG"), ("vault_file", "KEEPWELL_VAULT_FILE")])
+def test_a_path_with_a_quotation_mark_is_refused_for_cron_and_quoted_for_systemd(key: str, name: str) -> None:
+    site = jobs.Site(**{**SITE.__dict__, key: '/etc/my "own"/file'})
+    with pytest.raises(SettingsError, match=f"{name}: '/etc/my \"own\"/file' has a quotation mark"):
+        cron.render(built(), site, "Europe/Amsterdam", AMSTERDAM, 2026)
+    assert systemd.render(built(), site, "Europe/Amsterdam")
+
+
 CRON_ENTRIES = [
     {"every": "5m"}, {"every": "12m"}, {"every": "1h"}, {"every": "6h"}, {"every": "24h"},
     {"at": "22:00"}, {"at": "00:15"}, {"at": "05:10", "days": ["tue", "sun"]}, {"at": "06:45", "month_days": [1, 25]},

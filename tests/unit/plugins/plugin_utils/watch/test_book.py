@@ -124,10 +124,31 @@ def test_a_line_that_is_no_beat_is_named(book: Book) -> None:
 def test_old_days_are_removed_and_what_is_left_still_holds(book: Book) -> None:
     for number in range(4):
         add(book, number, a=well(), b=well())
-    assert book.prune(BEGIN + 86400 - 1000) == 1
+    assert book.prune(BEGIN + 86400 - 1000, 0) == 1
     assert [path.stem for path in book.days()] == ["2026-11-24"]
     assert len(list(book.read(0, BEGIN + 3600))) == 2
     assert book.broken == []
+
+
+def test_a_clock_that_is_years_ahead_takes_no_beats_away(book: Book) -> None:
+    for number in range(4):
+        add(book, number, a=well(), b=well())
+    for number in (4 * 365 * 288, 4 * 365 * 288 + 1, 4 * 366 * 288):
+        add(book, number, a=well(), b=well())
+        assert book.prune(BEGIN + number * 300, 1100) == 0
+    assert len(book.days()) == 4
+    # What was about to go goes.
+    assert book.prune(BEGIN + 4 * 366 * 86400, 34) == 2
+
+
+def test_a_gap_counts_as_a_month_and_a_file_of_somebody_else_stays(book: Book) -> None:
+    for month in range(14):
+        add(book, month * 28 * 288, a=well(), b=well())
+    (book.folder / "9999-99-99.jsonl").touch()
+    # Fewer days than the limit of a gap: aged by the calendar.
+    assert book.prune(BEGIN + 13 * 28 * 86400, 365) == 0
+    assert book.prune(BEGIN + 13 * 28 * 86400, 363) == 1
+    assert (book.folder / "9999-99-99.jsonl").exists()
 
 
 def test_a_quiet_day_of_200_hosts_is_small(book: Book) -> None:
