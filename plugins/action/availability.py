@@ -63,5 +63,6 @@ class ActionModule(ControlAction):
         path = store.root / "availability" / f"{name}.json"
         if not self._task.check_mode:
             write_atomic(path, canonical({"client": first.client.id, "month": name, **document}))
-        title = f"Availability of {first.client.name} in {name}, {found.beats} beats"
+        beats = "1 beat" if found.beats == 1 else f"{found.beats} beats"
+        title = f"Availability of {first.client.name} in {name}, {beats}"
         return {"changed": False, "availability": document, "path": str(path), "msg": telling.table(title, found)}

@@ -52,11 +52,12 @@ class ActionModule(ControlAction):
             words = "1 mistake; mend it" if count == 1 else f"{count} mistakes; mend them"
             raise settings.SettingsError([f"{words} first. No host was contacted."])
         client = next(iter(found.told.values())).client
-        self._display.display(f"✓ {client.name}: {len(hosts)} hosts, no mistake.")
+        counted = "1 host" if len(hosts) == 1 else f"{len(hosts)} hosts"
+        self._display.display(f"✓ {client.name}: {counted}, no mistake.")
         return {
             "changed": False,
             "client": client.id,
             "hosts": len(hosts),
             "warnings_found": found.warnings,
-            "msg": f"{client.name}: {len(hosts)} hosts, no mistake, {len(found.warnings)} warnings",
+            "msg": f"{client.name}: {counted}, no mistake; warnings: {len(found.warnings)}",
         }

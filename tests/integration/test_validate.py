@@ -218,6 +218,16 @@ def test_what_is_no_mistake_is_a_warning(project: Project, tmp_path: Path) -> No
         assert words in told(outcome)
 
 
+def test_what_vouches_for_evidence_is_no_inventory(project: Project, tmp_path: Path) -> None:
+    place = write(tmp_path, {}, {"web1": HOSTS["web1"]})
+    (place / "allowed_signers").write_text('keepwell@acme namespaces="keepwell-evidence" ssh-ed25519 AAAAC3Nza\n')
+    (place / "tsa-ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    outcome = project.play("validate", place)
+    assert outcome.rc == 0, outcome.output
+    assert "Acme Ltd: 1 host, no mistake." in told(outcome)
+    assert "WARNING" not in outcome.output
+
+
 def test_the_documented_client_has_no_mistake(project: Project) -> None:
     outcome = project.play("validate", PROJECT / "inventories" / "example")
     assert outcome.rc == 0, outcome.output
