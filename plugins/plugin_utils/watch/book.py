@@ -150,6 +150,8 @@ class Book:
 
         Days are aged by what was watched since: a gap counts as a month at most. So a clock that is years ahead, or
         was, takes nothing away that was not about to go.
+        Days are aged by what was watched since: a gap counts as a month at most. So a clock that is years ahead takes
+        nothing away that was not about to go.
         """
         later, age, old = datetime.fromisoformat(_day(at)), 0, []
         for path in reversed(self.days()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fleet_runs import NOW, host_evidence, record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probe_registry
@@ -63,7 +63,6 @@ def test_a_frame_of_the_wrong_kind_is_refused(path: tuple[str, ...], value: obje
     assert observation.check_shape(odd)
 
 
-@settings(deadline=None)  # judges all checks
 @given(st.dictionaries(st.sampled_from(sorted(probe_registry.PROBES)), st.dictionaries(st.sampled_from(FIELDS), ODD)))
 def test_no_data_of_a_probe_costs_more_than_results(probes: dict[str, dict[str, t.Any]]) -> None:
     judging = assessment.Judging("01K0000000000000000000000A", "acme", "web1", (), NOW, DEFAULTS)

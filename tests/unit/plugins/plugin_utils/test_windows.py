@@ -233,7 +233,7 @@ def slowly_open(
     return False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(ZONES),
     RULES,

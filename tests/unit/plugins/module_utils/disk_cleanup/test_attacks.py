@@ -207,7 +207,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 ENTRY = st.tuples(PATHS, st.sampled_from(["file", "file", "file", "folder", "link", "hardlink", "open", "pipe"]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ENTRY, max_size=14), st.sampled_from(["", "files", "target"]), st.integers(0, 4))
 def test_whatever_the_tree_nothing_outside_nothing_open_nothing_linked_goes(
     monkeypatch: pytest.MonkeyPatch, entries: list[tuple[tuple[str, ...], str]], limit: str, number: int

@@ -49,7 +49,7 @@ PARSERS = (
 
 
 @pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: f"{parse.__module__.rsplit('.', 1)[1]}.{parse.__name__}")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=200))
 def test_parsers_answer_or_name_the_line(parse, text):
     try:
@@ -58,7 +58,7 @@ def test_parsers_answer_or_name_the_line(parse, text):
         assert str(exc)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(names=st.lists(NAMES, max_size=40, unique=True), width=st.integers(20, 80))
 def test_wrapped_package_lists_come_back_whole(names, width):
     lines = ["  " + name for name in names]
@@ -73,7 +73,7 @@ def test_a_plan_that_names_another_number_is_refused():
         _apt_text.parse_plan(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(one=VERSIONS, other=VERSIONS)
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed here")
 def test_versions_are_ordered_as_dpkg_orders_them(one, other):
@@ -102,7 +102,7 @@ def test_releases_are_ordered_as_rpm_orders_them(ordered):
     assert keys == sorted(keys) and len(set(keys)) == len(keys)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(NAMES, VERSIONS), max_size=10), wrap=st.booleans())
 def test_check_update_reads_wrapped_and_plain_lines_alike(rows, wrap):
     text = "".join(f"{name}.noarch{chr(10) if wrap else ''}    {version}   repo\n" for name, version in rows)

@@ -76,7 +76,7 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[int, str]], int, list[tuple[int
 
 
 @given(stories())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_it_agrees_with_looking_at_every_minute(
     story: tuple[list[tuple[int, str]], int, list[tuple[int, int]], int],
 ) -> None:
@@ -90,7 +90,7 @@ def test_it_agrees_with_looking_at_every_minute(
 
 
 @given(stories())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_equal_samples_in_a_row_may_be_one_point(
     story: tuple[list[tuple[int, str]], int, list[tuple[int, int]], int],
 ) -> None:
@@ -103,7 +103,7 @@ def test_equal_samples_in_a_row_may_be_one_point(
 
 
 @given(stories())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_times_add_up_and_the_three_figures_are_in_order(
     story: tuple[list[tuple[int, str]], int, list[tuple[int, int]], int],
 ) -> None:

@@ -187,7 +187,7 @@ ZONES = st.sampled_from(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(chosen=ENTRIES, name=ZONES, since=STARTS, minutes=st.integers(0, 3 * 1440))
 def test_expected_times_are_those_of_a_clock_looked_at_every_minute(
     chosen: dict[str, t.Any], name: str, since: float, minutes: int
