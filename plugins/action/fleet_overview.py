@@ -55,11 +55,13 @@ class ActionModule(ControlAction):
         check_mode = bool(self._task.check_mode)
         if not check_mode:
             files.write(folder, {name: wanted[name] for name in differing})
+        message = files.message(len(differing), len(wanted), folder, check_mode=check_mode)
+        self._display.display(message)
         return {
             "changed": bool(differing),
             "page": str(folder / "overview.html"),
             "clients": [member.client for member in members],
-            "msg": files.message(len(differing), len(wanted), folder, check_mode=check_mode),
+            "msg": message,
         }
 
 

@@ -77,6 +77,8 @@ class ActionModule(ControlAction):
         check_mode = bool(self._task.check_mode)
         if not check_mode:
             files.write(folder, {name: wanted[name] for name in differing})
+        message = files.message(len(differing), len(wanted), folder, check_mode=check_mode)
+        self._display.display(message)
         return {
             "changed": bool(differing),
             "folder": str(folder),
@@ -86,5 +88,5 @@ class ActionModule(ControlAction):
             "first_day": days.first.isoformat(),
             "last_day": days.last.isoformat(),
             "runs": len(made.period.runs),
-            "msg": files.message(len(differing), len(wanted), folder, check_mode=check_mode),
+            "msg": message,
         }

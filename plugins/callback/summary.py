@@ -190,8 +190,9 @@ def _backup_lines(backups: t.Mapping[str, t.Any] | None) -> list[tuple[str, str 
         return []
     ends = [f"{number} {name}" for name, number in backups["tests"].items()]
     more = f"; tests of this run: {', '.join(ends)}" if ends else ""
+    noun = "dataset is" if backups["total"] == 1 else "datasets are"
     lines: list[tuple[str, str | None]] = [
-        (f"Backups   {backups['proven']} of {backups['total']} datasets are proven{more}", None)
+        (f"Backups   {backups['proven']} of {backups['total']} {noun} proven{more}", None)
     ]
     for entry in backups["open"][:3]:
         lines.append((f"  {clean(entry['host'])[:40]} {entry['dataset']}: {entry['reason']}", None))

@@ -200,7 +200,7 @@ def test_acting_proves_it_and_leaves_nothing_behind(shop: Shop) -> None:
     assert {name: summary[name] for name in verdicts} == dict.fromkeys(verdicts, "ok"), shop.newest()
     tests = json.loads((shop.newest() / "run.json").read_text())["backup_tests"]
     assert {test["kind"]: test["outcome"] for test in tests} == dict.fromkeys(proofs, "proven")
-    assert "Backups   1 of 1 datasets are proven" in outcome.output
+    assert "Backups   1 of 1 dataset is proven" in outcome.output
     assert written_down(shop) == []
     assert SECRET not in outcome.output
 

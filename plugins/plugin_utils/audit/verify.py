@@ -644,7 +644,9 @@ class Verification:
         newest = self.chain[-1]
         self._know(
             "The head is {} (run {}, number {}). Compare it with the newest report that you have, or give that "
-            "report's head with --head.".format(newest.sha256, newest.run_id, newest.manifest["seq"])
+            "report's head with --head (verify.yml: -e keepwell_head=...).".format(
+                newest.sha256, newest.run_id, newest.manifest["seq"]
+            )
         )
         for head in heads:
             found = [place for place, link in enumerate(self.chain, 1) if link.sha256 == head]

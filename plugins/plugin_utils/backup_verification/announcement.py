@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible impo
 
 WIDTH = 100
 FILES_SHOWN = 5
+LONG_HASH = re.compile(r"\b[0-9a-f]{40,64}\b")
 
 
 def client(
@@ -54,7 +56,8 @@ def client(
         lines += ["No dataset is declared (backup_verification_datasets).", ""]
     if not acting and any(plan.chosen() for plan in plans):
         lines += [
-            "To do these tests, inside a maintenance window that allows backup_verification:",
+            "To do these tests, inside a maintenance window that allows backup_verification",
+            "(with backup_verification_slot: any at any time):",
             "  -e backup_verification_act=true",
             "",
         ]
@@ -86,20 +89,23 @@ def _test(entry: PlannedTest) -> Iterator[str]:
         return
     if told.snapshot:
         when = f", from {iso(told.snapshot_time)}" if told.snapshot_time else ""
-        yield f"    Snapshot: {visible(told.snapshot)}{when}"
+        yield f"    Snapshot: {_short(visible(told.snapshot))}{when}"
     yield from _amount(told)
     if told.target:
         free = "" if told.free_bytes is None else f", {size_text(told.free_bytes)} free"
         notes = f" ({'; '.join(told.notes)})" if told.notes else ""
         yield from _wrap("    Into: ", f"{told.target}{free}{notes}", indent=6)
     for step in told.steps:
-        yield from _wrap("    - ", step, indent=6)
+        yield from _wrap("    - ", _short(step), indent=6)
     if told.refused:
         yield from _wrap("    NOT READY: ", told.refused, indent=6)
 
 
 def _amount(told: Told) -> Iterator[str]:
     if told.files_count is None:
+        return
+    if not told.files_count:
+        yield "    Files: none; the snapshot has nothing of what is to be restored"
         return
     of = f" of {told.total_files}" if told.total_files else ""
     size = "" if told.bytes is None else f", {size_text(told.bytes)}"
@@ -108,6 +114,11 @@ def _amount(told: Told) -> Iterator[str]:
         yield f"      {visible(path)}"
     if told.files[:FILES_SHOWN] and told.files_count > FILES_SHOWN:
         yield f"      and {told.files_count - FILES_SHOWN} more"
+
+
+def _short(text: str) -> str:
+    """Return the text with long hashes cut to what the tools themselves show, and take, of them."""
+    return LONG_HASH.sub(lambda found: found[0][:12], text)
 
 
 def _wrap(head: str, text: str, indent: int = 2) -> list[str]:

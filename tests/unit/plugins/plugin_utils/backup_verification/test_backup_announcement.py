@@ -81,9 +81,22 @@ def test_a_test_is_told_with_everything_that_somebody_has_to_agree_to() -> None:
         "  Left to another run:\n"
         "    files1/accounting full: not now: the budget is used up (never done)\n"
         "\n"
-        "To do these tests, inside a maintenance window that allows backup_verification:\n"
+        "To do these tests, inside a maintenance window that allows backup_verification\n"
+        "(with backup_verification_slot: any at any time):\n"
         "  -e backup_verification_act=true\n"
     )
+
+
+def test_a_snapshot_is_told_by_as_much_of_its_hash_as_its_tool_shows() -> None:
+    name = "a59b72efc591" + "0" * 52
+    said = text(planned(snapshot=name, steps=[f"Restore 20 files of the snapshot {name} into a new folder."]))
+    assert "    Snapshot: a59b72efc591, from 2026-11-23T05:36:12Z\n" in said
+    assert "    - Restore 20 files of the snapshot a59b72efc591 into a new folder.\n" in said
+
+
+def test_a_snapshot_without_what_is_to_come_back_is_told() -> None:
+    said = text(planned("canary", files_count=0, files=[], bytes=0))
+    assert "    Files: none; the snapshot has nothing of what is to be restored\n" in said
 
 
 def test_what_stands_against_a_test_is_told() -> None:
