@@ -296,6 +296,9 @@ def test_check_mode_looks_and_says_that_it_is_partial(project: Project, tmp_path
     outcome = project.play("assess", inventory(tmp_path / "shop.yml", LOCAL), "--check")
     assert outcome.rc == 0, outcome.output
     assert "PARTIAL: check mode" in outcome.output
+    # What it says to have written is there.
+    (report,) = (project.state / "shop" / "reports").rglob("engineer.partial.html")
+    assert str(report) in outcome.output
 
 
 @pytest.mark.parametrize("moment", ["begun", "observing", "recorded"])

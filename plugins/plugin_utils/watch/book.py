@@ -148,8 +148,6 @@ class Book:
     def prune(self, at: float, keep_days: int) -> int:
         """Remove the days that are older than ``keep_days`` at a moment and return how many they were.
 
-        Days are aged by what was watched since: a gap counts as a month at most. So a clock that is years ahead, or
-        was, takes nothing away that was not about to go.
         Days are aged by what was watched since: a gap counts as a month at most. So a clock that is years ahead takes
         nothing away that was not about to go.
         """

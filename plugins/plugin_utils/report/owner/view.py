@@ -198,8 +198,12 @@ def _ages(desk: Desk, say: Wording) -> AgesView | None:
     if ages:
         sentence += " " + texts.gettext("The oldest: {days}.").format(days=say.days(max(ages)))
     bars = [
-        (bar, f"{bar.first}-{bar.last}" if bar.last is not None else f"> {bar.first - 1}", say.number(bar.hosts))
-        for bar in age_bars(ages)
+        (
+            column,
+            f"{column.first}-{column.last}" if column.last is not None else f"> {column.first - 1}",
+            say.number(column.hosts),
+        )
+        for column in age_bars(ages)
     ]
     return AgesView(bars, sentence)
 
