@@ -144,4 +144,4 @@ def test_a_client_that_tells_nobody_has_no_spool(project: Project, tmp_path: Pat
     place = inventory(tmp_path / "acme.yml", {"web1": {"ansible_connection": "local"}}, keepwell_client="acme")
     outcome = project.play("deliver", place)
     assert outcome.rc == 0, outcome.output
-    assert not (project.state / "acme").exists()
+    assert not (project.state / "acme" / "delivery").exists()

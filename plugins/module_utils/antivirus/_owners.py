@@ -16,6 +16,8 @@ _UNIT = re.compile(r"([^/]+\.(?:service|scope))")
 _TIMEOUT_S = 20.0
 
 
+# Where Debian rules, its rpm has no database, and looks for one in the home that commands are given.
+_NO_DATABASE = "/dev/null/.rpmdb"
 # Both may be installed, and only one of them rules the host: each is asked. rpm answers 1 to "of no package" as well as
 # to a database that it cannot read; then it says "error:".
 _MANAGERS = (
@@ -34,6 +36,8 @@ def package(machine, path):
         if not machine.which(program):
             continue
         shown = machine.run(argv(path), timeout=_TIMEOUT_S, accepted=(0, 1), source="packages")
+        if _NO_DATABASE in shown.err:
+            continue
         if not shown.ok or (shown.rc == 1 and "error:" in shown.err):
             return "the package manager could not say whether it belongs to a package"
         if shown.rc == 0 and name(shown.out):
