@@ -14,20 +14,17 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
-from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.client_action import ClientAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
-    ControlAction,
-    inventory,
     keepwell_variables,
     named,
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import Textfile
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import cron, drift, installed, systemd
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import FLOCK, Site
@@ -39,18 +36,14 @@ _STAMPS = "/var/lib/systemd/timers"
 _WANTS = f"{systemd.FOLDER}/timers.target.wants"
 
 
-class ActionModule(ControlAction):
+class ActionModule(ClientAction):
     """keepwell.fleet.schedule_plan"""
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the files and timers that are wanted, what has to go, and every difference as a sentence."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
-        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
-        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
-        hosts = sorted(str(host) for host in task_vars["groups"]["all"])
-        if not hosts:
-            raise settings.SettingsError(["The inventory has no host. Check -i."])
+        sources, hosts = self.whole_client(task_vars)
         checked = validation.look(task_vars, sources, hosts, now)
         checked.refuse()
         told = next(iter(checked.told.values()))

@@ -6,36 +6,27 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
-
-from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import signing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import written
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.client_action import ClientAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
-    ControlAction,
-    inventory,
     keepwell_variables,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 
 
-class ActionModule(ControlAction):
+class ActionModule(ClientAction):
     """keepwell.fleet.validate"""
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return warnings; fail with every mistake, a line each."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
-        sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
-        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
-        hosts = sorted(str(host) for host in task_vars["groups"]["all"])
-        if not hosts:
-            raise settings.SettingsError(["The inventory has no host. Check -i."])
+        sources, hosts = self.whole_client(task_vars)
         found = validation.look(task_vars, sources, hosts, now)
         if not found.mistakes:
             client_id = next(iter(found.told.values())).client.id
