@@ -34,7 +34,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times impor
 # What is told of work and promises; and the days that the bars show.
 PERIOD_DAYS = 30
 BARS_DAYS = 90
-EXAMPLES = 3
+SHOWN_EXAMPLES = 3
 # Tests after which something has come back, or should have.
 RESTORES = ("canary", "sample", "full", "database")
 # The most of a disk's past that a small chart can show.
@@ -156,9 +156,9 @@ def _examples(
     ]
     ranked = [sorted(kind, key=lambda entry: (entry.amount, entry.at, entry.host), reverse=True) for kind in kinds]
     chosen: list[WorkExample] = []
-    for place in range(EXAMPLES):
+    for place in range(SHOWN_EXAMPLES):
         chosen += [kind[place] for kind in ranked if len(kind) > place]
-    return sorted(chosen[:EXAMPLES], key=lambda entry: (entry.at, entry.host))
+    return sorted(chosen[:SHOWN_EXAMPLES], key=lambda entry: (entry.at, entry.host))
 
 
 def _tests(found: Iterable[BackupTest]) -> list[tuple[str, str, float, str, int]]:
