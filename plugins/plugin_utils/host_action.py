@@ -51,8 +51,14 @@ class HostAction(ActionBase):  # type: ignore[misc]
     def pulse(self) -> None:
         """Give a sign of life where somebody waits for one; called while this waits for the host."""
 
+    def on_windows(self) -> bool:
+        """True when the host runs modules in PowerShell: they are found beside those in Python, by the same names."""
+        return ".ps1" in self._connection.module_implementation_preferences
+
     def streams(self) -> bool:
-        """True when programs can be sent over the connection's standard input."""
+        """True when Python programs can be sent over the connection's standard input."""
+        if self.on_windows():
+            return False
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
 
     def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:

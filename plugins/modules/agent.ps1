@@ -1,0 +1,40 @@
+#!powershell
+
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+#AnsibleRequires -CSharpUtil Ansible.Basic
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+
+$spec = @{
+    options = @{
+        chore = @{ type = 'str'; required = $true; choices = 'antivirus', 'backup_verification', 'disk_cleanup', 'patching', 'watch' }
+        request = @{ type = 'dict'; required = $true }
+        secrets = @{ type = 'dict'; default = @{}; no_log = $true }
+    }
+    supports_check_mode = $true
+}
+$module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
+
+# A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
+$agents = @{
+}
+
+$chore = $module.Params.chore
+$request = $module.Params.request
+if ($module.Params.secrets.Count -gt 0) {
+    $request['secrets'] = $module.Params.secrets
+}
+if (-not $agents.ContainsKey($chore)) {
+    $module.Result.answer = @{ error = 'not_here'; text = "Windows hosts have no agent for $chore." }
+    $module.ExitJson()
+}
+$agent = & $agents[$chore]
+$reads = $agent.reading -contains $request['operation']
+if ($module.CheckMode -and -not $reads) {
+    $module.FailJson("$($request['operation']) changes the host, and this is check mode.")
+}
+$module.Result.answer = Get-KeepwellAnswer -Agent $agent -Request $request
+$module.Result.changed = -not $reads
+$module.ExitJson()
