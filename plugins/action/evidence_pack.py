@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import pack, telling, verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, make_folder
 
 # Evidence names weak spots: for the owner and the group; who else gets it is decided by sending it.
 _MODE = 0o640
@@ -66,7 +66,7 @@ def _draft_folder(folder: Path, check_mode: bool) -> Path | None:
     if check_mode:
         return None
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as exc:
         raise EvidenceError(f"{folder} cannot be made: {exc.strerror}. Give another destination.") from exc
     return folder

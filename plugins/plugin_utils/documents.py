@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redac
 _NAME_LIMIT = 120
 # Evidence names weak spots: for the owner and the group (monitoring reads status.json), nobody else.
 FILE_MODE = 0o640
+FOLDER_MODE = 0o750
 ModelT = t.TypeVar("ModelT", bound=Model)
 
 
@@ -73,9 +74,19 @@ def host_file_name(host: str) -> str:
     return f"{name[: _NAME_LIMIT - 17]}-{digest}"
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and what is missing above it, all with FOLDER_MODE; what is there keeps its own mode.
+
+    ``Path.mkdir`` gives the folders above the mode that the umask leaves, and evidence would be listed to everybody.
+    """
+    missing = [path, *path.parents]
+    for folder in reversed(missing[: next((place for place, entry in enumerate(missing) if entry.exists()), None)]):
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
 def write_atomic(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
     """Put ``content`` at ``path`` so that a reader, or a crash, sees the old file or the new one and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -107,7 +118,7 @@ def whole_lines(path: Path) -> list[bytes]:
 
 def append_line(path: Path, line: bytes) -> None:
     """Add a line, with its end, behind the last whole one of a file, and see it on disk. One process at a time."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     with os.fdopen(descriptor, "r+b") as stream:
         end = stream.read().rfind(b"\n") + 1

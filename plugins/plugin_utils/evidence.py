@@ -22,9 +22,11 @@ from pathlib import Path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     FILE_MODE,
+    FOLDER_MODE,
     EvidenceError,
     canonical,
     dump_redacted,
+    make_folder,
     write_atomic,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact_text
@@ -49,13 +51,13 @@ class Store(RunFiles):
     def begin(self, header: RunHeader) -> Path:
         """Make a run's folder with its run.json in it, in one step, and return it."""
         try:
-            self.runs.mkdir(parents=True, exist_ok=True)
+            make_folder(self.runs)
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.runs))
             (draft / "hosts").mkdir()
             (draft / OBSERVERS).touch(FILE_MODE)
             write_atomic(draft / "run.json", dump_redacted(Run(status="running", header=header)))
             # mkdtemp gives 0700; the state directory's own mode decides who may read evidence.
-            draft.chmod(0o750)
+            draft.chmod(FOLDER_MODE)
             os.rename(draft, self.run_dir(header.run_id))
         except OSError as exc:
             raise self._unwritable(exc) from exc
@@ -71,7 +73,7 @@ class Store(RunFiles):
     def sealing(self) -> Iterator[None]:
         """Let one process at a time extend the chain and the history of this client."""
         try:
-            self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self.root)
             lock = open(self.root / ".sealing", "ab")  # noqa: SIM115
         except OSError as exc:
             raise self._unwritable(exc) from exc

@@ -32,6 +32,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     dump,
     load,
+    make_folder,
     write_atomic,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
@@ -195,7 +196,7 @@ class Leases:
         """Make a lease's file; False when somebody else was faster."""
         path = self._path(lease.number)
         with self._writing():
-            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self._folder)
             draft = self._draft(dump(lease))
             try:
                 os.link(draft, path)

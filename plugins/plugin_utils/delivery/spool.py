@@ -33,6 +33,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     canonical,
     dump,
     load,
+    make_folder,
     write_atomic,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp, epoch, iso
@@ -110,7 +111,7 @@ class Spool:
     def locked(self) -> Iterator[bool]:
         """True when no other process sends for this client; none begins to while this holds."""
         with self._told_clearly():
-            self.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self.root)
             lock = open(self.root / ".lock", "ab")  # noqa: SIM115
         with lock:
             try:

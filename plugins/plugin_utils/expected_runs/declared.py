@@ -23,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     append_line,
     dump,
+    make_folder,
     whole_lines,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp, epoch, iso
@@ -73,7 +74,7 @@ def note(files: RunFiles, schedule: Mapping[str, t.Any], timezone: str, now: flo
     fresh = Declared(at=iso(now), timezone=timezone, schedule=dict(schedule))
     path = path_of(files)
     try:
-        files.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(files.root)
         with open(files.root / ".schedule", "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = read(files)

@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     append_line,
     dump,
+    make_folder,
     whole_lines,
     write_atomic,
 )
@@ -48,7 +49,7 @@ def note(files: RunFiles, playbook: t.Literal["report", "deliver", "verify"], en
         return
     path = files.root / _NAME
     try:
-        files.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(files.root)
         with open(files.root / ".errands", "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = _read(files)

@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     EvidenceError,
     append_line,
     dump,
+    make_folder,
     whole_lines,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
@@ -120,7 +121,7 @@ class Book:
         """
         path = self.folder / f"{beat.at[:10]}.jsonl"
         try:
-            self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self.folder)
             with open(self.folder / ".lock", "ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 before = self.last()

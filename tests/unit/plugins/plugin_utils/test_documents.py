@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,19 @@ def test_canonical_json_is_sorted_compact_utf8() -> None:
     assert documents.canonical({"b": [1, None], "a": "é"}) == '{"a":"é","b":[1,null]}\n'.encode()
     with pytest.raises(ValueError, match="Out of range"):
         documents.canonical({"a": float("nan")})
+
+
+@pytest.mark.parametrize("write", [documents.write_atomic, documents.append_line])
+def test_folders_made_on_the_way_are_for_the_owner_and_the_group(
+    tmp_path: Path, write: t.Callable[[Path, bytes], None]
+) -> None:
+    before = os.umask(0o022)
+    try:
+        write(tmp_path / "state" / "acme" / "runs" / "one", b"{}\n")
+    finally:
+        os.umask(before)
+    folders = [tmp_path / "state", tmp_path / "state" / "acme", tmp_path / "state" / "acme" / "runs"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o750] * 3
 
 
 def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,16 +224,19 @@ def slowly_open(
     local = datetime.datetime.fromtimestamp(now, zone).date()
     if closed[0] <= local <= closed[1]:
         return False
+    began: dict[datetime.date, float | None] = {}
     for back in range(length):
         moment = now - back * 60
         wall = datetime.datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
         for day in (wall.date(), wall.date() - datetime.timedelta(days=1)):
-            if holds(rule, day) and first_moment(day, start, zone) == moment:
+            if day not in began:
+                began[day] = first_moment(day, start, zone) if holds(rule, day) else None
+            if began[day] == moment:
                 return True
     return False
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(
     st.sampled_from(ZONES),
     RULES,
