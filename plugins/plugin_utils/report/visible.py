@@ -20,11 +20,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Mo
 _DECEIVING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\u2400-\u2421\u27e8]"
 )
-# In canonical JSON controls are written as escapes, the others as themselves.
-_MAYBE_DECEIVING = re.compile(
-    r"\\[bfnrt]|\\u00[01]|[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069]"
-    "|[\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\u2400-\u2421\u27e8]"
-)
+# In canonical JSON control characters are written as escapes, the others as themselves.
+_ESCAPED = re.compile(r"\\(?:[bfnrt]|u00[01])")
 _SHOWN = re.compile("[\u2400-\u2421]|\u27e8U\\+[0-9A-F]{4,5}\u27e9")
 
 
@@ -47,10 +44,11 @@ def has_signs(text: str) -> bool:
 
 def presentable(document: ModelT) -> ModelT:
     """Return a document with every text made visible. The evidence itself stays as it was found."""
-    plain = document.model_dump(mode="json")
-    if not _MAYBE_DECEIVING.search(canonical(plain).rstrip(b"\n").decode("utf-8")):
+    # What equals its default is a text of ours.
+    text = canonical(document.model_dump(mode="json", exclude_defaults=True)).decode("utf-8").rstrip("\n")
+    if _ESCAPED.search(text) is None and _DECEIVING.search(text) is None:
         return document
-    return type(document).model_validate(_walk(plain))
+    return type(document).model_validate(_walk(document.model_dump(mode="json")))
 
 
 def _walk(value: t.Any) -> t.Any:
