@@ -30,7 +30,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.fleet import Member, fleet_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import period_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal, read_seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
@@ -61,17 +61,18 @@ def _newest(state: Path, client: str) -> Path:
 def _of_a_run(state: Path) -> dict[str, bytes]:
     path = _newest(state, CLIENT)
     run, templates = read_run(path), search_path([])
-    files = make_bundle(run, templates, ["engineer"], ["html", "md", "csv"], seal=read_seal(path)).files
+    seal = read_seal(path)
+    files = make_bundle(run, templates, ["engineer"], ["html", "md", "csv"], seal=seal).files
     made = {name: files[name] for name in OF_A_RUN}
     for language in ("en", "de"):
-        made[f"owner-{language}.html"] = _owner(run, language)
+        made[f"owner-{language}.html"] = _owner(run, seal, language)
     return made | {"mail.txt": _mail(run)}
 
 
-def _owner(run: Run, language: str) -> bytes:
+def _owner(run: Run, seal: Seal | None, language: str) -> bytes:
     client = run.header.client.model_copy(update={"locale": language})
     told = run.model_copy(update={"header": run.header.model_copy(update={"client": client})})
-    return make_bundle(told, search_path([]), ["owner"], ["html"]).files["owner.html"]
+    return make_bundle(told, search_path([]), ["owner"], ["html"], seal=seal).files["owner.html"]
 
 
 def _mail(run: Run) -> bytes:
