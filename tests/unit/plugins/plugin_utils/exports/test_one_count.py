@@ -91,9 +91,13 @@ def files_of(fleet: str) -> dict[str, bytes]:
 
 
 @cache
+def composer_of(fleet: str) -> Composer:
+    return Composer(run_of(fleet), search_path([]), lambda: b"")
+
+
+@cache
 def message(fleet: str, receiver: str) -> bytes:
-    composer = Composer(run_of(fleet), search_path([]), lambda: b"")
-    return composer.message(NOTIFY.receivers[receiver], ADDRESS, "0" * 32, NOTIFY.smtp, fleet_maker.NOW + 60)
+    return composer_of(fleet).message(NOTIFY.receivers[receiver], ADDRESS, "0" * 32, NOTIFY.smtp, fleet_maker.NOW + 60)
 
 
 def tally(words: str) -> Figures:
