@@ -78,17 +78,6 @@ def render(client: str, name: str, found: Sequence[Coming], now: float, former: 
     return t.cast(bytes, calendar.to_ical())
 
 
-def _entry(entry: Coming) -> Coming:
-    """Return an opening whose texts are safe to look at."""
-    hosts = tuple(map(_readable, entry.hosts))
-    return dataclasses.replace(entry, name=_readable(entry.name), hosts=hosts, cut_by=_readable(entry.cut_by))
-
-
-def _readable(text: str) -> str:
-    """Return a text without control characters, which RFC 5545 does not know, and what deceives the eye."""
-    return visible(text).encode("utf-8", "replace").decode("utf-8")
-
-
 def _uid(client: str, entry: Coming) -> str:
     """The same window on the same day of the client is the same event, whatever else changes."""
     day = datetime.datetime.fromtimestamp(entry.begin, entry.zone).date().isoformat()
@@ -110,3 +99,14 @@ def _known(former: bytes | None) -> dict[str, _Known]:
         }
     except (ValueError, KeyError, IndexError):
         return {}
+
+
+def _entry(entry: Coming) -> Coming:
+    """Return an opening whose texts are safe to look at."""
+    hosts = tuple(map(_readable, entry.hosts))
+    return dataclasses.replace(entry, name=_readable(entry.name), hosts=hosts, cut_by=_readable(entry.cut_by))
+
+
+def _readable(text: str) -> str:
+    """Return a text without control characters, which RFC 5545 does not know, and what deceives the eye."""
+    return visible(text).encode("utf-8", "replace").decode("utf-8")
