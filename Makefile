@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG
 
 LINTERS := ruff mypy yamllint ansible-lint changelog
 
-.PHONY: help run setup dev test test-live test-long lint $(LINTERS) check sanity molecule lab-up lab-down bench docs messages clean
+.PHONY: help run setup dev test test-live test-long lint $(LINTERS) check sanity molecule lab-up lab-down bench docs gallery messages clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -76,6 +76,9 @@ bench: dev ## Measure beside plain ssh, stock modules, Mitogen and pyinfra; ARGS
 docs: dev ## Write the documents that are made from the code
 	.venv/bin/python tools/generate_docs.py
 	.venv/bin/python tools/generate_role_readmes.py
+
+gallery: dev ## Make the sample reports of docs/gallery anew; ARGS=--pictures takes their pictures, too
+	.venv/bin/python tools/gallery.py $(ARGS)
 
 messages: dev ## Bring the catalogues of translations up to date; prints what has no translation yet
 	.venv/bin/python tools/messages.py

@@ -135,12 +135,21 @@ def load(model: type[ModelT], path: Path) -> ModelT:
         text = path.read_bytes()
     except OSError as exc:
         raise EvidenceError(f"{path} cannot be read: {exc.strerror}.") from exc
+    return checked(model, parsed(text, path), path)
+
+
+def parsed(text: bytes, path: Path) -> t.Any:
+    """Return what was read at ``path`` as JSON. Raises EvidenceError with one sentence."""
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except ValueError as exc:
         raise EvidenceError(
             f"{path} is not JSON ({exc}): it was damaged or edited. Restore it from a backup, or move its run away."
         ) from exc
+
+
+def checked(model: type[ModelT], document: t.Any, path: Path) -> ModelT:
+    """Return what was read at ``path`` as a document of a known kind. Raises EvidenceError with one sentence."""
     try:
         return model.model_validate(document)
     except ValidationError as exc:

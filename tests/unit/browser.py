@@ -101,8 +101,9 @@ class Browser:
             self._take()
 
     def evaluate(self, expression: str) -> t.Any:
-        """Value of a JavaScript expression (the page itself runs none)."""
-        answer = self._call("Runtime.evaluate", {"expression": expression, "returnByValue": True})
+        """Value of a JavaScript expression, of what it promises if need be (the page itself runs none)."""
+        options = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        answer = self._call("Runtime.evaluate", options)
         if "exceptionDetails" in answer:
             raise ValueError(answer["exceptionDetails"])
         return answer["result"].get("value")

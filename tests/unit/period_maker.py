@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from collections.abc import Iterator
 
@@ -20,9 +21,14 @@ def runs(count: int, days: int, *, hostile: bool = False) -> Iterator[run_docume
     known: dict[str, str] = {}
     for number in range(days):
         at = NOW - (days - 1 - number) * DAY
-        run = fleet_maker.make_run(count, seed=84 + number % 3, hostile=hostile)
-        run = backup_maker.with_backups(work_maker.with_work(run, hostile=hostile), hostile=hostile)
+        run = backup_maker.with_backups(_with_changes(count, 84 + number % 3, hostile), hostile=hostile)
         yield _at(run, f"01KARN3T5V7X9Z1B3D5F7H{number:04d}", at, known, by_hand=bool(number % 2))
+
+
+@functools.cache
+def _with_changes(count: int, seed: int, hostile: bool) -> run_document.Run:
+    run = fleet_maker.make_run(count, seed=seed, hostile=hostile)
+    return work_maker.with_work(run, hostile=hostile, plans=False)
 
 
 def _at(run: run_document.Run, run_id: str, at: float, known: dict[str, str], *, by_hand: bool) -> run_document.Run:

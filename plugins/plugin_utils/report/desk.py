@@ -146,7 +146,7 @@ def file_name(run: Run, stem: str, suffix: str) -> str:
 
 def anchor(host: str) -> str:
     """Return the id of a host's part of a page: safe whatever the name is."""
-    return "h-" + hashlib.sha256(host.encode("utf-8")).hexdigest()[:10]
+    return "h-" + hashlib.sha256(host.encode("utf-8", "replace")).hexdigest()[:10]
 
 
 def page_name(host: str) -> str:

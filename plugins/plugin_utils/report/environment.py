@@ -11,11 +11,13 @@ import gettext
 import hashlib
 import os
 import re
+import types
 import typing as t
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import BytecodeCache, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.bccache import Bucket
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -41,6 +43,39 @@ def search_path(extra: Sequence[str]) -> list[str]:
     return [*extra, str(_TEMPLATES)]
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which remembers its verdicts: they depend on type and name alone, and a page asks very often."""
+
+    def __init__(self, **options: t.Any) -> None:
+        super().__init__(**options)
+        self._verdicts: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: t.Any, attr: str, value: t.Any) -> bool:
+        key = (type(obj), attr)
+        known = self._verdicts.get(key)
+        if known is None:
+            known = self._verdicts[key] = super().is_safe_attribute(obj, attr, value)
+        return known
+
+
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled in this process, by the hash of their source. For environments of one kind."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], types.CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+# What is compiled depends on how values are put in, and not on the texts of a language.
+_HTML, _MARKDOWN, _TEXT = _Compiled(), _Compiled(), _Compiled()
+
+
 class Templates:
     """The templates of one report run: ``search_path`` is looked through in order, the first hit wins."""
 
@@ -49,9 +84,9 @@ class Templates:
     ) -> None:
         """``sheet`` is the style sheet of the pages, ``colours`` are rules that come before it."""
         loader = FileSystemLoader([str(folder) for folder in search_path])
-        self._html = _environment(loader, texts, autoescape=True)
-        self._markdown = _environment(loader, texts, autoescape=False, finalize=markdown_escape)
-        self._text = _environment(loader, texts, autoescape=False)
+        self._html = _environment(loader, texts, _HTML, autoescape=True)
+        self._markdown = _environment(loader, texts, _MARKDOWN, autoescape=False, finalize=markdown_escape)
+        self._text = _environment(loader, texts, _TEXT, autoescape=False)
         self._sheet = sheet
         self._colours = colours
         self._look: tuple[Markup, str] | None = None
@@ -89,7 +124,7 @@ class Templates:
             self._look = (Markup(style), content_security_policy(style))  # noqa: S704 - checked just above
         return self._look
 
-    def _render(self, environment: ImmutableSandboxedEnvironment, name: str, values: dict[str, t.Any]) -> bytes:
+    def _render(self, environment: _Sandbox, name: str, values: dict[str, t.Any]) -> bytes:
         try:
             # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
             return environment.get_template(name).render(values).encode("utf-8", "replace")
@@ -121,10 +156,13 @@ def _escape_leading(match: re.Match[str]) -> str:
 
 
 def _environment(
-    loader: FileSystemLoader, texts: gettext.NullTranslations, **options: t.Any
-) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    loader: FileSystemLoader, texts: gettext.NullTranslations, compiled: _Compiled, **options: t.Any
+) -> _Sandbox:
+    environment = _Sandbox(
         loader=loader,
+        bytecode_cache=compiled,
+        # A report is made of the templates as they were when it was begun.
+        auto_reload=False,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import re
+import typing as t
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, checked, parsed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
@@ -30,9 +30,15 @@ def read_run(path: Path) -> Run:
             f"No report was made: {path} cannot be read ({exc.strerror}). "
             "Run as the user who owns the state directory, or correct the path."
         ) from exc
-    _recognise(path, text)
     try:
-        run = load(Run, path)
+        document = parsed(text, path)
+        _recognise(path, document)
+        run = checked(Run, document, path)
+    except RecursionError:
+        raise EvidenceError(
+            f"No report was made: {path} is nested deeper than any run, so it is not one. Give 'run' the path "
+            "<state directory>/<client>/runs/<run id>/run.json."
+        ) from None
     except EvidenceError as exc:
         raise EvidenceError(f"No report was made: {exc}") from exc
     if run.counts is not None and run.counts != counting.count_run(run.hosts):
@@ -43,31 +49,22 @@ def read_run(path: Path) -> Run:
     return run
 
 
-def _recognise(path: Path, text: bytes) -> None:
-    """Refuse what is JSON but no run of this version; what is not JSON is left to the loader's own words."""
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return
-    except RecursionError:
-        raise EvidenceError(
-            f"No report was made: {path} is nested deeper than any run, so it is not one. Give 'run' the path "
-            "<state directory>/<client>/runs/<run id>/run.json."
-        ) from None
+def _recognise(path: Path, document: t.Any) -> None:
+    """Refuse what is JSON but no run of this version."""
     if not isinstance(document, dict) or "header" not in document or "status" not in document:
         raise EvidenceError(
-            f"No report was made: {path} is JSON, but not the run.json of a Keepwell run. "
+            f"{path} is JSON, but not the run.json of a Keepwell run. "
             "Give 'run' the path <state directory>/<client>/runs/<run id>/run.json."
         )
     version = str(document.get("schema_version", ""))
     if not re.fullmatch(r"\d{1,4}\.\d{1,4}", version):
         raise EvidenceError(
-            f"No report was made: {path} has the schema version '{version[:40]}', which is none of Keepwell's. "
+            f"{path} has the schema version '{version[:40]}', which is none of Keepwell's. "
             "It was damaged or edited; restore this run from a backup."
         )
     if _number(version) > _number(SCHEMA_VERSION):
         raise EvidenceError(
-            f"No report was made: {path} was written by a newer Keepwell (schema {version}; this one reads up to "
+            f"{path} was written by a newer Keepwell (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}). Update the collection on this control node."
         )
 

@@ -11,6 +11,7 @@ the comma for the decimal sign: semicolon, decimal comma, and a mark by which Ex
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import typing as t
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Datas
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 
 # A spreadsheet runs a cell that begins so. https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full width forms run too
+_FORMULA = frozenset("=+-@\t\r\n\0＝＋－＠")  # noqa: RUF001 - full width forms run too
 
 RESULT_COLUMNS = (
     "client",
@@ -220,7 +221,13 @@ def cell(value: t.Any, dialect: Dialect = "plain") -> str:
     text = str(value)
     if isinstance(value, (int, float)):
         return text.replace(".", ",") if dialect == "excel_eu" else text
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _inert(text)
+
+
+# Most texts of a table stand in many of its rows.
+@functools.lru_cache(maxsize=4096)
+def _inert(text: str) -> str:
+    return f"'{text}" if text[:1] in _FORMULA else text
 
 
 def sheet(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dialect) -> bytes:
@@ -230,6 +237,6 @@ def sheet(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dial
     separator = ";" if dialect == "excel_eu" else ","
     writer = csv.writer(stream, delimiter=separator, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
-    for row in rows:
-        writer.writerow([cell(value, dialect) for value in row])
-    return stream.getvalue().encode("utf-8-sig" if dialect == "excel_eu" else "utf-8")
+    writer.writerows([_inert(value) if type(value) is str else cell(value, dialect) for value in row] for row in rows)
+    # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
+    return stream.getvalue().encode("utf-8-sig" if dialect == "excel_eu" else "utf-8", "replace")

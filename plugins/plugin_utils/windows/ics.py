@@ -10,6 +10,7 @@ move it and do not show it twice.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import typing as t
@@ -19,6 +20,7 @@ from pathlib import Path
 import icalendar
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.preview import Coming
 
 FILE_NAME = "windows.ics"
@@ -58,7 +60,8 @@ def render(client: str, name: str, found: Sequence[Coming], now: float, former: 
     calendar: t.Any = icalendar.Calendar()
     calendar.add("prodid", "-//Keepwell//keepwell.fleet//EN")
     calendar.add("version", "2.0")
-    for entry in found:
+    name = _readable(name)
+    for entry in map(_entry, found):
         event: t.Any = icalendar.Event()
         event.add("uid", _uid(client, entry))
         event.add("dtstart", _utc(entry.begin))
@@ -96,3 +99,14 @@ def _known(former: bytes | None) -> dict[str, _Known]:
         }
     except (ValueError, KeyError, IndexError):
         return {}
+
+
+def _entry(entry: Coming) -> Coming:
+    """Return an opening whose texts are safe to look at."""
+    hosts = tuple(map(_readable, entry.hosts))
+    return dataclasses.replace(entry, name=_readable(entry.name), hosts=hosts, cut_by=_readable(entry.cut_by))
+
+
+def _readable(text: str) -> str:
+    """Return a text without control characters, which RFC 5545 does not know, and what deceives the eye."""
+    return visible(text).encode("utf-8", "replace").decode("utf-8")

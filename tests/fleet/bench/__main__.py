@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import hosts, needs, podman
 
-from bench import backups, cleanup, contenders, environments, figures, measure, watch
+from bench import backups, cleanup, contenders, environments, figures, measure, reports, watch
 from bench.contenders import CONTENDERS, TITLES, Contender, Facts, Setting
 from bench.figures import Kind, Sample
 
@@ -35,6 +35,7 @@ MEASURED_FOR_MEMORY = ("sweep", "whole")
 OTHERS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "--backups": backups.main,
     "--cleanup": cleanup.main,
+    "--reports": reports.main,
     "--watch": watch.main,
 }
 
@@ -65,6 +66,7 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser(prog="make bench ARGS=")
     parser.add_argument("--backups", action="store_true", help="measure the verification of backups instead")
     parser.add_argument("--cleanup", action="store_true", help="measure disk cleanup instead")
+    parser.add_argument("--reports", action="store_true", help="measure the reports of many hosts instead")
     parser.add_argument("--watch", action="store_true", help="measure beats of the watch instead")
     parser.add_argument("--hosts", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--memory-hosts", type=int, default=100, help="to compare memory with; 0: do not (default 100)")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import re
 import typing as t
 
 import icalendar
@@ -82,6 +84,18 @@ def test_an_event_keeps_its_name_and_counts_its_changes() -> None:
     assert event["dtstart"].dt == datetime.datetime(2026, 11, 29, 21, tzinfo=datetime.UTC)
     assert (event["dtend"].dt - event["dtstart"].dt) == datetime.timedelta(hours=4)
     assert "web1, web2" in event["description"]
+
+
+def test_names_that_want_to_be_more_than_names_stay_names() -> None:
+    text = "\r\nEND:VEVENT\r\nATTACH:http://evil.example\r\n<b>;, =cmd {{ 7 * 7 }} \u202e\x00\u2028\ud800🖨️"
+    [window] = preview.coming(calendars(), NOW, 1)
+    hostile = dataclasses.replace(window, name=text, hosts=(text,), cut_by=text)
+    content = ics.render("acme", text, [hostile], NOW, None)
+    [event] = events(content).values()
+    assert set(event) == set(next(iter(events(ics.render("acme", "Acme", [window], NOW, None)).values())))
+    assert not re.search(r"[\x00-\x09\x0b\x0c\x0e-\x1f\u202e\u2028]", content.decode())
+    assert all(len(line) <= 75 for line in content.split(b"\r\n"))
+    assert "␍␊END:VEVENT␍␊ATTACH:http://evil.example␍␊<b>;, =cmd {{ 7 * 7 }} ⟨U+202E⟩␀⟨U+2028⟩?🖨️" in event["summary"]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def flip(content: bytes, place: int) -> bytes:
 
 
 def changed(content: bytes, chance: random.Random) -> t.Iterator[tuple[str, bytes]]:
-    places = {0, len(content) // 2, len(content) - 1, *(chance.randrange(len(content)) for _ in range(3))}
+    places = {0, len(content) // 2, len(content) - 1, *(chance.randrange(len(content)) for _ in range(5))}
     for place in sorted(places):
         yield f"byte {place}", flip(content, place)
     yield "cut in half", content[: len(content) // 2]
@@ -155,6 +155,22 @@ def changed(content: bytes, chance: random.Random) -> t.Iterator[tuple[str, byte
     yield "emptied", b""
 
 
+@pytest.fixture
+def patient_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask ssh-keygen and openssl every question once: most files are those of the attempt before."""
+    known: dict[t.Any, tuple[int, str]] = {}
+    ask = verify.run_tool
+
+    def remembered(command: t.Sequence[str], content: bytes = b"") -> tuple[int, str]:
+        words = tuple(Path(word).read_bytes() if Path(word).is_file() else word for word in command)
+        if (words, content) not in known:
+            known[words, content] = ask(command, content)
+        return known[words, content]
+
+    monkeypatch.setattr(verify, "run_tool", remembered)
+
+
+@pytest.mark.usefixtures("patient_tools")
 def test_any_changed_or_missing_file_of_a_pack_is_told(copy: Path) -> None:
     chance = random.Random(20261127)
     files = sorted(path for path in copy.rglob("*") if path.is_file())
@@ -172,6 +188,7 @@ def test_any_changed_or_missing_file_of_a_pack_is_told(copy: Path) -> None:
     assert failures(copy) == []
 
 
+@pytest.mark.usefixtures("patient_tools")
 def test_any_changed_or_missing_file_of_a_run_is_told_even_when_the_sums_are_made_anew(copy: Path) -> None:
     chance = random.Random(20261128)
     for path in sorted(path for path in (copy / "runs").rglob("*") if path.is_file()):
@@ -194,6 +211,7 @@ def test_any_changed_or_missing_file_of_a_run_is_told_even_when_the_sums_are_mad
     assert failures(copy) == []
 
 
+@pytest.mark.usefixtures("patient_tools")
 def test_two_files_that_changed_places_are_told(copy: Path) -> None:
     files = sorted(path for path in (copy / "runs").rglob("*") if path.is_file())
     for one, other in zip(files, files[1:] + files[:1], strict=True):
@@ -410,6 +428,7 @@ def test_a_hostile_list_of_deleted_files_does_not_break_it(copy: Path) -> None:
     assert any("was damaged or edited" in text for text in failures(copy))
 
 
+@pytest.mark.usefixtures("patient_tools")
 @pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_of_another_kind_that_is_damaged_is_told(made: Made, tmp_path: Path, kind: int) -> None:
     path = tmp_path / "bad.zip"
@@ -429,6 +448,7 @@ def test_names_cannot_steer_a_terminal() -> None:
     assert verify.plain("run \x1b[2J\u202e\n") == "run ?[2J??"
 
 
+@pytest.mark.usefixtures("patient_tools")
 def test_a_damaged_archive_is_told(made: Made, tmp_path: Path) -> None:
     content = made.archive.read_bytes()
     chance = random.Random(3)

@@ -14,26 +14,22 @@ import io
 import json
 import os
 import re
-from collections import Counter
 from functools import cache
 from gettext import NullTranslations
-from html.parser import HTMLParser
 from pathlib import Path
 
 import backup_maker
 import fleet_maker
 import pytest
+from export_reader import mail_from, page_of, slack_texts, teams_texts, text_of
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, documents
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.composing import Composer
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import chat, mail, notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import GLYPHS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 
 GOLDEN = Path(__file__).with_name("golden")
 ADDRESS = "ann@bakery.example"
@@ -65,50 +61,6 @@ def message(run, receiver: str, calendar: bytes = b"") -> bytes:
     return composer.message(NOTIFY.receivers[receiver], ADDRESS, KEY, NOTIFY.smtp, SENT_AT)
 
 
-def mail_from(content: bytes) -> email.message.EmailMessage:
-    return email.message_from_bytes(content, policy=email.policy.default)
-
-
-def text_of(content: bytes) -> str:
-    return mail_from(content).get_body(("plain",)).get_content()
-
-
-class Page(HTMLParser):
-    """What a reader of the HTML part sees, and what its tags ask for."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.tags: Counter[str] = Counter()
-        self.names: set[str] = set()
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.names |= {name for name, _value in attrs}
-        self.text += "\n" if tag in ("br", "p", "td", "h1") else ""
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def page_of(content: bytes) -> Page:
-    return Page(mail_from(content).get_body(("html",)).get_content())
-
-
-def slack_texts(body: bytes) -> str:
-    return "\n".join(
-        entry["text"]
-        for block in json.loads(body)["blocks"]
-        for entry in ([block["text"]] if "text" in block else block["elements"])
-    )
-
-
-def teams_texts(body: bytes) -> str:
-    [attachment] = json.loads(body)["attachments"]
-    return "\n".join(run["text"] for block in attachment["content"]["body"] for run in block["inlines"])
-
-
 def test_the_receivers_of_these_tests_are_sound() -> None:
     assert MISTAKES == []
 
@@ -133,60 +85,6 @@ def test_the_body_of_a_webhook_is_the_document_of_its_schema() -> None:
     assert told.body() == body
     schema = json.loads((Path(__file__).parents[5] / "docs" / "schemas" / "notice.schema.json").read_text())
     assert set(schema["properties"]) == set(json.loads(body))
-
-
-# --- one counting function
-
-
-def told_counts(text: str, label: str) -> dict[str, int]:
-    """Read ``Hosts: 14: ✖ 1 critical, ...`` back."""
-    [line] = re.findall(rf"^{label}: (\d+): (.*)$", text, re.MULTILINE)
-    glyphs = {glyph: state for state, glyph in GLYPHS.items()}
-    found = dict.fromkeys(STATES, 0)
-    for part in line[1].split(", "):
-        glyph, number, _word = part.split(" ", 2)
-        found[glyphs[glyph]] = int(number)
-    assert sum(found.values()) == int(line[0])
-    return found
-
-
-def prom_counts(text: str, name: str) -> dict[str, int]:
-    return {
-        state: int(value)
-        for state, value in re.findall(rf'^{name}{{client="\w+",state="(\w+)"}} (\d+)$', text, re.MULTILINE)
-    }
-
-
-@pytest.mark.parametrize("kind", ["small", "partial", "hostile"])
-def test_totals_are_equal_in_every_format_made_of_recorded_evidence(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    path.write_bytes(documents.dump(run_of(kind)))
-    run = read_run(path)
-    counts = counting.count_run(run.hosts)
-    hosts = {state: getattr(counts.hosts, state) for state in STATES}
-    results = {state: getattr(counts.results, state) for state in STATES}
-    assert counts.hosts.total == len(run.hosts) == 14
-    texts = {
-        "mail text": text_of(message(run, "desk")),
-        "mail html": page_of(message(run, "desk")).text,
-        "slack": slack_texts(message(run, "slack")),
-        "teams": teams_texts(message(run, "teams")),
-    }
-    for name, text in texts.items():
-        assert told_counts(text, "Hosts") == hosts, name
-        assert told_counts(text, "Results") == results, name
-    body = json.loads(message(run, "hook"))
-    for part, figures in (("hosts", hosts), ("results", results)):
-        assert {state: body["counts"][part][state] for state in STATES} == figures
-    files = {name.partition(".")[0]: content for name, content in make_bundle(run, search_path([])).files.items()}
-    rows = list(csv.DictReader(io.StringIO(files["results"].decode(), newline="")))
-    assert Counter(row["state"] for row in rows) == Counter({state: n for state, n in results.items() if n})
-    assert prom_counts(files["metrics"].decode(), "keepwell_hosts") == hosts
-    assert prom_counts(files["metrics"].decode(), "keepwell_results") == results
-    assert json.loads(files["run"])["counts"]["results"]["total"] == counts.results.total
-    assert body["backups"]["total"] == len(run.backups)
-    assert f"{body['backups']['proven']} of {len(run.backups)} datasets are proven" in texts["mail text"]
-    assert body["urgent"] == sum(problem.state in ("crit", "act") for problem in run.problems)
 
 
 def test_every_message_says_that_a_part_is_a_part() -> None:

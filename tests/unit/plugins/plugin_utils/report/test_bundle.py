@@ -21,6 +21,7 @@ import backup_maker
 import fleet_maker
 import pytest
 import work_maker
+from export_reader import summary_counts
 from markdown_it import MarkdownIt
 from page_reader import TEMPLATES, Reader, tiles
 
@@ -168,12 +169,6 @@ def heat_cells(page: str) -> Counter[str]:
             assert not cells[state], "one path a state"
             cells[state] = sum(int(width) for width in re.findall(r"M\d+ \d+h(\d+)v", path)) // COLUMN
     return cells
-
-
-def summary_counts(text: str) -> tuple[dict[str, int], dict[str, int]]:
-    rows = re.findall(r"^\| \S+ (\w+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
-    states = {"critical": "crit"}
-    return {states.get(w, w): int(h) for w, h, _ in rows}, {states.get(w, w): int(r) for w, _, r in rows}
 
 
 @every_fleet

@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from pathlib import Path
 
 import backup_maker
-import browser
 import fleet_maker
 import pytest
 import service_maker
@@ -26,19 +23,6 @@ FLEETS = (
     "1", "14", "300", "301", "hostile", "planned", "worked", "hostile work", "backups", "hostile backups", "owner",
     "hostile owner", "first day of an owner",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    program = browser.find_browser()
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed; the browser tests may not be skipped in CI.")
-        warnings.warn("Chromium is not installed: the reports were not opened in a browser.", stacklevel=1)
-        pytest.skip("Chromium is not installed")
-    opened = browser.Browser(program)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The colours are computed, not chosen by eye: contrast (WCAG 2.2) and distance under three kinds of colour blindness."""
+"""The colours are computed, not chosen by eye: contrast (WCAG 2.2) and distance under three kinds of colour blindness.
+
+What is computed are the colours of the style sheet that a page really has.
+"""
 
 from __future__ import annotations
 
 import gettext
 import itertools
+import re
 
+import fleet_maker
 import pytest
+from page_reader import TEMPLATES, Reader
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import look
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 
 Triple = tuple[float, float, float]
 
@@ -55,14 +62,42 @@ def distance(one: str, other: str, kind: str) -> float:
     return sum((a - b) ** 2 for a, b in zip(*seen, strict=True)) ** 0.5
 
 
-@pytest.mark.parametrize("tokens", [look.LIGHT, look.DARK], ids=["light", "dark"])
+def style_sheets() -> dict[str, str]:
+    """The style sheets of the pages by name, as a browser gets them."""
+    files = make_bundle(fleet_maker.make_run(1), TEMPLATES, formats=["html"]).files
+    return {name: Reader(content.decode()).style for name, content in files.items()}
+
+
+def colours_of(sheet: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The colours by name that a style sheet sets for light and for dark, where the reader prefers that."""
+    dark = re.search(r"@media screen and \(prefers-color-scheme:dark\)\{:root\{(.*?)\}", sheet)
+    light = re.search(r"^:root\{(.*?)\}", sheet)
+    assert light
+    assert dark
+    return (dict(re.findall(r"--(\w+):(#\w{6})", light[1])), dict(re.findall(r"--(\w+):(#\w{6})", dark[1])))
+
+
+SHEETS = style_sheets()
+LIGHT, DARK = colours_of(SHEETS["engineer.html"])
+themes = pytest.mark.parametrize("tokens", [LIGHT, DARK], ids=["light", "dark"])
+
+
+def test_all_pages_have_the_same_colours_and_no_rule_has_one_of_its_own():
+    assert colours_of(SHEETS["owner.html"]) == (LIGHT, DARK) == (look.LIGHT, look.DARK)
+    for name, sheet in SHEETS.items():
+        rules = re.sub(r"--\w+:#\w{6}", "", sheet)
+        # The number of a sheet of paper, where no variable is known.
+        assert set(re.findall(r"#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(", rules)) <= {LIGHT["muted"]}, name
+
+
+@themes
 @pytest.mark.parametrize("ground", ["page", "card", "well"])
 @pytest.mark.parametrize("ink", ["text", "muted", "link"])
 def test_text_can_be_read_on_every_ground(tokens, ground, ink):
     assert contrast(tokens[ink], tokens[ground]) >= 4.5
 
 
-@pytest.mark.parametrize("tokens", [look.LIGHT, look.DARK], ids=["light", "dark"])
+@themes
 @pytest.mark.parametrize("state", look.SOLIDS)
 def test_fills_stand_out_from_the_card_and_carry_their_glyph(tokens, state):
     # The glyph inside a cell has the colour of the card.
@@ -70,10 +105,21 @@ def test_fills_stand_out_from_the_card_and_carry_their_glyph(tokens, state):
 
 
 @pytest.mark.parametrize("kind", SIMULATIONS)
-@pytest.mark.parametrize(("tokens", "least"), [(look.LIGHT, 17.5), (look.DARK, 25)], ids=["light", "dark"])
+@pytest.mark.parametrize(("tokens", "least"), [(LIGHT, 17.5), (DARK, 25)], ids=["light", "dark"])
 def test_no_two_states_look_alike_to_anybody(tokens, least, kind):
     worst = min(distance(tokens[a], tokens[b], kind) for a, b in itertools.combinations(look.SOLIDS, 2))
     assert worst >= least, worst
+
+
+@themes
+def test_what_has_no_colour_of_its_own_is_drawn_in_ink_and_cannot_be_taken_for_one(tokens):
+    """`unknown` is a hatch and `accepted` are dots, on the card: their ink stands out, and differs from all solids."""
+    assert contrast(tokens["muted"], tokens["card"]) >= 3
+    for name, sheet in SHEETS.items():
+        assert not re.search(r"\.f-(unknown|accepted) *\{[^}]*fill", sheet), name
+        assert ".dot, .pale { fill: var(--muted); }" in sheet or ".dot { fill: var(--muted); }" in sheet, name
+    for state in ("unknown", "accepted"):
+        assert look.fill(state, "chart") == f"url(#chart-{state})"
 
 
 def test_the_measure_itself_finds_a_palette_that_fails():
@@ -83,7 +129,7 @@ def test_the_measure_itself_finds_a_palette_that_fails():
 
 
 def test_darker_is_worse_on_paper():
-    greys = [contrast(look.LIGHT[state], "#ffffff") for state in ("watch", "act", "crit")]
+    greys = [contrast(LIGHT[state], "#ffffff") for state in ("watch", "act", "crit")]
     assert greys == sorted(greys)
 
 

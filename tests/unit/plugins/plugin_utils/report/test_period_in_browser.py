@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
-import warnings
-from collections.abc import Iterator
 from gettext import NullTranslations
 from pathlib import Path
 
@@ -22,19 +19,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period impor
 
 pytestmark = pytest.mark.browser
 PAGES = ("14 auditor", "14 period", "hostile auditor", "hostile period", "fleet")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[browser.Browser]:
-    program = browser.find_browser()
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed; the browser tests may not be skipped in CI.")
-        warnings.warn("Chromium is not installed: the reports were not opened in a browser.", stacklevel=1)
-        pytest.skip("Chromium is not installed")
-    opened = browser.Browser(program)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
