@@ -62,11 +62,12 @@ def make_bundle(
 ) -> Bundle:
     """Return the files of a run's reports. The same run, seal and templates give the same bytes, always.
 
-    ``texts`` are those of the engineer; the owner's page speaks the client's language and shows ``brand``.
+    ``texts`` are those of engineer and auditor; the owner's page speaks the client's language, tables are in English.
     """
     texts = texts or gettext.NullTranslations()
-    desk = desk_for(run, texts, seal=seal)
-    templates = Templates(search_path, texts)
+    brand = brand or Brand()
+    desk = desk_for(run, seal=seal)
+    templates = Templates(search_path, texts, brand=brand)
     files: dict[str, bytes] = {}
     if "csv" in formats:
         files[file_name(run, "results", "csv")] = results_csv(desk, dialect)
@@ -82,7 +83,7 @@ def make_bundle(
         files[file_name(run, "metrics", "prom")] = metrics_file(run)
     if "engineer" in reports and ("html" in formats or "md" in formats):
         summary = file_name(run, "summary", "md")
-        view = engineer_view(desk, [*files, *([summary] if "md" in formats else [])])
+        view = engineer_view(desk_for(run, texts, seal=seal), [*files, *([summary] if "md" in formats else [])])
         if "md" in formats:
             files[summary] = templates.markdown("summary.md.j2", view=view)
         if "html" in formats:
@@ -96,7 +97,7 @@ def make_bundle(
         files |= auditor_files(run, of_run(run, seal.head if seal else ""), templates, texts, seal)
     warnings = list(desk.warnings)
     if "owner" in reports and ("html" in formats or "pdf" in formats):
-        made, said = owner_files(desk, search_path, formats, brand or Brand())
+        made, said = owner_files(desk, search_path, formats, brand)
         files |= made
         warnings += said
     return Bundle(files, warnings)
