@@ -26,6 +26,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
+    CLIENT,
+    READERS,
+    SOURCE,
+    reader_texts,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
@@ -39,6 +46,8 @@ class ActionModule(ControlAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "run": {"type": "path"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": list(READERS), "default": SOURCE},
         "which": {"type": "str", "default": "due", "choices": list(receivers.WHICH)},
         "limit_s": {"type": "int", "default": 45},
     }
@@ -67,6 +76,8 @@ class ActionModule(ControlAction):
                 run,
                 search_path(arguments["templates"]),
                 lambda: self._windows(client, calendar, task_vars, now),
+                brand_of(arguments["brand"]),
+                arguments["language"],
             )
             delivery.promise(run, composer)
         delivery.send(arguments["limit_s"] - (time.monotonic() - began), arguments["which"])
@@ -80,7 +91,8 @@ class ActionModule(ControlAction):
         coming = preview.coming({host: entry.calendar for host, entry in found.told.items()}, now, _WINDOWS_SHOWN)
         if not coming:
             return b""
-        return ics.keep(path, client.id, client.name, coming, now, act=not self._task.check_mode).content
+        texts, _warning = reader_texts(CLIENT, client.locale)
+        return ics.keep(path, client.id, client.name, coming, now, texts, act=not self._task.check_mode).content
 
     def _result(self, done: Round) -> dict[str, t.Any]:
         verb = "Would be told" if self._task.check_mode else "Sent"

@@ -153,7 +153,7 @@ def auditor_view(
     """Return the page. Without ``seed`` it comes from the evidence, so that nobody chose it."""
     head = next((entry.head for entry in reversed(period.runs) if entry.head), seal.head if seal else "")
     sampled = sample(seed or head[:16] or run.header.run_id, run, period, seal.files if seal else {})
-    lines = commands(run, period, sampled)
+    lines = commands(run, period, sampled, texts)
     desk, shown = desk_for(run, texts, seal=seal), presentable(period)
     counts = counting.count_run(desk.run.hosts)
     numbers = Counter(host.standing for host in shown.hosts)

@@ -9,6 +9,7 @@ The order of a sample is that of the SHA-256 of seed, bar and name: no random ge
 
 from __future__ import annotations
 
+import gettext
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +79,7 @@ def sample(seed: str, run: Run, period: Period, files: Mapping[str, str]) -> Sam
     return Sample(seed, len(run.header.population), hosts, len(paths), changes)
 
 
-def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
+def commands(run: Run, period: Period, sampled: Sample, texts: gettext.NullTranslations) -> list[Command]:
     """Return the lines of "verify this yourself", in the order in which they are done."""
     sealed = [entry for entry in period.runs if entry.head]
     if not sealed:
@@ -86,14 +87,18 @@ def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
     client, last = period.client.id, sealed[-1]
     first_day, last_day = sealed[0].ended_at[:10], last.ended_at[:10]
     found = [
-        Command("makes the pack", _pack_line(run.header.inventory, first_day, last_day), "control"),
+        Command(texts.gettext("makes the pack"), _pack_line(run.header.inventory, first_day, last_day), "control"),
         Command(
-            "unpacks it",
+            texts.gettext("unpacks it"),
             f"python3 -m zipfile -e {client}-evidence-{first_day}-{last_day}.zip . && cd {client}-evidence",
             "",
         ),
-        Command("is the pack whole?", "sha256sum --check --quiet SHA256SUMS", "pack"),
-        Command("does everything hold, and is it this evidence?", f"python3 verify.py --head {last.head}", "pack"),
+        Command(texts.gettext("is the pack whole?"), "sha256sum --check --quiet SHA256SUMS", "pack"),
+        Command(
+            texts.gettext("does everything hold, and is it this evidence?"),
+            f"python3 verify.py --head {last.head}",
+            "pack",
+        ),
     ]
     signed = [entry for entry in sealed if entry.signed_by]
     if signed:
@@ -102,8 +107,8 @@ def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
             f"ssh-keygen -Y verify -n {verify.NAMESPACE} -f {verify.SIGNERS} -I {shlex.quote(signed[-1].signed_by)} "
             f"-s {place}.sig < {place}"
         )
-        found.append(Command("one signature by hand", line, "pack"))
-    found.append(Command("draws the sample of hosts again", _draw_line(run, sampled), "pack"))
+        found.append(Command(texts.gettext("one signature by hand"), line, "pack"))
+    found.append(Command(texts.gettext("draws the sample of hosts again"), _draw_line(run, sampled), "pack"))
     return found
 
 

@@ -115,6 +115,10 @@ class Desk:
         """A word of evidence in the reader's language."""
         return word(self.texts, kind, said)
 
+    def titled(self, title: str) -> str:
+        """The title that a check had in any run, in the reader's language where it is known."""
+        return self.texts.pgettext("check", title)
+
     def title(self, check: str) -> str:
         """A check's title; its id where the run does not describe it."""
         return self.checks[check].title if check in self.checks else check
@@ -184,9 +188,14 @@ def _titled(run: Run, texts: gettext.NullTranslations) -> Run:
     if language_in(texts) == SOURCE:
         return run
     titles = {check.id: texts.pgettext("check", check.title) for check in run.checks}
+    # What a check says itself, whatever it found; a finding may have more of its own to say.
+    advice = {check.advice: texts.pgettext("advice", check.advice) for check in run.checks if check.advice}
 
     def named(entry: Titled, check: str) -> Titled:
         return entry.model_copy(update={"title": titles.get(check, entry.title)})
+
+    def advised(problem: Problem) -> Problem:
+        return problem.model_copy(update={"advice": advice.get(problem.advice, problem.advice)})
 
     delta = run.delta and run.delta.model_copy(
         update={
@@ -196,8 +205,11 @@ def _titled(run: Run, texts: gettext.NullTranslations) -> Run:
     )
     return run.model_copy(
         update={
-            "checks": [named(check, check.id) for check in run.checks],
-            "problems": [named(problem, problem.check) for problem in run.problems],
+            "checks": [
+                named(check, check.id).model_copy(update={"advice": advice.get(check.advice, "")})
+                for check in run.checks
+            ],
+            "problems": [advised(named(problem, problem.check)) for problem in run.problems],
             "delta": delta,
         }
     )

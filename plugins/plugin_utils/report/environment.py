@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import language_in
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import decimal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import word
 
 # The collection's own templates, the last place to look.
@@ -56,7 +57,7 @@ class Templates:
         brand: Brand | None = None,
     ) -> None:
         """``sheet`` is the style sheet of the pages, ``brand`` whose pages they are: every template is told of it."""
-        self._brand = brand or Brand()
+        self.brand = brand or Brand()
         loader = FileSystemLoader([str(folder) for folder in search_path])
         self._html = _environment(loader, texts, autoescape=True)
         self._markdown = _environment(loader, texts, autoescape=False, finalize=markdown_escape)
@@ -64,9 +65,9 @@ class Templates:
         self._sheet = sheet
         self._always = {
             "language": language_in(texts),
-            "provider": self._brand.name,
-            "accent": self._brand.colour,
-            "logo": self._brand.logo_data(),
+            "provider": self.brand.name,
+            "accent": self.brand.colour,
+            "logo": self.brand.logo_data(),
         }
         self._look: tuple[Markup, str] | None = None
 
@@ -94,7 +95,7 @@ class Templates:
             except TemplateError as exc:
                 raise _broken(self._sheet, exc) from exc
             grid = f":root{{--column:{COLUMN}px;--row:{ROW}px}}\n"
-            style = css_variables() + self._brand.css() + grid + source.strip() + "\n"
+            style = css_variables() + self.brand.css() + grid + source.strip() + "\n"
             if "</" in style or re.search(r"@import|url\((?!#|[\"']?data:)", style):
                 raise EvidenceError(
                     f"No report was made: {self._sheet} holds '</', '@import' or a link to another file. A report "
@@ -147,8 +148,14 @@ def _environment(
         **options,
     )
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["decimal"] = functools.partial(_decimal, texts)
     environment.filters["word"] = functools.partial(_word, texts)
     return environment
+
+
+def _decimal(texts: gettext.NullTranslations, value: t.Any) -> str:
+    """The filter ``decimal``: a number with the decimal sign of the reader's language."""
+    return decimal(language_in(texts), str(value))
 
 
 def _word(texts: gettext.NullTranslations, said: str, kind: str) -> str:

@@ -15,8 +15,10 @@ from collections.abc import Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Proof
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chore, Outcome
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.grade import PILLARS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Standing, Track
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
 
 # By kind, which is the context of a translation. tools/messages.py takes all of them into the catalogues.
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +29,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "standing": t.get_args(Standing),
     "end of a finding": tuple(word for word in t.get_args(Track.model_fields["ended"].annotation) if word),
     "restore test": ("proven", "damaged", "failed", "error", "timeout", "refused", "locked", "inconclusive"),
+    "pillar": tuple(name for name, _weight, _members in PILLARS),
+    "work": KINDS,
     "kind of test": t.get_args(Proof.model_fields["kind"].annotation),
 }
 
