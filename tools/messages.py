@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_controls import FRAMEWORKS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import WORDS
 
@@ -52,6 +53,11 @@ def template() -> Catalog:
     for check in assessment.check_infos():
         found.add(check.title, locations=[("docs/checks.md", 0)], context="check")
         found.add(check.advice, locations=[("docs/checks.md", 0)], context="advice")
+    for framework in FRAMEWORKS:
+        if framework.note:
+            found.add(
+                framework.note, locations=[("plugins/plugin_utils/report/auditor_controls.py", 0)], context="framework"
+            )
     for kind, said in WORDS.items():
         for word in said:
             found.add(word, locations=[("plugins/plugin_utils/report/words.py", 0)], context=kind)

@@ -152,7 +152,7 @@ def auditor_view(
 ) -> AuditorView:
     """Return the page. Without ``seed`` it comes from the evidence, so that nobody chose it."""
     head = next((entry.head for entry in reversed(period.runs) if entry.head), seal.head if seal else "")
-    sampled = sample(seed or head[:16] or run.header.run_id, run, period, seal.files if seal else {})
+    sampled = sample(seed or head[:16] or run.header.run_id, run, period, seal.files if seal else {}, texts)
     lines = commands(run, period, sampled, texts)
     desk, shown = desk_for(run, texts, seal=seal), presentable(period)
     counts = counting.count_run(desk.run.hosts)
@@ -219,7 +219,7 @@ def _frameworks(desk: Desk) -> list[FrameworkView]:
     return [
         FrameworkView(
             framework.name,
-            framework.note,
+            desk.texts.pgettext("framework", framework.note) if framework.note else "",
             [
                 _control(desk, control, supporting.get(control.id, []), states, left_out)
                 for control in framework.controls

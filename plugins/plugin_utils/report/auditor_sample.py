@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import ChangeEntry, Period
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import word
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # What auditors commonly draw from a population of this size.
@@ -61,7 +62,7 @@ def draw(seed: str, names: Iterable[str], number: int = SAMPLE) -> list[str]:
     ]
 
 
-def sample(seed: str, run: Run, period: Period, files: Mapping[str, str]) -> Sample:
+def sample(seed: str, run: Run, period: Period, files: Mapping[str, str], texts: gettext.NullTranslations) -> Sample:
     """Return what to look at. ``files`` are those of the run with their SHA-256."""
     run_id = run.header.run_id
     hosts = []
@@ -72,11 +73,14 @@ def sample(seed: str, run: Run, period: Period, files: Mapping[str, str]) -> Sam
         f"runs/{entry.run_id}/changes/{host_file_name(entry.host)}.{entry.chore}.json": entry
         for entry in period.changes
     }
-    changes = [
-        Drawn(visible(f"{paths[path].host}, {paths[path].chore}: {paths[path].outcome}"), path, "")
-        for path in draw(seed, paths)
-    ]
+    changes = [Drawn(_change(paths[path], texts), path, "") for path in draw(seed, paths)]
     return Sample(seed, len(run.header.population), hosts, len(paths), changes)
+
+
+def _change(entry: ChangeEntry, texts: gettext.NullTranslations) -> str:
+    """Return what a change is called: its host, its chore, and how it ended."""
+    chore, end = word(texts, "chore", entry.chore), word(texts, "change", entry.outcome)
+    return f"{visible(entry.host)}, {chore}: {end}"
 
 
 def commands(run: Run, period: Period, sampled: Sample, texts: gettext.NullTranslations) -> list[Command]:
