@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import embedded, evidence_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
     CLIENT,
@@ -53,6 +54,7 @@ class ActionModule(ControlAction):
         "as_of": {"type": "str", "default": ""},
         "seed": {"type": "str", "default": ""},
         "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
+        "formats": {"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "destination": {"type": "path"},
         "templates": {"type": "list", "elements": "path", "default": []},
@@ -73,9 +75,10 @@ class ActionModule(ControlAction):
         made = reading.read(store, days, now)
         seal = read_seal(made.path)
         path, brand = search_path(arguments["templates"]), brand_of(arguments["brand"])
-        wanted = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
+        registers = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
+        wanted = dict(registers)
         warnings: list[str] = []
-        if "period" in arguments["reports"]:
+        if "period" in arguments["reports"] and "html" in arguments["formats"]:
             texts, warning = reader_texts(CLIENT, client.locale)
             warnings += [warning] if warning else []
             templates = Templates(path, texts, brand=brand)
@@ -84,7 +87,20 @@ class ActionModule(ControlAction):
             texts, warning = reader_texts(arguments["language"], client.locale)
             warnings += [warning] if warning else []
             templates = Templates(path, texts, brand=brand)
-            wanted |= auditor_files(made.run, made.period, templates, texts, seal, arguments["seed"], DOCUMENT)
+            inside = embedded(made.run, evidence_of(made.path), registers) if "pdf" in arguments["formats"] else []
+            pages, said = auditor_files(
+                made.run,
+                made.period,
+                templates,
+                texts,
+                seal,
+                arguments["seed"],
+                DOCUMENT,
+                arguments["formats"],
+                inside,
+            )
+            wanted |= pages
+            warnings += said
         folder = store.root / "reports" / f"period-{days.first}-{days.last}"
         if arguments["destination"]:
             folder = Path(os.path.abspath(arguments["destination"]))

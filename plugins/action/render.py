@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import evidence_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, USUAL_REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import READERS, SOURCE, reader_texts
@@ -66,6 +67,7 @@ class ActionModule(ControlAction):
             seal=read_seal(source),
             dialect=arguments["csv"],
             brand=brand_of(arguments["brand"]),
+            evidence=evidence_of(source) if "auditor" in arguments["reports"] else None,
         )
         differing = files.differing(folder, bundle.files)
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
@@ -15,6 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.collect import of_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import RUN, embedded
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
@@ -59,10 +60,12 @@ def make_bundle(
     seal: Seal | None = None,
     dialect: Dialect = "plain",
     brand: Brand | None = None,
+    evidence: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Return the files of a run's reports. The same run, seal and templates give the same bytes, always.
 
     ``texts`` are those of engineer and auditor; the owner's page speaks the client's language, tables are in English.
+    ``evidence`` are the files of the run that go into the auditor's PDF.
     """
     texts = texts or gettext.NullTranslations()
     brand = brand or Brand()
@@ -93,9 +96,13 @@ def make_bundle(
                 page = templates.html("engineer/page.html.j2", view=view)
             files[view.index] = page
             files |= _host_pages(templates, view)
-    if "auditor" in reports and "html" in formats:
-        files |= auditor_files(run, of_run(run, seal.head if seal else ""), templates, texts, seal)
     warnings = list(desk.warnings)
+    if "auditor" in reports:
+        period = of_run(run, seal.head if seal else "")
+        inside = embedded(run, evidence or {RUN: dump(run)}, {}) if "pdf" in formats else []
+        made, said = auditor_files(run, period, templates, texts, seal, formats=formats, inside=inside)
+        files |= made
+        warnings += said
     if "owner" in reports and ("html" in formats or "pdf" in formats):
         made, said = owner_files(desk, search_path, formats, brand)
         files |= made
