@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -71,12 +72,13 @@ class ActionModule(ControlAction):
         delivery = Delivery(spool, notify, now, act=not self._task.check_mode)
         if arguments["run"]:
             run = read_run(Path(os.path.abspath(arguments["run"])))
+            base = client_folder(inventory(task_vars))
             calendar = Path(folder) / client.id / ics.FILE_NAME
             composer = Composer(
                 run,
-                search_path(arguments["templates"]),
+                search_path(arguments["templates"], base),
                 lambda: self._windows(client, calendar, task_vars, now),
-                brand_of(arguments["brand"]),
+                brand_of(arguments["brand"], base),
                 arguments["language"],
             )
             delivery.promise(run, composer)

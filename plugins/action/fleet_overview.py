@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -59,7 +60,10 @@ class ActionModule(ControlAction):
             raise EvidenceError(f"There is no client below {root}. Check keepwell_state_dir.")
         # There is no one client whose language it could be.
         texts = translations(SOURCE if arguments["language"] == CLIENT else arguments["language"])
-        templates = Templates(search_path(arguments["templates"]), texts, brand=brand_of(arguments["brand"]))
+        base = client_folder(inventory(task_vars))
+        templates = Templates(
+            search_path(arguments["templates"], base), texts, brand=brand_of(arguments["brand"], base)
+        )
         wanted = fleet_files(members, templates, texts, now)
         folder = Path(os.path.abspath(arguments["destination"] or root / OVERVIEW))
         differing = files.differing(folder, wanted)

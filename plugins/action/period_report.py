@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -74,7 +75,8 @@ class ActionModule(ControlAction):
         store = Store(state_dir(own, task_vars), client.id)
         made = reading.read(store, days, now)
         seal = read_seal(made.path)
-        path, brand = search_path(arguments["templates"]), brand_of(arguments["brand"])
+        base = client_folder(inventory(task_vars))
+        path, brand = search_path(arguments["templates"], base), brand_of(arguments["brand"], base)
         registers = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
         wanted = dict(registers)
         warnings: list[str] = []

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ansible import constants
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, inventory
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
@@ -54,19 +55,20 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, folder, files, index, run_id, client, provisional, msg}."""
+        base = client_folder(inventory(task_vars))
         source = Path(os.path.abspath(arguments["run"]))
         run = read_run(source)
         folder = _folder(arguments["destination"], source, run)
         texts, warning = reader_texts(arguments["language"], run.header.client.locale)
         bundle = make_bundle(
             run,
-            search_path(arguments["templates"]),
+            search_path(arguments["templates"], base),
             arguments["reports"],
             arguments["formats"],
             texts,
             seal=read_seal(source),
             dialect=arguments["csv"],
-            brand=brand_of(arguments["brand"]),
+            brand=brand_of(arguments["brand"], base),
             evidence=evidence_of(source) if "auditor" in arguments["reports"] else None,
         )
         differing = files.differing(folder, bundle.files)

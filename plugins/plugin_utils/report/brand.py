@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,8 +78,11 @@ class Brand(BaseModel):
         return Picture(kind, content)
 
 
-def brand_of(value: Mapping[str, t.Any]) -> Brand:
-    """Return the brand that these values make. Raises EvidenceError for a mistake, and for a colour nobody can read."""
+def brand_of(value: Mapping[str, t.Any], base: str = "") -> Brand:
+    """Return the brand that these values make; a relative path begins at ``base``.
+
+    Raises EvidenceError for a mistake, and for a colour nobody can read.
+    """
     try:
         brand = Brand.model_validate(value)
     except ValidationError as exc:
@@ -93,4 +97,5 @@ def brand_of(value: Mapping[str, t.Any]) -> Brand:
                 f"No report was made: brand.accent {brand.accent} has a contrast of {int(least * 10) / 10:g} to the "
                 f"page, and text needs {CONTRAST_LEAST:g} to be read by everybody. Choose a darker one."
             )
-    return brand
+    logo = os.path.join(base, os.path.expanduser(brand.logo)) if brand.logo else ""
+    return brand.model_copy(update={"logo": logo})

@@ -36,14 +36,18 @@ _INLINE = re.compile(r"([\\`*_\[\]|~])")
 _LEADING = re.compile(r"^(\s*)([#+=-]|\d{1,9}(?=[.)]))")
 
 
-def search_path(extra: Sequence[str]) -> list[str]:
-    """Return the template folders in order. A folder that is not there is a mistake, not an empty override."""
-    for folder in extra:
+def search_path(extra: Sequence[str], base: str = "") -> list[str]:
+    """Return the template folders in order; relative ones begin at ``base``.
+
+    A folder that is not there is a mistake, not an empty override.
+    """
+    folders = [os.path.normpath(os.path.join(base, folder)) for folder in extra]
+    for folder in folders:
         if not os.path.isdir(folder):
             raise EvidenceError(
                 f"No report was made: the template folder {folder} does not exist. Correct 'templates' or make it."
             )
-    return [*extra, str(_TEMPLATES)]
+    return [*folders, str(_TEMPLATES)]
 
 
 class Templates:
