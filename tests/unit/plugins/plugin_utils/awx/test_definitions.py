@@ -85,17 +85,27 @@ def test_there_is_a_template_for_what_was_bought_and_for_what_only_looks() -> No
         item["name"].removeprefix("keepwell-acme-") for item in rendering.definitions(told())["controller_templates"]
     ]
     assert names == [
-        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "deliver", "verify", "patch-act", "disk-cleanup-act", "maintain-act",
+        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "period-report", "deliver", "verify", "patch-act", "disk-cleanup-act", "maintain-act",
     ]  # fmt: skip
     nothing = rendering.definitions(told(services=()))
     assert [item["name"].removeprefix("keepwell-acme-") for item in nothing["controller_templates"]] == [
         "assess",
         "watch",
         "report",
+        "period-report",
         "deliver",
         "verify",
     ]
     assert nothing["controller_workflows"] == []
+
+
+def test_the_overview_of_all_clients_is_there_only_for_whom_a_schedule_asks() -> None:
+    asked = told(schedule={"fleet": Entry.model_validate({"playbook": "fleet_overview", "at": "06:30"})})
+    names = [item["name"] for item in rendering.definitions(asked)["controller_templates"]]
+    assert "keepwell-acme-fleet-overview" in names
+    assert [item["unified_job_template"] for item in rendering.definitions(asked)["controller_schedules"]] == [
+        "keepwell-acme-fleet-overview"
+    ]
 
 
 def test_no_template_is_sliced_runs_twice_at_once_or_may_be_told_more_than_its_survey_asks() -> None:
