@@ -18,6 +18,7 @@ _NEWER_NODES = {
 _NEWER_VARIABLES = ("iswindows", "islinux", "ismacos", "iscoreclr", "psstyle", "enabledexperimentalfeatures")
 # A number with a suffix or base that 5.1 does not know: 1u, 5n, 0b11, 3uy.
 _NEWER_NUMBER = re.compile(r"(?i)^(0b[01]+|(0x)?[0-9a-f]*[0-9](u|n|uy|ul|us|y|s))$")
+_MAYBE_MEMBER = re.compile(r"[\w})\]]\?[.\[]")
 _NEWER_ESCAPE = re.compile(r"(?<!`)(?:``)*`(e|u\{)")
 
 
@@ -45,13 +46,13 @@ def grammar(source: Source) -> Iterator[Problem]:
     if not wrong:
         return
     # The grammar gives up on all that is around a mistake; the shortest piece is nearest to it.
-    node = min(wrong, key=lambda each: each.end_byte - each.start_byte)
-    if node.is_missing:
-        yield source.problem(node, f"{node.type} is missing here.")
-    elif "?." in text_of(node) or "?[" in text_of(node):
+    node = min(wrong, key=lambda each: (each.is_missing, each.end_byte - each.start_byte))
+    if _MAYBE_MEMBER.search(source.text.split("\n")[node.start_point.row]):
         yield source.problem(
             node, "?. and ?[ ] need PowerShell 7, and hosts have 5.1. Ask with if ($null -ne ...) first."
         )
+    elif node.is_missing:
+        yield source.problem(node, f"{node.type} is missing here.")
     else:
         cut = " ".join(text_of(node).split())[:60]
         yield source.problem(
