@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from windows_host.fixtures import windows
+
+__all__ = ["windows"]
 
 
 # Before xdist reads the groups.
