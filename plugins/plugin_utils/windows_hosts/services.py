@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: the service manager of Windows (``services.psm1``) as the document of ``services.py``. Pure.
+"""Private to keepwell.fleet: Windows' service manager (``services.psm1``) as the document of ``services.py``. Pure.
 
 A unit is a service by its short name, a timer a scheduled task by its path. What a service is there is told with the
 words that systemd has for it, so that the same checks judge both.
@@ -53,8 +53,8 @@ _MAY_END = re.compile(
     r"|brave|ClickToRunSvc)$",
     re.IGNORECASE,
 )
-# Last results of a task that tell of no failure (schedule service, winerror.h): done, ready, runs, disabled, has not run
-# yet, no more runs, ended by a person, queued, runs already.
+# Last results of a task that tell of no failure (schedule service, winerror.h): done, ready, runs, disabled, has not
+# run yet, no more runs, ended by a person, queued, runs already.
 _TASK_WELL = {
     "00000000",
     "00041300",
@@ -111,7 +111,7 @@ def real_name(name: str, services: Mapping[str, t.Any]) -> str:
 
 
 def _event(event: Mapping[str, t.Any], services: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return {"id", "at", "service"}; the binary part of an event holds the short name, else the displayed one tells."""
+    """Return {"id", "at", "service"}; an event's binary part holds the short name, else the displayed one tells."""
     name = ""
     digits = str(event.get("binary") or "")
     if len(digits) % 4 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", digits):
@@ -143,16 +143,13 @@ def _unit(name: str, facts: Mapping[str, t.Any], failed: Mapping[str, Mapping[st
     waits = bool(facts.get("trigger")) or bool(int(facts.get("kind") or 0) & _PER_USER) or bool(_MAY_END.match(name))
     if down and not waits and (facts["exit"] not in _WELL or event):
         active = "failed"
+    result = "success" if active != "failed" else _WHY[event["id"]] if event else "exit-code"
     return {
         "type": None,
         "load": "loaded",
         "active": active,
         "sub": str(facts["state"]).lower(),
-        "result": _WHY[event["id"]]
-        if active == "failed" and event
-        else "exit-code"
-        if active == "failed"
-        else "success",
+        "result": result,
         "enabled": _ENABLED.get(facts["start"], facts["start"]),
         "since": event["at"] if active == "failed" and event else None,
         # Its conditions were met unless it waits for a trigger; a service that was never started tells nothing.

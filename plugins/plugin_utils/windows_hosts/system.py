@@ -23,8 +23,8 @@ _ROLES = (
     "primary domain controller",
 )
 _INSTALL_TYPES = {"Client": "client", "Server": "server", "Server Core": "core", "Nano Server": "nano"}
-# Activation ids of Windows 10's Extended Security Updates, years 1 to 3 (learn.microsoft.com, "Extended Security Updates
-# program for Windows 10", enable). Those of servers say so in the family of their licence.
+# Activation ids of Windows 10's Extended Security Updates, years 1 to 3 (learn.microsoft.com, "Enable Extended Security
+# Updates"). Those of servers say so in the family of their licence.
 _ESU_LICENCES = (
     "f520e45e-7413-4a34-a497-d2765967d094",
     "1043add5-23b1-4afb-9a0f-64343c8f3f8d",
@@ -39,7 +39,7 @@ _START_S = 600.0
 
 
 def read(raw: Mapping[str, t.Any], at: float) -> dict[str, t.Any]:
-    """Return the data of the system probe; Windows-only keys are ``domain`` and, in ``os``, what editions are told by."""
+    """Return the data of the system probe; Windows-only are ``domain`` and, in ``os``, what editions are told by."""
     computer = raw.get("computer") or {}
     name = computer.get("name") or None
     domain = computer.get("domain") if computer.get("joined") else None
