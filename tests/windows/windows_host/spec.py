@@ -75,7 +75,7 @@ def merges(text: str) -> bool:
     """Whether the module is created with a third argument: options that come from a shared fragment."""
     return any(
         node.text is not None and b"AnsibleModule]::Create" in node.text and node.text.count(b",") > 1
-        for node in _walk(_PARSER.parse(text.encode()).root_node, "invokation_expression")
+        for node in _walk(_PARSER.parse(text.encode()).root_node, "invocation_expression")
     )
 
 
