@@ -162,7 +162,7 @@ class View:
     windows: bool = False
 
     def command(self, elsewhere: str, windows: str) -> str:
-        """Return the command for this host's system."""
+        """Return the command, or the words, for this host's system."""
         return windows if self.windows else elsewhere
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
