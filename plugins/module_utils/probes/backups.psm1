@@ -25,6 +25,7 @@ function Get-KeepwellBackupsFacts {
     )
     $tools = 'restic|borgmatic|borg|kopia|resticprofile|autorestic|duplicati|rclone|wbadmin|start-wbbackup|veeamconfig'
     $dumps = 'pg_dumpall|pg_dump|pg_basebackup|mysqldump|mariadb-dump|mariabackup|xtrabackup|mongodump|sqlcmd|backup-sqldatabase|backup-dbadatabase'
+    $vss = @(Get-KeepwellEvent -Machine $Machine -Log 'Application' -Provider 'VSS' -Id 8193, 8194, 12289, 12293, 12298, 12305, 12310, 12347 -SinceS 604800 -Cap 200 -Source 'vss events')
     return @{
         programs = @(Get-KeepwellBackupsProgram -Machine $Machine)
         services = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Service' -Source 'services' -Property 'Name', 'State', 'StartMode'
@@ -33,7 +34,7 @@ function Get-KeepwellBackupsFacts {
         wsb = Get-KeepwellBackupsServer -Machine $Machine
         # Of Windows Server Backup; they are there without the feature, too, where wbadmin is used.
         wsb_events = @(Get-KeepwellEvent -Machine $Machine -Log 'Microsoft-Windows-Backup' -Cap 40 -Source 'backup events')
-        vss_events = @(Get-KeepwellEvent -Machine $Machine -Log 'Application' -Provider 'VSS' -Id 8193, 8194, 12289, 12293, 12298, 12305, 12310, 12347 -SinceS 604800 -Cap 200 -Source 'vss events')
+        vss_events = if ($Machine.sources['vss events'].status -eq 'ok') { , $vss } else { $null }
         veeam = @(Get-KeepwellBackupsVeeam -Machine $Machine)
     }
 }

@@ -29,7 +29,7 @@ function Get-KeepwellCertificatesFacts {
     return @{
         stored = @(@('My', 'WebHosting', 'Remote Desktop') | ForEach-Object -Process { Get-KeepwellCertificatesStore -Machine $Machine -Name $_ })
         bindings = @(Get-KeepwellCertificatesBinding -Machine $Machine)
-        listening = if ($null -eq $listeners) { $null } else { @($listeners | Where-Object -FilterScript { $ports -contains [int]$_.LocalPort }) }
+        listening = if ($null -eq $listeners) { $null } else { , @($listeners | Where-Object -FilterScript { $ports -contains [int]$_.LocalPort }) }
         served = @(Get-KeepwellCertificatesServed -Machine $Machine -Listeners $listeners -Ports $ports -Names @($Parameters['names'] | Where-Object -FilterScript { $_ }))
         renewal_tasks = Get-KeepwellTask -Machine $Machine -Pattern 'wacs\.exe|letsencrypt\.exe|certify\.exe|posh-acme|submit-renewal'
     }
