@@ -111,6 +111,7 @@ def view(
         backups=backups,
         unverified=unverified,
         schedule=schedule,
+        windows=isinstance(document.get("powershell"), str),
     )
 
 

@@ -84,8 +84,8 @@ function Get-KeepwellAccessAccount {
         return $null
     }
     $found = @($users | Where-Object -FilterScript { $_ } | Select-Object -First 500 | ForEach-Object -Process {
-            ConvertTo-KeepwellRecord -InputObject $_ -Property 'Name', 'SID.Value', 'Enabled', 'PasswordRequired', 'PasswordLastSet', 'PasswordExpires', 'AccountExpires', 'LastLogon'
-        })
+        ConvertTo-KeepwellRecord -InputObject $_ -Property 'Name', 'SID.Value', 'Enabled', 'PasswordRequired', 'PasswordLastSet', 'PasswordExpires', 'AccountExpires', 'LastLogon'
+    })
     return , $found
 }
 
@@ -186,9 +186,9 @@ function Get-KeepwellAccessWinrm {
     )
     $key = 'SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN\Listener'
     $listeners = @(Get-KeepwellRegistryKey -Machine $Machine -Key $key -Source 'winrm listeners' | Where-Object -FilterScript { $_ } | ForEach-Object -Process {
-            $values = Get-KeepwellAccessValue -Machine $Machine -Key "$key\$_" -Source 'winrm listeners' -Name 'Port', 'enabled'
-            @{ name = [string]$_; values = $values }
-        })
+        $values = Get-KeepwellAccessValue -Machine $Machine -Key "$key\$_" -Source 'winrm listeners' -Name 'Port', 'enabled'
+        @{ name = [string]$_; values = $values }
+    })
     $settings = Read-KeepwellSource -Machine $Machine -Source 'winrm service' -Read {
         Import-Module -Name 'Microsoft.WSMan.Management'
         @{
@@ -219,4 +219,4 @@ function Get-KeepwellAccessFailed {
     return @{ count = $events.Count; sources = $addresses.Count; at_least = $events.Count -ge $cap }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -29,7 +29,7 @@ function Get-KeepwellBackupsFacts {
     return @{
         programs = @(Get-KeepwellBackupsProgram -Machine $Machine)
         services = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Service' -Source 'services' -Property 'Name', 'State', 'StartMode'
-        tasks = Get-KeepwellTask -Machine $Machine -Pattern "(?<![\w-])($tools|$dumps)(?![\w-])" -NamePattern 'backup|sicherung'
+        tasks = Get-KeepwellTaskRecord -Machine $Machine -Pattern "(?<![\w-])($tools|$dumps)(?![\w-])" -NamePattern 'backup|sicherung'
         processes = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Process' -Source 'processes' -Property 'Name'
         wsb = Get-KeepwellBackupsServer -Machine $Machine
         # Of Windows Server Backup; they are there without the feature, too, where wbadmin is used.
@@ -50,8 +50,8 @@ function Get-KeepwellBackupsProgram {
     )
     foreach ($name in @('restic', 'borg', 'kopia', 'resticprofile', 'autorestic', 'duplicati-cli')) {
         $found = @(Read-KeepwellSource -Machine $Machine -Source "program $name" -Read {
-                Get-Command -Name "$name.exe" -CommandType Application
-            })
+            Get-Command -Name "$name.exe" -CommandType Application
+        })
         if ($found.Count -gt 0 -and $found[0]) {
             $version = [string][System.Diagnostics.FileVersionInfo]::GetVersionInfo($found[0].Path).ProductVersion
             @{ name = $name; path = [string]$found[0].Path; version = $version }
@@ -125,4 +125,4 @@ function Get-KeepwellBackupsVeeam {
     }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -31,7 +31,7 @@ function Get-KeepwellCertificatesFacts {
         bindings = @(Get-KeepwellCertificatesBinding -Machine $Machine)
         listening = if ($null -eq $listeners) { $null } else { , @($listeners | Where-Object -FilterScript { $ports -contains [int]$_.LocalPort }) }
         served = @(Get-KeepwellCertificatesServed -Machine $Machine -Listeners $listeners -Ports $ports -Names @($Parameters['names'] | Where-Object -FilterScript { $_ }))
-        renewal_tasks = Get-KeepwellTask -Machine $Machine -Pattern 'wacs\.exe|letsencrypt\.exe|certify\.exe|posh-acme|submit-renewal'
+        renewal_tasks = Get-KeepwellTaskRecord -Machine $Machine -Pattern 'wacs\.exe|letsencrypt\.exe|certify\.exe|posh-acme|submit-renewal'
     }
 }
 
@@ -190,4 +190,4 @@ function Get-KeepwellCertificatesPeer {
     return $answer
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

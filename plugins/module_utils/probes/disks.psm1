@@ -93,12 +93,12 @@ function Get-KeepwellDisksVirtual {
             'ProvisioningType', 'Size', 'FootprintOnPool', 'DetachedReason'
         )
         $pools = @(Read-KeepwellSource -Machine $Machine -Source 'pools of virtual disks' -Read {
-                Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StoragePool'
-            })
+            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StoragePool'
+        })
         $record.Pool = if ($pools.Count -gt 0 -and $pools[0]) { [string]$pools[0].FriendlyName } else { $null }
         $found += $record
     }
     return , $found
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -53,8 +53,8 @@ function Get-KeepwellHardwareDisk {
             'DeviceId', 'FriendlyName', 'Model', 'BusType', 'MediaType', 'Size', 'HealthStatus', 'OperationalStatus'
         )
         $counters = @(Read-KeepwellSource -Machine $Machine -Source 'reliability counters' -Read {
-                Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter'
-            })
+            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter'
+        })
         $record.Counters = $null
         if ($counters.Count -gt 0 -and $counters[0]) {
             $record.Counters = ConvertTo-KeepwellRecord -InputObject $counters[0] -Property @(
@@ -102,4 +102,4 @@ function Get-KeepwellHardwareEvent {
     return , $found
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -218,4 +218,4 @@ function Get-KeepwellNetworkTarget {
     return , $found
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -71,4 +71,4 @@ function Get-KeepwellPressureProcess {
     }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -66,7 +66,7 @@ function Get-KeepwellRecord {
     return , $records
 }
 
-function Get-KeepwellTask {
+function Get-KeepwellTaskRecord {
     <#
     .SYNOPSIS
     Return the scheduled tasks whose action matches a pattern, as a list of records; $null when they cannot be read.
@@ -106,4 +106,4 @@ function Get-KeepwellTask {
     return , $found
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'
