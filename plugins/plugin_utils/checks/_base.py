@@ -251,3 +251,8 @@ def size_text(size: float) -> str:
 def count_text(count: int, one: str, many: str = "") -> str:
     """Return ``1 host`` or ``3 hosts``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def literal(text: str) -> str:
+    """Return a text as PowerShell takes it word for word."""
+    return "'" + text.replace("'", "''") + "'"

@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     State,
     Verdict,
     View,
+    literal,
     size_text,
     threshold,
 )
@@ -90,11 +91,6 @@ def biggest_command(view: View, mount: str) -> str:
             f"@{{ n = 'Bytes'; e = {{ ({below} | Measure-Object Length -Sum).Sum }} }} | Sort-Object Bytes -Descending"
         )
     return f"du -xhd2 {shlex.quote(mount)} 2>/dev/null | sort -rh | head -25"
-
-
-def literal(text: str) -> str:
-    """Return a text as PowerShell takes it word for word."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def persisting(

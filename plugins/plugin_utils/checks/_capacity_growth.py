@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     View,
     check,
     count_text,
+    literal,
     size_text,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._capacity import (
@@ -26,7 +27,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._capacity im
     biggest_command,
     filesystems,
     free_text,
-    literal,
     persisting,
 )
 
