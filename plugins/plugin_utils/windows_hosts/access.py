@@ -63,6 +63,9 @@ def read(data: Row) -> dict[str, t.Any]:
         "keys": [],
         "keys_unread": [],
         "admins": _admins(data),
+        "admins_read": sorted(
+            GROUPS[str(group.get("sid"))] for group in listed(data, "groups") if str(group.get("sid")) in GROUPS
+        ),
         "sudo": None,
         "failed_logins": None if failed is None else {**failed, "source": "Security log"},
         "domain_role": role,

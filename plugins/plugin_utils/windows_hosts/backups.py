@@ -74,6 +74,7 @@ _ENDED_WELL = 4
 _FAILED = (5, 8, 9, 17, 18, 19, 20, 21, 22, 49, 50, 52, 100, 517, 518, 521, 527, 528, 544, 545, 546, 561, 564, 612)
 _ERROR = 2
 _VSS_DAYS = 7
+_LOG_STAYS_S = 30 * 86400.0
 _VEEAM = {"success": "success", "warning": "warning", "failed": "failed"}
 _IDLE = ("nooperationinprogress", "unknown", "none", "", "0")
 
@@ -208,9 +209,11 @@ def _feature(data: Row) -> dict[str, t.Any]:
 def _veeam(data: Row) -> list[dict[str, t.Any]]:
     found = []
     seen = set()
+    newest = max((float(entry.get("written") or 0.0) for entry in listed(data, "veeam")), default=0.0)
     for entry in listed(data, "veeam"):
         name = str(entry.get("job"))
-        if name in seen:
+        # The log of a job stays when the job is deleted.
+        if name in seen or newest - float(entry.get("written") or 0.0) > _LOG_STAYS_S:
             continue
         seen.add(name)
         status = str(entry.get("status") or "").lower()
