@@ -59,7 +59,7 @@ function Get-KeepwellNetworkFacts {
         processes = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Process' -Source 'processes' -Property 'ProcessId', 'Name'
         services = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Service' -Filter "State = 'Running'" -Source 'services' -Property 'Name', 'ProcessId'
         dynamic_ports = Get-KeepwellRecord -Machine $Machine -Class 'MSFT_NetTCPSetting' -Namespace $space -Source 'dynamic ports' -Property 'DynamicPortRangeStartPort', 'DynamicPortRangeNumberOfPorts'
-        system = Get-KeepwellRecord -Machine $Machine -Class 'Win32_OperatingSystem' -Source 'boot' -Property 'LastBootUpTime'
+        boots = @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-General' -Id 12 -Cap 1 -Source 'boots')
     }
 }
 

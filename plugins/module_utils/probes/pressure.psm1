@@ -33,6 +33,7 @@ function Get-KeepwellPressureFacts {
         system = $system
         processors = Get-KeepwellRecord -Machine $Machine -Class 'Win32_ComputerSystem' -Source 'computer' -Property 'NumberOfLogicalProcessors'
         samples = @($before, $after)
+        boots = @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-General' -Id 12 -Cap 1 -Source 'boots')
         services = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Service' -Filter "State = 'Running'" -Source 'services' -Property 'Name', 'ProcessId'
     }
 }

@@ -118,7 +118,7 @@ def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:
         return
     facts = view.data("access")["failed_logins"]
     if facts is None:
-        log = view.told("Neither the journal nor the login log could be read", "The Security log could not be read")
+        log = view.command("Neither the journal nor the login log could be read", "The Security log could not be read")
         summary = f"{log}, so guessing of passwords would go unseen."
         yield Verdict("unknown", observed="no readable log", expected="a log of logins", summary=summary)
         return
@@ -127,12 +127,12 @@ def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:
     expected = f"below {policy.failed_logins_watch} an hour"
     if facts["count"] >= policy.failed_logins_watch:
         state: State = "act" if facts["count"] >= policy.failed_logins_act else "watch"
-        command = view.told(
+        command = view.command(
             "sudo journalctl -t sshd -t sshd-session --since=-1h --no-pager | tail -n 30",
             "Get-WinEvent -FilterHashtable @{ LogName = 'Security'; Id = 4625 } -MaxEvents 30 | Format-List",
         )
-        summary = view.told("Somebody is trying passwords or keys.", "Somebody is trying passwords.")
-        advice = view.told(
+        summary = view.command("Somebody is trying passwords or keys.", "Somebody is trying passwords.")
+        advice = view.command(
             "",
             "Close Remote Desktop and SMB to the outside, or put them behind a VPN; from inside it is often a service "
             "with an old password.",

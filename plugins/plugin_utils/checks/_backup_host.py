@@ -72,7 +72,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
             observed="no tool found; some schedules and scripts could not be read",
             expected="a backup tool, agent or job",
             summary=f"No backup tool was found, but not all {_tables(view)} could be read.",
-            advice=view.told("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
+            advice=view.command("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
         )
     else:
         yield Verdict(
@@ -99,13 +99,13 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     stopped = [agent for agent in data["agents"] if not agent["active"]]
     if active:
         names = ", ".join(sorted({job["name"] for job in active})[:6])
-        yield Verdict("ok", observed=f"{count_text(len(active), 'job')}: {names}", expected=view.told(*_SCHEDULE))
+        yield Verdict("ok", observed=f"{count_text(len(active), 'job')}: {names}", expected=view.command(*_SCHEDULE))
     elif stopped:
         for agent in stopped:
             summary = (
                 f"The agent of {agent['name']} is installed but does not run, so its server cannot reach this host."
             )
-            command = view.told(f"systemctl status {agent['unit']}", f"Get-Service -Name {literal(agent['unit'])}")
+            command = view.command(f"systemctl status {agent['unit']}", f"Get-Service -Name {literal(agent['unit'])}")
             yield Verdict("act", agent["unit"], "not running", "running", summary, command=command)
     elif data["agents"]:
         names = ", ".join(agent["name"] for agent in data["agents"])
@@ -115,14 +115,14 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
         )
     elif not data["jobs_complete"]:
         summary = f"No schedule was found, but not all {_tables(view)} could be read."
-        observed = view.told("cron tables not readable", "scheduled tasks not readable")
-        yield Verdict("unknown", observed=observed, expected=view.told(*_SCHEDULE), summary=summary)
+        observed = view.command("cron tables not readable", "scheduled tasks not readable")
+        yield Verdict("unknown", observed=observed, expected=view.command(*_SCHEDULE), summary=summary)
     else:
         off = [job["name"] for job in data["jobs"]]
         observed = f"switched off: {', '.join(off[:4])}" if off else "nothing starts it"
-        starter = view.told("no timer and no cron job starts it", "nothing starts it")
+        starter = view.command("no timer and no cron job starts it", "nothing starts it")
         summary = f"{', '.join(tools_of(data)[:4] or off[:1])} is installed, but {starter}."
-        yield Verdict("act", "", observed, view.told(*_SCHEDULE), summary, command=view.told(*_LIST))
+        yield Verdict("act", "", observed, view.command(*_SCHEDULE), summary, command=view.command(*_LIST))
 
 
 @check(
@@ -159,7 +159,7 @@ def last_run(view: View, policy: Policy) -> Iterator[Verdict]:
 
 def _tables(view: View) -> str:
     """What holds schedules on this host."""
-    return view.told("cron tables and scripts", "scheduled tasks")
+    return view.command("cron tables and scripts", "scheduled tasks")
 
 
 def _ended(job: Facts) -> float:
@@ -238,7 +238,7 @@ def _judge_job(view: View, job: Facts, policy: Policy) -> Verdict | None:
             observed="has not run yet" + (f", next in {duration_text(job['next'] - now)}" if job["next"] else ""),
             expected=expected,
             summary=f"{name} is switched on but no run of it is on record.",
-            command=view.told(f"systemctl list-timers {name}", _look(job)),
+            command=view.command(f"systemctl list-timers {name}", _look(job)),
         )
     age = now - ended
     if ended > now + HOUR:
@@ -255,7 +255,9 @@ def _judge_job(view: View, job: Facts, policy: Policy) -> Verdict | None:
         summary=f"{name} last ended {duration_text(age)} ago; agreed are {policy.rpo_hours:g} hours.",
         command=_look(job),
         since=ended,
-        age_basis="end of the job" if job["last_end"] else f"last start by the {view.told('timer', 'task scheduler')}",
+        age_basis="end of the job"
+        if job["last_end"]
+        else f"last start by the {view.command('timer', 'task scheduler')}",
         deadline=ended + policy.rpo_hours * HOUR,
     )
 
@@ -295,7 +297,7 @@ def databases(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"runs; no job with one of its dump tools{more}",
             expected="a dump job",
             summary=f"{NEEDS_DUMP[system]} runs here and no scheduled job dumps it{more}.",
-            command=view.told("systemctl list-timers --all; ls /etc/cron.d", _LIST[1]),
+            command=view.command("systemctl list-timers --all; ls /etc/cron.d", _LIST[1]),
         )
     if running and not missing:
         jobs = sorted({name for system in running for name in data["dump_jobs"][system]})

@@ -158,8 +158,12 @@ class View:
     unverified: tuple[Unverified, ...] = ()
     # How the client's schedule stood on the control node; None where it has none.
     schedule: Standing | None = None
-    # True for a host that runs Windows: what is meant is the same, what a person types there is not.
+    # The host runs Windows: what is meant is the same, what an engineer types there is another command.
     windows: bool = False
+
+    def command(self, elsewhere: str, windows: str) -> str:
+        """Return what a person is told of this host's system: a command, a place, what to do."""
+        return windows if self.windows else elsewhere
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
         """Data of a probe that answered; the framework has already seen to it that needed probes did."""
@@ -168,10 +172,6 @@ class View:
     def record(self, probe: str) -> ProbeRecord:
         """The whole record of a probe."""
         return self.probes[probe]
-
-    def told(self, elsewhere: str, on_windows: str) -> str:
-        """Words for a person on this host: commands and places that Windows has its own of."""
-        return on_windows if self.windows else elsewhere
 
 
 Judge = Callable[[View, t.Any], Iterable[Verdict]]

@@ -121,13 +121,13 @@ def unanswered(view: View) -> Iterator[Verdict]:
                     "Its server or disk may hang; processes that touch it hang, too. Look at the device before "
                     "anything else on this host."
                     if timeout
-                    else view.told(
+                    else view.command(
                         "Let Keepwell run with root rights, or look on the host.",
                         "Unlock it if BitLocker keeps it locked; if its file system is gone, do not format it: secure "
                         "the data first.",
                     )
                 ),
-                command=view.told(
+                command=view.command(
                     f"grep -F {shlex.quote(entry['mount'])} /proc/self/mountinfo",
                     "Get-CimInstance Win32_Volume | Format-Table Name, FileSystem, Capacity; manage-bde -status",
                 ),

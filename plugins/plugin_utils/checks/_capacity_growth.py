@@ -182,7 +182,7 @@ def burst(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
                     expected=f"not within {policy.burst_watch_hours:g} hours",
                     summary=f"{entry['mount']} is filling up fast and may be full in {hours:.1f} hours.",
                     advice="Find the writer now and stop it; then make room.",
-                    command=view.told(
+                    command=view.command(
                         _WRITERS.format(shlex.quote(entry["mount"])),
                         _WRITERS_ON_WINDOWS.format(literal(entry["mount"])),
                     ),

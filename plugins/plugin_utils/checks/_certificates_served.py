@@ -97,7 +97,7 @@ def _endpoint(entry: Facts) -> str:
 
 def _ask(view: View, entry: Facts, more: str) -> str:
     """Line that asks a port for its certificate."""
-    return view.told(
+    return view.command(
         f"openssl s_client -connect {_endpoint(entry)} </dev/null{more}",
         "netsh http show sslcert; Get-ChildItem -Path Cert:\\LocalMachine\\My",
     )
@@ -136,11 +136,10 @@ def _stale(view: View, entry: Facts, known: Facts, newer: tuple[str, Facts, Fact
         observed=f"shows {entry['fingerprint'][:16]} ({ending})",
         expected=f"{fingerprint[:16]} from {file['path']}",
         summary=(
-            f"{name_of(facts)} was renewed on {view.told('disk', 'this host')}, but port {entry['port']} still shows "
-            "the old certificate, "
-            f"which {ending}."
+            f"{name_of(facts)} was renewed on {view.command('disk', 'this host')}, but port {entry['port']} still "
+            f"shows the old certificate, which {ending}."
         ),
-        advice=view.told("", "Bind the new certificate to the port (IIS: site bindings), then ask the port again."),
+        advice=view.command("", "Bind the new certificate to the port (IIS: site bindings), then ask the port again."),
         command=_ask(view, entry, " 2>&1 | openssl x509 -noout -enddate -serial"),
         since=file["modified"],
         age_basis="change of the file",

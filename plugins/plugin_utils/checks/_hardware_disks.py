@@ -70,13 +70,13 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
         if is_virtual(view):
             return
         if disks is None:
-            reason = why_missing(view, "hardware", view.told("smartctl", "physical disks"))
-            advice = view.told(
+            reason = why_missing(view, "hardware", view.command("smartctl", "physical disks"))
+            advice = view.command(
                 "Install smartmontools and let Keepwell become root on this host.",
                 "Let Keepwell be an administrator on this host.",
             )
         else:
-            reason = f"{view.told('smartctl', 'Windows')} finds no disk; a RAID controller may hide them"
+            reason = f"{view.command('smartctl', 'Windows')} finds no disk; a RAID controller may hide them"
             advice = "Ask the controller's own tool (storcli, perccli, ssacli) and watch that."
         yield Verdict(
             "unknown",
@@ -84,7 +84,7 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             expected=_EXPECTED,
             summary="The health of this host's disks cannot be seen.",
             advice=advice,
-            command=view.told("sudo smartctl --scan-open", _COMMAND_ON_WINDOWS),
+            command=view.command("sudo smartctl --scan-open", _COMMAND_ON_WINDOWS),
         )
         return
     verdicts = [_one(view, policy, disk) for disk in disks]
@@ -104,7 +104,7 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
 
 def _one(view: View, policy: HardwarePolicy, disk: Mapping[str, t.Any]) -> Verdict:
     name = _name(disk)
-    command = view.told(
+    command = view.command(
         f"sudo smartctl -x -d {shlex.quote(str(disk['type']))} {shlex.quote(str(disk['device']))}", _COMMAND_ON_WINDOWS
     )
     if disk["status"] == "asleep":

@@ -108,11 +108,11 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             observed="the kernel's messages could not be read",
             expected=expected,
             summary="Nobody can see whether the kernel reports broken hardware.",
-            advice=view.told(
+            advice=view.command(
                 "Let Keepwell become root, or add its user to the group systemd-journal.",
                 "Let Keepwell be an administrator, or add its user to the group Event Log Readers.",
             ),
-            command=view.told("sudo journalctl -k -b -p err --no-pager | tail -50", _COMMAND_ON_WINDOWS),
+            command=view.command("sudo journalctl -k -b -p err --no-pager | tail -50", _COMMAND_ON_WINDOWS),
             data={"reasons": reasons},
         )
         return
@@ -138,9 +138,9 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             expected=expected,
             summary=summary,
             advice=advice,
-            command=view.told("sudo journalctl -k -b -p warning --no-pager | tail -100", _COMMAND_ON_WINDOWS),
+            command=view.command("sudo journalctl -k -b -p warning --no-pager | tail -100", _COMMAND_ON_WINDOWS),
             since=min(starts) if starts else None,
-            age_basis=view.told("first kernel message", "first event") if starts else "",
+            age_basis=view.command("first kernel message", "first event") if starts else "",
             data={"templates": entries[:10], "source": log["source"]},
         )
     if not kinds:

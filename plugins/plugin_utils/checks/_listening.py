@@ -41,7 +41,7 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
     data = view.data("network")
     if data.get("listeners") is None:
         text = "Nobody could tell what listens on this host."
-        command = view.told("ss -tulnp", _COMMAND_ON_WINDOWS)
+        command = view.command("ss -tulnp", _COMMAND_ON_WINDOWS)
         yield Verdict("unknown", observed="could not be read", expected=EXPECTED, summary=text, command=command)
         return
     now = steady(data)
@@ -68,7 +68,7 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
             observed=f"new: {who}",
             expected=EXPECTED,
             summary=f"{who} now listens on port {listener['port']}/{listener['proto']}, open to {where}.",
-            command=view.told(
+            command=view.command(
                 f"ss -H -{'t' if listener['proto'] == 'tcp' else 'u'}lnp 'sport = :{listener['port']}'",
                 f"Get-NetTCPConnection -State Listen -LocalPort {listener['port']}"
                 if listener["proto"] == "tcp"
@@ -86,7 +86,7 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
             observed=f"gone: {who}",
             expected=EXPECTED,
             summary=f"Nothing listens on {name} any more; at the previous run {who} did.",
-            command=view.told("ss -tulnp; systemctl --failed", _COMMAND_ON_WINDOWS),
+            command=view.command("ss -tulnp; systemctl --failed", _COMMAND_ON_WINDOWS),
         )
     if not new and not missing:
         yield Verdict("ok", observed=f"{_count(now)}, the same as before", expected=EXPECTED)

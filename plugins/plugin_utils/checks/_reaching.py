@@ -28,17 +28,17 @@ def judge_resolvers(view: View, slow_ms: float) -> Iterator[Verdict]:
     listed = data.get("resolvers")
     expected = f"each answers within {slow_ms:g} ms"
     if listed is None:
-        place = view.told("resolv.conf", "name servers")
+        place = view.command("resolv.conf", "name servers")
         if view.record("network").status_of(place) in ("denied", "error", "timeout"):
             yield Verdict("unknown", observed=f"{place} could not be read", expected=expected)
         elif view.exposure != "isolated":
-            command = view.told("ls -l /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
+            command = view.command("ls -l /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
             yield Verdict("watch", observed=f"no {place}", expected=expected, command=command)
         return
     if not listed:
         if view.exposure != "isolated":
             text = "No resolver is configured."
-            command = view.told("cat /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
+            command = view.command("cat /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
             yield Verdict("watch", observed="none", expected=expected, summary=text, command=command)
         return
     problems = {resolver["address"]: _problem(resolver, bool(data.get("names_given")), slow_ms) for resolver in listed}
@@ -59,7 +59,7 @@ def judge_resolvers(view: View, slow_ms: float) -> Iterator[Verdict]:
             observed=text + (f" ({note})" if note else ""),
             expected=expected,
             summary=f"Resolver {address}: {text}." + (" No other one works." if len(silent) == len(listed) else ""),
-            command=view.told(
+            command=view.command(
                 f"dig +time=2 +tries=1 @{address} . NS; cat /etc/resolv.conf",
                 f"Resolve-DnsName -Server {address} -Type NS -Name . -DnsOnly; {_RESOLVERS_ON_WINDOWS}",
             ),
@@ -125,7 +125,7 @@ def judge_targets(view: View) -> Iterator[Verdict]:
         return
     lost = ", ".join(f"{target['target']} ({target['status']})" for target in targets if target["status"] != "ok")
     host, _colon, port = targets[0]["target"].rpartition(":")
-    command = view.told(
+    command = view.command(
         f"ss -tn state syn-sent; ip route get {host}", f"Test-NetConnection -ComputerName {literal(host)} -Port {port}"
     )
     yield Verdict(

@@ -62,8 +62,8 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     percent, stalled = available_percent(data), _stalled(data, "memory", "full")
     expected = f"above {policy.memory_available_watch_percent:g} % available"
     if percent is None:
-        text = f"{view.told('This kernel', 'Windows')} does not tell how much memory is available."
-        command = view.told("free -m", "Get-CimInstance Win32_OperatingSystem | Format-List *Memory*")
+        text = f"{view.command('This kernel', 'Windows')} does not tell how much memory is available."
+        command = view.command("free -m", "Get-CimInstance Win32_OperatingSystem | Format-List *Memory*")
         yield Verdict("unknown", observed="not known", expected=expected, summary=text, command=command)
         return
     low, low_note = persistent(
@@ -96,7 +96,7 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
         observed=observed + (f" ({note})" if note else ""),
         expected=expected,
         summary="" if state == "ok" else f"The host is short of memory: {observed}.{users(data, 'top_memory')}",
-        command=view.told(
+        command=view.command(
             "free -m; ps -eo pid,user,rss,comm --sort=-rss | head -n 15",
             "Get-Process | Sort-Object WorkingSet64 -Descending | Select-Object -First 15",
         ),

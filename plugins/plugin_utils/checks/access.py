@@ -214,7 +214,7 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
             f"{name} new in {group}",
             "as before",
             summary,
-            command=view.told(f"getent group {group}", _access_windows.members_command(group)),
+            command=view.command(f"getent group {group}", _access_windows.members_command(group)),
         )
     for group, name in sorted(known - current):
         summary = f"{name} is no longer a member of {group}."
@@ -224,7 +224,7 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
             f"{name} gone from {group}",
             "as before",
             summary,
-            command=view.told(f"getent group {group}", _access_windows.members_command(group)),
+            command=view.command(f"getent group {group}", _access_windows.members_command(group)),
         )
     if current == known:
         people = ", ".join(sorted({name for _group, name in current})) or "nobody"

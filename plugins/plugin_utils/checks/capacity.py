@@ -190,14 +190,14 @@ def read_only(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=f"mounted read-only; {reason}",
                 expected="writable",
                 summary=f"{entry['mount']} can no longer be written"
-                + view.told(
+                + view.command(
                     "; the kernel does that after a disk error.", ": Windows has made the disk or the volume read-only."
                 ),
-                advice=view.told(
+                advice=view.command(
                     "Do not just remount it: read the kernel log, secure the data, check the disk, then repair.",
                     "Find out whether somebody did it (diskpart, a cluster, the controller) before it is undone.",
                 ),
-                command=view.told(
+                command=view.command(
                     "dmesg -T --level=emerg,alert,crit,err | tail -50",
                     "Get-Disk | Format-Table Number, FriendlyName, HealthStatus, OperationalStatus, IsReadOnly",
                 ),

@@ -69,7 +69,7 @@ def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=entry["error"],
             expected="a readable certificate",
             summary=f"The certificate file {entry['path']} that {', '.join(entry['used_by'])} uses could not be read.",
-            advice=view.told(
+            advice=view.command(
                 "Read it with more rights, or correct the path in the configuration.",
                 "Import the certificate with its key, or bind another one to the service.",
             ),
@@ -83,7 +83,7 @@ def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"may not read: {', '.join(sorted(denied))}",
             expected="all places where certificates lie",
             summary="Some certificates could not be looked at for lack of rights.",
-            advice=view.told("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
+            advice=view.command("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
         )
     elif not bad and not unreadable and healthy:
         left, facts = min(healthy, key=lambda pair: pair[0])
@@ -101,7 +101,7 @@ def _matters(entry: Facts) -> bool:
 
 def _look_at(view: View, path: str) -> str:
     """Line that shows what a certificate on this host says."""
-    return view.told(
+    return view.command(
         f"sudo openssl x509 -noout -enddate -subject -issuer -in {shlex.quote(path)}",
         f"Get-Item -LiteralPath {literal(path)} | Format-List Subject, Issuer, NotBefore, NotAfter, DnsNameList",
     )
@@ -212,7 +212,7 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
             continue
         timers = [timer for timer in entry["timers"] or [] if timer["active"]]
         failed = [timer for timer in timers if timer["service_result"] not in (None, "success")]
-        look = view.told(
+        look = view.command(
             f"systemctl list-timers --all | grep -i {tool.split('.')[0]}", f"Get-ScheduledTask | findstr /i {tool}"
         )
         if failed:
@@ -224,7 +224,7 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=f"last run of {unit}: {failed[0]['service_result']}",
                     expected="success",
                     summary=f"{tool} is started on time but its last run failed; certificates will run out.",
-                    command=view.told(
+                    command=view.command(
                         f"sudo journalctl -u {unit} -n 50 --no-pager",
                         f"Get-ScheduledTaskInfo -TaskName {literal(unit)}",
                     ),

@@ -114,12 +114,12 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=f"{uncorrected} uncorrected, {corrected} corrected{pace}",
                     expected=expected,
                     summary=f"The memory behind {controller['name']} makes errors.",
-                    advice=view.told(
+                    advice=view.command(
                         "Find the module (ras-mc-ctl --layout), plan its replacement, keep the backup close.",
                         "Find the module (the maker's own tool, or mdsched), plan its replacement, keep the backup "
                         "close.",
                     ),
-                    command=view.told(
+                    command=view.command(
                         "grep . /sys/devices/system/edac/mc/mc*/*_count; ras-mc-ctl --errors | tail -20",
                         "Get-WinEvent -FilterHashtable @{ LogName = 'System'; ProviderName = "
                         "'Microsoft-Windows-WHEA-Logger' } -MaxEvents 20",

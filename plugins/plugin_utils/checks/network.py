@@ -72,7 +72,7 @@ def links(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=problem,
                 expected="up, full duplex, no flapping",
                 summary=f"Network link {link['name']}: {problem}.",
-                command=view.told(
+                command=view.command(
                     f"ip -s link show dev {link['name']}; ethtool {link['name']}",
                     f"Get-NetAdapter -Name {literal(link['name'])} | Format-List",
                 ),
@@ -82,7 +82,7 @@ def links(view: View, policy: Policy) -> Iterator[Verdict]:
         if known[name].get("kind") == "physical":
             bad += 1
             text = f"Network card {name} was there at the previous run and is gone."
-            command = view.told("ip -br link", "Get-NetAdapter -IncludeHidden")
+            command = view.command("ip -br link", "Get-NetAdapter -IncludeHidden")
             yield Verdict("watch", name, observed="gone", expected="present", summary=text, command=command)
     if not bad and used:
         names = ", ".join(link["name"] for link in used[:4])
@@ -164,7 +164,7 @@ def _losses(view: View, link: Mapping[str, t.Any], past: Mapping[str, t.Any], po
                     observed=f"{lost} of {packets + lost} packets ({int(percent * 100) / 100:.2f} %)",
                     expected=f"below {policy.loss_percent} %",
                     summary=f"{text}.",
-                    command=view.told(
+                    command=view.command(
                         f"ip -s -s link show dev {link['name']}; ethtool -S {link['name']}",
                         f"Get-NetAdapterStatistics -Name {literal(link['name'])} | Format-List",
                     ),
@@ -196,7 +196,7 @@ def bonds(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=observed,
             expected="all members up",
             summary=text,
-            command=view.told(f"cat /proc/net/bonding/{bond['name']}", "Get-NetLbfoTeam; Get-NetLbfoTeamMember"),
+            command=view.command(f"cat /proc/net/bonding/{bond['name']}", "Get-NetLbfoTeam; Get-NetLbfoTeamMember"),
         )
     if data["bonds"] and not bad:
         yield Verdict(
@@ -215,13 +215,13 @@ def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
     routes = view.data("network").get("default_routes")
     expected = "a gateway that answers"
     if routes is None:
-        command = view.told("ip route", _ROUTES_ON_WINDOWS)
+        command = view.command("ip route", _ROUTES_ON_WINDOWS)
         yield Verdict("unknown", observed="routes could not be read", expected=expected, command=command)
         return
     if not routes:
         if view.exposure != "isolated":
             text = "The host has no default route."
-            command = view.told("ip route; ip -6 route", _ROUTES_ON_WINDOWS)
+            command = view.command("ip route; ip -6 route", _ROUTES_ON_WINDOWS)
             yield Verdict("crit", observed="none", expected=expected, summary=text, command=command)
         return
     broken = [route for route in routes if route.get("dead") or route.get("neighbour") in ("FAILED", "INCOMPLETE")]
@@ -235,7 +235,7 @@ def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
             observed="dead" if route.get("dead") else f"neighbour state {route['neighbour']}",
             expected=expected,
             summary=f"The IPv{route['family']} gateway {where} is unreachable: {reason}.",
-            command=view.told(
+            command=view.command(
                 f"ip -{route['family']} route show default; ip neigh show {route['gateway'] or ''}".rstrip(),
                 f"{_ROUTES_ON_WINDOWS}; Get-NetNeighbor",
             ),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts.system import boot_id
+
 Row = Mapping[str, t.Any]
 
 # HealthStatus of the storage classes (MSFT_StorageFaultDomain and others).
@@ -75,7 +77,9 @@ def operations(value: t.Any) -> list[str]:
     return [_OPERATIONS.get(code, f"{code:#06x}") for code in map(number, codes) if code is not None]
 
 
-def boot_id(system: Row) -> str | None:
-    """Return a name of the boot for comparisons of counters: when it was, in whole seconds."""
-    started = system.get("LastBootUpTime")
-    return None if started is None else f"windows-{float(started):.0f}"
+def boot_of(data: Row) -> str | None:
+    """Return the id of the boot, as the system probe has it; counters are compared within one boot."""
+    starts = listed(data, "boots")
+    if not starts:
+        return None
+    return boot_id({"started": (starts[0].get("data") or {}).get("StartTime"), "at": starts[0].get("at")})

@@ -36,7 +36,7 @@ _RDP_PORT = 3389
 _FOREVER_S = 20 * 365 * 86400
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``access`` (see probes/access.py) from what access.psm1 found.
 
     ``uid`` of an account is the last number of its SID, ``can_log_in`` whether it is switched on; a password may be

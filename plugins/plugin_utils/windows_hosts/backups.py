@@ -79,7 +79,7 @@ _VEEAM = {"success": "success", "warning": "warning", "failed": "failed"}
 _IDLE = ("nooperationinprogress", "unknown", "none", "", "0")
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``backups`` (see probes/backups.py) from what backups.psm1 found.
 
     Jobs are scheduled tasks (``task``), the schedule of Windows Server Backup (``wsb``) and jobs of Veeam Agent

@@ -36,7 +36,7 @@ _RUNNING = 0x41301
 _NEVER_RAN = 0x41303
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``certificates`` (see probes/certificates.py) from what certificates.psm1 found.
 
     A file is a certificate of a store, ``Cert:\\LocalMachine\\My\\<thumbprint>``; who is told to use it is

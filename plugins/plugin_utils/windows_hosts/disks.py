@@ -30,7 +30,7 @@ _MEGABYTE = 1024 * 1024
 _UNLIMITED = 2**63 - 1
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``disks`` (see probes/disks.py) from what disks.psm1 found.
 
     A mount point is ``C:\\`` for a drive letter and ``D:\\Data`` for a folder; volumes without one are ``unmounted``.

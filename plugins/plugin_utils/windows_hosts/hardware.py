@@ -87,7 +87,7 @@ _INFORMATION = 4
 _TELLS_WELL = ("ntfs", 98)
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``hardware`` (see probes/hardware.py) from what hardware.psm1 found.
 
     Windows has no honest thermometer of its own, tells nothing of throttling and of paths to storage: those keys are

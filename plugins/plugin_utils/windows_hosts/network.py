@@ -15,8 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _reso
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._listeners import LISTENER_CAP
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._records import (
     Row,
-    boot_id,
-    first,
+    boot_of,
     listed,
     number,
     rows,
@@ -51,7 +50,7 @@ _ROUTE_CAP = 8
 _PACKETS = ("UnicastPackets", "MulticastPackets", "BroadcastPackets")
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``network`` (see probes/network.py) from what network.psm1 found.
 
     Programs get TCP ports from the same range as UDP ports (remote procedure calls listen there, elsewhere after each
@@ -80,7 +79,7 @@ def read(data: Row) -> dict[str, t.Any]:
         "listeners_left_out": 0 if listeners is None else max(0, len(listeners) - LISTENER_CAP),
         "ephemeral_ports": _dynamic_ports(data),
         "ephemeral_protocols": ["tcp", "udp"],
-        "boot_id": boot_id(first(data, "system")),
+        "boot_id": boot_of(data),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._records import (
     Row,
-    boot_id,
+    boot_of,
     first,
     listed,
     number,
@@ -26,7 +26,7 @@ _IDLE_PROCESS = 0
 _LINKS = (("PagesInputPersec", "swap_in_pages"), ("PagesOutputPersec", "swap_out_pages"))
 
 
-def read(data: Row) -> dict[str, t.Any]:
+def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``pressure`` (see probes/pressure.py) from two samples of raw counters.
 
     Windows keeps neither load averages nor the time that programs wait: ``psi`` and ``load`` are None. What tells
@@ -50,7 +50,7 @@ def read(data: Row) -> dict[str, t.Any]:
         "cgroup_oom": None,
         "processes": _processes(data, before, after),
         "limits": {"files": None, "pids": None, "conntrack": None},
-        "boot_id": boot_id(system),
+        "boot_id": boot_of(data),
         "uptime_s": uptime,
     }
 
