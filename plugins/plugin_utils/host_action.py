@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _regi
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import connection
 
 # All probes of one look together.
 OBSERVE_BUDGET_S = 45.0
@@ -60,6 +61,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
         if self.on_windows():
             return False
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
+
+    def silence(self, exc: AnsibleConnectionFailure) -> str:
+        """Return why the host was not reached; of a Windows host in plain words, with its own behind."""
+        message = cause(str(exc))
+        return connection.words(message) if self.on_windows() else message
 
     def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return what the chore's agent on the host answers to a request (see ``module_utils/chores/_answer.py``).
