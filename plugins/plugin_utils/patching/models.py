@@ -40,6 +40,7 @@ class Item(Model):
     title: str = Field("", description="how Windows calls it")
     update_id: str = Field("", description="which update of Windows Update it is; version is its revision")
     alone: bool = Field(False, description="Windows installs it with nothing else, and before the others")
+    cumulative: bool = Field(False, description="the monthly update of Windows itself: the build tells of it")
 
 
 class Withheld(Model):

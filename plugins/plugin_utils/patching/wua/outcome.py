@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue
@@ -18,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors impo
 # How the module says that an error of a COM call came with a code, and its own words without one.
 _CODE = re.compile(r"\b0x([0-9A-Fa-f]{8})\b")
 _REBOOT_FIRST = "A reboot is required before more updates can be installed"
+# What the record calls the build of Windows among the updates.
+_BUILD = "Windows"
 _EXCLUSIVE = 0x80240019
 # Not tried yet, or asking for a boot first: they have another turn once the host was rebooted.
 _AFTER_A_BOOT = (0x80240016, 0x80070BC9, 0x8024201D, 0x80242014, _EXCLUSIVE)
@@ -90,6 +93,22 @@ def failures(items: Sequence[Item], found: Attempt) -> dict[str, str]:
     return {names[identifier]: catalogue.words(code) for identifier, code in sorted(found.failures.items())}
 
 
+def close(record: ChangeRecord, left: str) -> None:
+    """Give a change that was verified its last words; ``left`` says what is still open."""
+    in_place = [entry for entry in record.versions if entry.update_id and entry.name not in record.failures]
+    build = next((f", build {entry.after}" for entry in record.versions if entry.name == _BUILD), "")
+    done = f"{count_text(len(in_place), 'update')} in place{build}"
+    if not record.failures:
+        record.text = f"{done[:1].upper()}{done[1:]}; {left}."
+        return
+    moved = {entry.name for entry in record.versions}
+    record.outcome = "failed"
+    record.code = "not_in_place" if moved & record.failures.keys() else "apply_failed"
+    told = [f"{name}: {why}" for name, why in record.failures.items()]
+    more = f" And {len(told) - 3} more." if told[3:] else ""
+    record.text = f"{count_text(len(told), 'update')} failed, {done}. {' '.join(told[:3])}{more}"
+
+
 def state(items: Sequence[Item], found: Attempt, started_at: float) -> dict[str, t.Any]:
     """Return the end of a round in the form of the state of a transaction; see ``transaction.absorb``.
 
@@ -101,7 +120,10 @@ def state(items: Sequence[Item], found: Attempt, started_at: float) -> dict[str,
     answer: dict[str, t.Any] = {
         "started_at": started_at,
         "kind": "apply",
-        "moves_done": [{"name": item.name, "arch": item.arch, "before": None, "after": item.version} for item in done],
+        "moves_done": [
+            {"name": item.name, "after": item.version, "update_id": item.update_id, "cumulative": item.cumulative}
+            for item in done
+        ],
         "failures": failed,
         "half_done": [],
         "log_tail": "\n".join(f"{name}: {words}" for name, words in failed.items()),
