@@ -140,9 +140,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
             raise HostError(f"what came back is no observation: {wrong}")
         return t.cast("dict[str, t.Any]", redact(observation.complete(document, probes.select(request["subset"]))))
 
-    def upstream(
-        self, name: str, arguments: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]
-    ) -> dict[str, t.Any]:
+    def upstream(self, name: str, arguments: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return what an action of another collection returns, done in place of this one over the same connection.
 
         It may take long: signs of life are given meanwhile. Raises like ``ask``.

@@ -63,8 +63,13 @@ def _start(
         "plan_hash": record.plan_hash,
         "manager": MANAGER,
         "moves": [
-            {"name": item.name, "update_id": item.update_id, "revision": int(item.version), "title": item.title,
-             "cumulative": item.cumulative}
+            {
+                "name": item.name,
+                "update_id": item.update_id,
+                "revision": int(item.version),
+                "title": item.title,
+                "cumulative": item.cumulative,
+            }
             for item in items
         ],
         "licences": job.options.accept_licences,
