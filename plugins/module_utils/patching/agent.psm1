@@ -26,7 +26,7 @@ function Get-KeepwellPatchingAgent {
         title = 'Patching'
         operations = @{
             look = { param($Request) Get-KeepwellPatchingLook -Request $Request }
-            boot = { param($Request) Get-KeepwellBoot -Request $Request }
+            boot = { param($Request) Get-KeepwellBootState -Request $Request }
             probes = { param($Request) Get-KeepwellUserProbe -Request $Request }
             unfinished = { param($Request) Get-KeepwellUnfinishedRound -Request $Request }
             status = { param($Request) Get-KeepwellRoundStatus -Request $Request }

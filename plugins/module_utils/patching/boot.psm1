@@ -8,7 +8,7 @@
 #
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone, no variables of the module.
 
-function Get-KeepwellBoot {
+function Get-KeepwellBootState {
     <#
     .SYNOPSIS
     Return @{ boot_id; pid1_started; kernel; uptime_s; booted }: the moment of the boot, and the build that runs.
@@ -32,4 +32,4 @@ function Get-KeepwellBoot {
     }
 }
 
-Export-ModuleMember -Function Get-KeepwellBoot
+Export-ModuleMember -Function Get-KeepwellBootState

@@ -41,7 +41,7 @@ function Get-KeepwellPatchingLook {
         cluster = Get-KeepwellClusterNode -Machine $machine
         keepwell_lock = @{ held = [bool]$holder; holder = $holder }
         transactions = @($unfinished.transactions)
-        boot = Get-KeepwellBoot -Request $Request
+        boot = Get-KeepwellBootState -Request $Request
     }
 }
 
