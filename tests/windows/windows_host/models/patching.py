@@ -110,7 +110,7 @@ def _note(host: WindowsHost, identifier: str) -> Result:
     note = host.of(Patching).notes.get(identifier)
     if note is None:
         raise Refusal("unknown_work", f"This host knows no work {identifier}.")
-    return t.cast("Result", note)
+    return note
 
 
 @operation("patching", "start", source=f"{_AGENT}/notes.psm1", reads=False)
