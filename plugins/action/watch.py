@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.judging import answer_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 BUDGET_S = 10.0
 # In the main process, as the imports: workers have it ready.
@@ -52,7 +53,8 @@ class ActionModule(HostAction):
         wrong = observation.check_shape(document)
         if wrong:
             return self._silent(f"what came back is no observation: {wrong}", connected=True)
-        return {"changed": False, "answer": "ok", "reason": "", "document": redact(document), "msg": "answered"}
+        seen = redact(reading.read(document))
+        return {"changed": False, "answer": "ok", "reason": "", "document": seen, "msg": "answered"}
 
     def _silent(self, reason: str, *, connected: bool) -> dict[str, t.Any]:
         answer = answer_of(reason, connected=connected)

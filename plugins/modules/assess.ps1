@@ -5,8 +5,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.antivirus
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.packages
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.runner
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.services
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.system
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.timesync
 
 $spec = @{
     options = @{
@@ -22,6 +27,11 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
 # The probes by the names that those in Python have: the function that collects, and the seconds that it may take.
 $probes = @{
+    antivirus = @{ collect = 'Get-KeepwellAntivirusFacts'; limit_s = 20 }
+    packages = @{ collect = 'Get-KeepwellPackagesFacts'; limit_s = 40 }
+    services = @{ collect = 'Get-KeepwellServicesFacts'; limit_s = 20 }
+    system = @{ collect = 'Get-KeepwellSystemFacts'; limit_s = 20 }
+    timesync = @{ collect = 'Get-KeepwellTimesyncFacts'; limit_s = 15 }
 }
 
 try {

@@ -128,7 +128,9 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 )
                 if result.get("unreachable"):
                     raise AnsibleConnectionFailure(str(result.get("msg", "")))
-                document = t.cast("dict[str, t.Any]", plain(result.get("observation")))
+                if result.get("failed") or "observation" not in result:
+                    raise HostError(one_line(str(result.get("msg") or result.get("module_stderr") or "no answer")))
+                document = t.cast("dict[str, t.Any]", plain(result["observation"]))
         except AnsibleConnectionFailure:
             raise
         except payload.EndedError as exc:

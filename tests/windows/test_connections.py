@@ -17,6 +17,9 @@ PING = {"ansible.windows.win_ping": {}, "ignore_unreachable": True}
 def test_every_connection_reaches_its_host_and_tells_its_facts(windows: t.Any, tmp_path: Path) -> None:
     world = windows(*(WindowsHost(transport, version) for transport, version in zip(TRANSPORTS, VERSIONS, strict=True)))
     hosts = {name: world.variables(name, name) for name in world.hosts}
+    for name, setting in (("psrp", "ansible_psrp_auth"), ("winrm", "ansible_winrm_transport")):
+        world.add(WindowsHost(f"{name}-basic"))
+        hosts[f"{name}-basic"] = world.variables(f"{name}-basic", f"{name}-https", **{setting: "basic"})
     played = play(tmp_path, hosts, [PING, {"ansible.builtin.setup": {}}, {"ansible.builtin.raw": "hostname"}])
     assert played.rc == 0, played.output
     for name in hosts:
@@ -28,13 +31,15 @@ def test_every_connection_reaches_its_host_and_tells_its_facts(windows: t.Any, t
 
 
 def test_what_is_wrong_with_the_way_to_a_host_costs_that_host_alone(windows: t.Any, tmp_path: Path) -> None:
-    names = ("password", "changed", "gone", "port", "busy", "broken", "other-ca", "fine", "slow")
+    slow = ("slow-psrp", "slow-winrm")
+    names = ("password", "changed", "gone", "port", "busy", "broken", "other-ca", "fine", *slow)
     world = windows(*map(WindowsHost, names))
     world["changed"].faults.wrong_password = True
     world["gone"].faults.unreachable = True
     world["busy"].faults.busy = True
     world["broken"].faults.server_error = True
-    world["slow"].faults.slow_s = 2.5
+    for name in slow:
+        world[name].faults.slow_s = 2.5
     hosts = {name: world.variables(name, "winrm") for name in names}
     hosts |= {name: world.variables(name, "psrp") for name in ("changed", "gone", "broken")}
     hosts["password"]["ansible_password"] = "what it was last year"
@@ -42,10 +47,11 @@ def test_what_is_wrong_with_the_way_to_a_host_costs_that_host_alone(windows: t.A
     other = str(world.certificates.other_ca)
     hosts["other-ca"] = world.variables("other-ca", "winrm-https", ansible_winrm_ca_trust_path=other)
     # A time limit of the operation below what the host takes: clients ask again without a word.
-    hosts["slow"] |= {"ansible_winrm_operation_timeout_sec": 1, "ansible_winrm_read_timeout_sec": 5}
+    hosts["slow-winrm"] |= {"ansible_winrm_operation_timeout_sec": 1, "ansible_winrm_read_timeout_sec": 5}
+    hosts["slow-psrp"] = world.variables("slow-psrp", "psrp", ansible_psrp_operation_timeout=1)
     played = play(tmp_path, hosts, [PING])
     results = {name: played.of("task 0", name) for name in names}
-    assert {name for name in names if results[name].get("unreachable")} == set(names) - {"fine", "slow"}
+    assert {name for name in names if results[name].get("unreachable")} == set(names) - {"fine", *slow}
     said = {name: results[name].get("msg", "") for name in names}
     assert "credentials were rejected by the server" in said["password"]
     assert "Failed to authenticate the user keepwell with negotiate" in said["changed"]
@@ -53,7 +59,7 @@ def test_what_is_wrong_with_the_way_to_a_host_costs_that_host_alone(windows: t.A
     assert "503" in said["busy"]
     assert "500" in said["broken"]
     assert "CERTIFICATE_VERIFY_FAILED" in said["other-ca"]
-    assert results["fine"]["ping"] == results["slow"]["ping"] == "pong"
+    assert {results[name]["ping"] for name in ("fine", *slow)} == {"pong"}
     assert not world["password"].calls
 
 

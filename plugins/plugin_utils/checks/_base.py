@@ -158,6 +158,12 @@ class View:
     unverified: tuple[Unverified, ...] = ()
     # How the client's schedule stood on the control node; None where it has none.
     schedule: Standing | None = None
+    # The host runs Windows: what an engineer types there is another command.
+    windows: bool = False
+
+    def command(self, elsewhere: str, windows: str) -> str:
+        """Return the command for this host's system."""
+        return windows if self.windows else elsewhere
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
         """Data of a probe that answered; the framework has already seen to it that needed probes did."""

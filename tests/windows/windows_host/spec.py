@@ -107,6 +107,8 @@ def _value(node: tree_sitter.Node) -> object:
         return Opaque(text) if text.startswith('"') and "$" in text else _string(text)
     if node.type == "integer_literal":
         return int(_text(node), 0)
+    if node.type == "real_literal":
+        return float(_text(node))
     if node.type == "variable":
         return _CONSTANTS.get(_text(node).lower(), Opaque(_text(node)))
     if node.type == "expression_with_unary_operator" and len(children) == 1:
@@ -119,7 +121,7 @@ def _value(node: tree_sitter.Node) -> object:
 def _signed(text: str, value: object) -> object:
     if text.startswith(","):
         return [value]
-    if text.startswith("-") and isinstance(value, int):
+    if text.startswith("-") and isinstance(value, int | float):
         return -value
     return Opaque(text)
 
