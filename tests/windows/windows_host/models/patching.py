@@ -31,7 +31,7 @@ class Patching:
     """Of ``patching_probes``: name -> whether it answers; all do that are not named."""
 
 
-@operation("patching", "boot", source=f"{_AGENT}/boot.psm1")
+@operation("patching", "boot", source=f"{_AGENT}/boot.psm1", reads=True)
 def boot(host: WindowsHost, request: Result) -> Result:
     return {
         # A file time, which tells boots apart as the boot's id does here.
@@ -43,7 +43,7 @@ def boot(host: WindowsHost, request: Result) -> Result:
     }
 
 
-@operation("patching", "look", source=f"{_AGENT}/look.psm1")
+@operation("patching", "look", source=f"{_AGENT}/look.psm1", reads=True)
 def look(host: WindowsHost, request: Result) -> Result:
     own = host.of(Patching)
     open_ = _unfinished(host)
@@ -71,7 +71,7 @@ def _space(host: WindowsHost) -> Result:
     return {"mount": f"{system.letter}:\\", "roles": ["system"], "free_bytes": system.free, "free_inodes_percent": None}
 
 
-@operation("patching", "probes", source=f"{_AGENT}/user_probes.psm1")
+@operation("patching", "probes", source=f"{_AGENT}/user_probes.psm1", reads=True)
 def probes(host: WindowsHost, request: Result) -> Result:
     answering = host.of(Patching).answering
     good = {probe["name"]: answering.get(probe["name"], True) for probe in request["probes"]}
@@ -80,7 +80,7 @@ def probes(host: WindowsHost, request: Result) -> Result:
     }
 
 
-@operation("patching", "unfinished", source=f"{_AGENT}/notes.psm1")
+@operation("patching", "unfinished", source=f"{_AGENT}/notes.psm1", reads=True)
 def unfinished(host: WindowsHost, request: Result) -> Result:
     return {"transactions": _unfinished(host)}
 
@@ -101,7 +101,7 @@ def _summary(host: WindowsHost, note: Result) -> Result:
     return {**{name: note[name] for name in told}, "kind": "apply", "phase": phase, "outcome": None, "alive": alive}
 
 
-@operation("patching", "status", source=f"{_AGENT}/notes.psm1")
+@operation("patching", "status", source=f"{_AGENT}/notes.psm1", reads=True)
 def status(host: WindowsHost, request: Result) -> Result:
     return _summary(host, _note(host, request["id"]))
 
@@ -113,7 +113,7 @@ def _note(host: WindowsHost, identifier: str) -> Result:
     return note
 
 
-@operation("patching", "start", source=f"{_AGENT}/notes.psm1", reads=False)
+@operation("patching", "start", source=f"{_AGENT}/notes.psm1")
 def start(host: WindowsHost, request: Result) -> Result:
     own = host.of(Patching)
     answer: Result = {
@@ -170,13 +170,13 @@ def _changed(host: WindowsHost, request: Result) -> str:
     return "; ".join(lines)
 
 
-@operation("patching", "recorded", source=f"{_AGENT}/notes.psm1", reads=False)
+@operation("patching", "recorded", source=f"{_AGENT}/notes.psm1")
 def recorded(host: WindowsHost, request: Result) -> Result:
     _note(host, request["id"])["recorded"] = True
     return {"recorded": True}
 
 
-@operation("patching", "clean", source=f"{_AGENT}/notes.psm1", reads=False)
+@operation("patching", "clean", source=f"{_AGENT}/notes.psm1")
 def clean(host: WindowsHost, request: Result) -> Result:
     notes = host.of(Patching).notes
     oldest = (request.get("now") or time.time()) - request["keep_days"] * 86400
@@ -186,7 +186,7 @@ def clean(host: WindowsHost, request: Result) -> Result:
     return {"removed": old, "kept": sorted(notes)}
 
 
-@operation("patching", "refresh", source=f"{_AGENT}/offers.psm1", reads=False)
+@operation("patching", "refresh", source=f"{_AGENT}/offers.psm1")
 def refresh(host: WindowsHost, request: Result) -> Result:
     failed = host.windows_update.search_fails
     return {"rc": int(failed is not None), "errors": [] if failed is None else [f"0x{failed:08x}"]}
