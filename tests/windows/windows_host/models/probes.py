@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from windows_host.registry import Result, probe
+from windows_host.registry import ProbeRecord, Result, probe
 
 if t.TYPE_CHECKING:
     from windows_host.host import WindowsHost
@@ -116,3 +116,51 @@ def antivirus(host: WindowsHost, base: Result) -> Result:
             "WinDefend": {"state": "Running" if defender.enabled else "Stopped", "start": "Auto", "path_exists": True}
         },
     }
+
+
+@probe("disks", source="plugins/module_utils/probes/disks.psm1")
+def disks(host: WindowsHost, base: Result) -> Result:
+    volumes = [volume for volume in host.volumes if volume.fixed]
+    return {
+        "filesystems": [
+            {
+                "mount": f"{volume.letter}:\\", "source": f"\\\\?\\Volume{{{volume.guid}}}\\", "fstype": volume.file_system,
+                "dev": f"\\\\?\\Volume{{{volume.guid}}}\\", "kind": "disk", "read_only": False, "mount_read_only": False,
+                "fstab_read_only": None, "error_policy": None, "status": "ok", "size_bytes": volume.size,
+                "avail_bytes": volume.free, "free_bytes": volume.free, "used_bytes": volume.size - volume.free,
+                "inodes_total": None, "inodes_free": None, "inodes_used": None, "label": volume.label, "dirty": False,
+                "boot": volume.letter == "C", "system": False, "compressed": False, "bitlocker": None, "dedup": None,
+                "disk_number": 0,
+            }
+            for volume in volumes
+        ],
+        "unmounted": [], "skipped_network": [], "deleted_open": None, "lvm": None, "zfs": None, "raid": None, "btrfs": [],
+        "swap": [], "shadow_storage": [], "storage_pools": [], "virtual_disks": [],
+        **base,
+    }  # fmt: skip
+
+
+@probe("network", source="plugins/module_utils/probes/network.psm1")
+def network(host: WindowsHost, base: Result) -> Result:
+    return {
+        "links": [], "bonds": [], "counters": {},
+        "default_routes": [
+            {"family": 4, "gateway": "192.0.2.254", "link": "Ethernet", "metric": 10, "neighbour": "REACHABLE"}
+        ],
+        "resolvers": [
+            {"address": "192.0.2.1", "origin": "Ethernet", "queries": [{"name": "example.com", "status": "ok", "ms": 2.0}]}
+        ],
+        "listeners": [
+            {"proto": "tcp", "address": "0.0.0.0", "port": 5986, "scope": "any", "processes": ["System"]}
+        ],
+        "ephemeral_ports": [49152, 65535],
+        **base,
+    }  # fmt: skip
+
+
+# What these tell of has nothing to do with what is tested here; golden data of a version takes their place.
+for _name in ("access", "backups", "certificates", "hardware", "pressure"):
+
+    @probe(_name, source=f"plugins/module_utils/probes/{_name}.psm1")
+    def untold(host: WindowsHost, base: Result) -> Result | ProbeRecord:
+        return base or ProbeRecord({}, status="absent", detail="The simulated host has nothing to tell of this.")
