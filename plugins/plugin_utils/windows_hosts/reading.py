@@ -14,8 +14,15 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import (
+    access,
     antivirus,
+    backups,
+    certificates,
+    disks,
+    hardware,
+    network,
     packages,
+    pressure,
     services,
     system,
     timesync,
@@ -25,8 +32,15 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts impor
 # over data of another shape.
 Reader = Callable[[Mapping[str, t.Any], float], dict[str, t.Any]]
 READERS: dict[str, Reader] = {
+    "access": access.read,
     "antivirus": antivirus.read,
+    "backups": backups.read,
+    "certificates": certificates.read,
+    "disks": disks.read,
+    "hardware": hardware.read,
+    "network": network.read,
     "packages": packages.read,
+    "pressure": pressure.read,
     "services": services.read,
     "system": system.read,
     "timesync": timesync.read,

@@ -115,7 +115,7 @@ def _boot(raw: Mapping[str, t.Any] | None, system: Mapping[str, t.Any]) -> dict[
     starts = sorted((raw or {}).get("starts") or [], key=lambda event: int(event["record"]))
     ends = sorted((raw or {}).get("ends") or [], key=lambda event: int(event["record"]))
     facts: dict[str, t.Any] = {
-        "boot_id": _boot_id(starts[-1]) if starts else None,
+        "boot_id": boot_id(starts[-1]) if starts else None,
         "booted_at": system.get("booted_at"),
         "uptime_s": system.get("uptime_s"),
         "pid1_started_at": system.get("booted_at"),
@@ -123,11 +123,11 @@ def _boot(raw: Mapping[str, t.Any] | None, system: Mapping[str, t.Any]) -> dict[
     }
     if len(starts) > 1:
         before, this = starts[-2], starts[-1]
-        facts["previous"] = {"boot_id": _boot_id(before), **_end(before, this, ends)}
+        facts["previous"] = {"boot_id": boot_id(before), **_end(before, this, ends)}
     return facts
 
 
-def _boot_id(start: Mapping[str, t.Any]) -> str:
+def boot_id(start: Mapping[str, t.Any]) -> str:
     """Return the id of a boot in the form that boot ids have elsewhere."""
     digits = hashlib.sha256(f"{start['started'] or start['at']}".encode()).hexdigest()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
