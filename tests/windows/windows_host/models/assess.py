@@ -53,7 +53,7 @@ def _select(known: frozenset[str], subset: list[str]) -> set[str]:
 
 def _record(host: WindowsHost, name: str) -> Result:
     """A probe's record: what a test gave, else its model over golden data, else golden data alone."""
-    base = golden.data(host.version_name, name)
+    base = golden.data(host.version_name, name, host.now())
     model = registry.probes.get(name)
     if name in host.probes:
         said = host.probes[name]
