@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from harness import Outcome, Project
 from patch_runs import ACT, changes, client, plans, runs
 from windows_host.host import WindowsHost
-from windows_host.state import Update
+from windows_host.models.patching import Patching
+from windows_host.state import GIB, Update, WindowsUpdate
 
 # What the role waits between its looks is for real hosts.
 QUICK: dict[str, t.Any] = {
