@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from windows_host.registry import ProbeRecord, Result, probe
+from windows_host.registry import Result, probe
 
 if t.TYPE_CHECKING:
     from windows_host.host import WindowsHost
@@ -22,61 +22,53 @@ _CATEGORIES = {
     "Drivers": "ebfc1fc5-71a4-4f7b-9aca-3b9a503104a0",
 }
 _SUCCEEDED, _FAILED = 2, 4
+# Of CBS: installed, and to be installed with the next start.
+_INSTALLED, _PENDING = 112, 96
+_ROLLUP = "Package_for_RollupFix~31bf3856ad364e35~amd64~~"
 
 
 @probe("packages", source="plugins/module_utils/probes/packages.psm1")
-def packages(host: WindowsHost, base: Result) -> Result | ProbeRecord:
+def packages(host: WindowsHost, base: Result) -> Result:
     agent = host.windows_update
-    automatic: Result = {"UseWUServer": 1} if agent.wsus else {}
-    settings: Result = {}
-    if agent.paused:
-        settings["PauseQualityUpdatesEndTime"] = _iso(host.now() + 20 * 86400)
     synced = agent.wsus is None or agent.wsus_synced
-    data: Result = {
-        **base,
-        "search": {
-            "result": _SUCCEEDED if agent.search_fails is None else _FAILED,
-            "hresult": None if agent.search_fails is None else f"{agent.search_fails:08X}",
-            "warnings": [],
-            "seconds": 2.0,
-            "updates": [_offer(update) for update in agent.offered()],
-        },
-        "searched": {
-            # A server that was never synchronised answers no search of Automatic Updates.
-            "automatic_at": host.now() - 3600 if synced else host.now() - 40 * 86400,
-            "installed_at": None,
-            "found_at": None,
-            "failed_at": None,
-            "failed": None,
-        },
-        "history": [_entry(line) for line in reversed(agent.history)],
-        "build": {
-            "build": str(host.version.build),
-            "ubr": host.ubr,
-            "display_version": host.version.display,
-            "edition_id": host.version.edition,
-            "install_type": "Server" if host.version.server else "Client",
-        },
-        "rollups": [],
-        "policy": {
-            "windows_update": {"WUServer": agent.wsus} if agent.wsus else {},
-            "automatic": automatic,
-            "settings": settings,
-            "device": {},
-            "sources": [],
-        },
-        "services": {"wuauserv": {"start": 3}},
-        "reboot": {
-            "cbs_pending": agent.reboot_required,
-            "windows_update": agent.reboot_required,
-            "services_pending": [],
-            "file_renames": 0,
-        },
-        "office": None,
-        "secure_boot": None,
-        "busy": [],
+    base["search"] |= {
+        "result": _SUCCEEDED if agent.search_fails is None else _FAILED,
+        "seconds": 2.0,
+        "updates": [_offer(update) for update in agent.offered()],
     }
-    return data
+    # A server that was never synchronised answers no search of Automatic Updates.
+    base["searched"] |= {"automatic_at": host.now() - (3600 if synced else 40 * 86400), "found_at": None}
+    base["history"] = [*(_entry(line) for line in reversed(agent.history)), *base["history"]]
+    base["build"] |= {"build": str(host.version.build), "ubr": host.ubr}
+    waiting = [update.ubr for update in agent.updates if update.ubr is not None and update.pending_reboot]
+    base["rollups"] = _rollups(host, base["rollups"], max(waiting, default=None))
+    if agent.wsus:
+        base["policy"]["windows_update"]["WUServer"] = agent.wsus
+        base["policy"]["automatic"]["UseWUServer"] = 1
+    if agent.paused:
+        base["policy"]["settings"]["PauseQualityUpdatesEndTime"] = _iso(host.now() + 20 * 86400)
+    base["reboot"] |= {
+        "cbs_pending": agent.reboot_required,
+        "windows_update": agent.reboot_required,
+        "wua": agent.reboot_required,
+        "computer_name": {"active": host.name.upper(), "next": host.name.upper()},
+    }
+    return base
+
+
+def _rollups(host: WindowsHost, golden: list[Result], waiting: int | None) -> list[Result]:
+    """The monthly update that runs, with the day of the golden one unless an update brought it; and one that waits."""
+    brought = host.ubr != host.version.ubr
+    found = [
+        {
+            "name": f"{_ROLLUP}{host.version.build}.{host.ubr}.1.10",
+            "state": _INSTALLED,
+            "installed_at": host.booted_at if brought else golden[0]["installed_at"],
+        }
+    ]
+    if waiting is not None:
+        found.append({"name": f"{_ROLLUP}{host.version.build}.{waiting}.1.10", "state": _PENDING, "installed_at": None})
+    return found
 
 
 def _iso(moment: float) -> str:

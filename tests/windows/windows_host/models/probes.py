@@ -1,166 +1,108 @@
-"""Probes about which hosts differ little: the system itself, its services, its clock and Defender."""
+"""Probes that tell of the system, its services, its clock and Defender: the host's state over golden data."""
 
 from __future__ import annotations
 
+import time
 import typing as t
 
-from windows_host.registry import ProbeRecord, Result, probe
+from windows_host.registry import Result, probe
 
 if t.TYPE_CHECKING:
     from windows_host.host import WindowsHost
 
 _STATES = {"started": "Running", "stopped": "Stopped"}
 _STARTS = {"auto": "Auto", "delayed": "Auto", "manual": "Manual", "disabled": "Disabled"}
+_HOUR = 3600.0
+# Days that stand for "never" (MSFT_MpComputerStatus).
+_NEVER = 4294967295
+# Records of the event log between two boots.
+_RECORDS = 1000
+_PROBES = "plugins/module_utils/probes"
 
 
-@probe("system", source="plugins/module_utils/probes/system.psm1")
+@probe("system", source=f"{_PROBES}/system.psm1")
 def system(host: WindowsHost, base: Result) -> Result:
-    return {
-        **base,
-        "release": {
-            "build": str(host.version.build),
-            "ubr": host.ubr,
-            "product_name": host.version.caption.removeprefix("Microsoft "),
-            "display_version": host.version.display,
-            "edition_id": host.version.edition,
-            "install_type": "Server" if host.version.server else "Client",
-        },
-        "os": {"booted_at": host.booted_at, "uptime_s": host.now() - host.booted_at, "installed_at": None},
-        "computer": {
-            "name": host.name.upper(), "domain": "WORKGROUP", "joined": False, "domain_role": 2, "architecture": "AMD64",
-            "manufacturer": "QEMU", "model": "Standard PC", "cpus": 2, "memory_bytes": 8 << 30,
-        },
-        "boot": {
-            "starts": [{"id": 12, "record": host.boots, "at": host.booted_at, "started": str(host.booted_at)}],
-            "ends": [],
-        },
-        "timezone": "UTC",
-        "licences": [],
-    }  # fmt: skip
+    base["release"] |= {"build": str(host.version.build), "ubr": host.ubr}
+    base["os"] |= {"booted_at": host.booted_at, "uptime_s": round(host.now() - host.booted_at, 3)}
+    base["computer"] |= {"name": host.name.upper()}
+    boots = [host.booted_at, host.booted_at - 20 * 86400 if host.boots == 1 else host.booted_at - 5 * 86400]
+    record = 20_000 + _RECORDS * host.boots
+    base["boot"] = {
+        "starts": [{"at": at, "record": record - _RECORDS * age, "started": _iso(at)} for age, at in enumerate(boots)],
+        "ends": [
+            {"id": 13, "at": host.booted_at - 60, "record": record - 10},
+            {"id": 6006, "at": host.booted_at - 62, "record": record - 12},
+        ],
+    }
+    return base
 
 
-@probe("services", source="plugins/module_utils/probes/services.psm1")
+@probe("services", source=f"{_PROBES}/services.psm1")
 def services(host: WindowsHost, base: Result) -> Result:
-    found = {
-        service.name: {
-            "display": service.display_name,
+    found = base["services"]
+    for service in host.services.values():
+        known = next((name for name in found if name.lower() == service.name.lower()), service.name)
+        crashed = service.start_fails and service.state == "stopped"
+        facts: Result = {
+            "display": service.display_name or service.name,
             "state": _STATES[service.state],
             "start": _STARTS[service.start_mode],
-            "delayed": service.start_mode == "delayed",
-            "trigger": service.triggers,
-            "kind": 16,
             # A service that did not come up says why; one that somebody stopped ended well.
-            "exit": 1067 if service.start_fails and service.state == "stopped" else 0,
-            "specific": 0,
+            "exit": 1067 if crashed else 0,
         }
-        for service in host.services.values()
-    }
-    return {**base, "services": found, "watched": [], "events": [], "tasks": [], "booted_at": host.booted_at}
+        if facts["start"] == "Auto" and facts["state"] != "Running":
+            facts |= {"delayed": service.start_mode == "delayed", "trigger": service.triggers, "kind": 16}
+        found[known] = facts
+    base["watched"] = list(host.parameters.get("services", {}).get("watched", []))
+    base["booted_at"] = host.booted_at
+    base["tasks"] += [
+        {
+            "path": f"\\{task.path.strip(chr(92))}\\{task.name}".replace("\\\\", "\\"),
+            "enabled": task.enabled,
+            "state": 3 if task.enabled else 1,
+            "last": task.last_run,
+            "next": host.now() + 86400,
+            "result": f"{task.last_result & 0xFFFFFFFF:08X}" if task.last_run else "00041303",
+            "missed": 0,
+        }
+        for task in host.tasks.values()
+    ]
+    return base
 
 
-@probe("timesync", source="plugins/module_utils/probes/timesync.psm1")
+@probe("timesync", source=f"{_PROBES}/timesync.psm1")
 def timesync(host: WindowsHost, base: Result) -> Result:
-    return {
-        **base,
-        "services": {"w32time": {"state": "Running", "start": "Auto", "trigger": False}},
-        "samples": [
-            {
-                "address": "192.0.2.1",
-                "reachable": True,
-                "offset_s": 0.002,
-                "stratum": 2,
-                "leap": "none",
-                "delay_s": 0.01,
-            }
-        ],
-        "type": "NTP",
-        "client_enabled": 1,
-        "events": [],
-        "guest_enabled": 0,
-        "local_rtc": True,
-    }
+    time_service = host.services.get("w32time")
+    if time_service is not None:
+        base["services"]["W32Time"]["state"] = _STATES[time_service.state]
+    for sample in base["samples"]:
+        sample["offset_s"] = round(0.004 - host.clock_offset_s, 6)
+    return base
 
 
-@probe("antivirus", source="plugins/module_utils/probes/antivirus.psm1")
+@probe("antivirus", source=f"{_PROBES}/antivirus.psm1")
 def antivirus(host: WindowsHost, base: Result) -> Result:
     defender, now = host.defender, host.now()
-    status: Result = {
+    runs = defender.enabled and defender.mode != "Not running"
+    status = base["defender"]["status"]
+    status |= {
         "AMRunningMode": defender.mode,
-        "AMServiceEnabled": defender.enabled,
-        "AntivirusEnabled": defender.enabled,
-        "RealTimeProtectionEnabled": defender.real_time,
-        "OnAccessProtectionEnabled": defender.real_time,
-        "BehaviorMonitorEnabled": True,
-        "IoavProtectionEnabled": True,
-        "NISEnabled": True,
-        "IsTamperProtected": True,
-        "AMProductVersion": "4.18.26100.9",
-        "AMEngineVersion": "1.1.26100.1",
+        "AMServiceEnabled": runs,
+        "AntivirusEnabled": runs,
+        "RealTimeProtectionEnabled": defender.real_time and runs,
+        "OnAccessProtectionEnabled": defender.real_time and runs,
         "AntivirusSignatureVersion": defender.signature_version,
-        "AntivirusSignatureLastUpdated": now - defender.signature_age_h * 3600,
-        "ProductStatus": 524288,
-        "QuickScanEndTime": None
-        if defender.last_quick_scan_age_h is None
-        else now - defender.last_quick_scan_age_h * 3600,
-        "FullScanEndTime": None
-        if defender.last_full_scan_age_h is None
-        else now - defender.last_full_scan_age_h * 3600,
+        "AntivirusSignatureLastUpdated": now - defender.signature_age_h * _HOUR,
+        "AntivirusSignatureAge": int(defender.signature_age_h // 24),
+        # As Defender itself has it: after seven days.
+        "DefenderSignaturesOutOfDate": defender.signature_age_h > 7 * 24,
     }
-    return {
-        **base,
-        "defender": {"status": status, "preference": {}, "threats": [], "detections": []},
-        "passive_forced": 0,
-        "onboarded": 0,
-        "centre": None,
-        "services": {
-            "WinDefend": {"state": "Running" if defender.enabled else "Stopped", "start": "Auto", "path_exists": True}
-        },
-    }
+    for kind, age in (("Quick", defender.last_quick_scan_age_h), ("Full", defender.last_full_scan_age_h)):
+        status[f"{kind}ScanAge"] = _NEVER if age is None else int(age // 24)
+        status[f"{kind}ScanEndTime"] = None if age is None else now - age * _HOUR
+    base["services"]["WinDefend"]["state"] = "Running" if runs else "Stopped"
+    return base
 
 
-@probe("disks", source="plugins/module_utils/probes/disks.psm1")
-def disks(host: WindowsHost, base: Result) -> Result:
-    volumes = [volume for volume in host.volumes if volume.fixed]
-    return {
-        "filesystems": [
-            {
-                "mount": f"{volume.letter}:\\", "source": f"\\\\?\\Volume{{{volume.guid}}}\\", "fstype": volume.file_system,
-                "dev": f"\\\\?\\Volume{{{volume.guid}}}\\", "kind": "disk", "read_only": False, "mount_read_only": False,
-                "fstab_read_only": None, "error_policy": None, "status": "ok", "size_bytes": volume.size,
-                "avail_bytes": volume.free, "free_bytes": volume.free, "used_bytes": volume.size - volume.free,
-                "inodes_total": None, "inodes_free": None, "inodes_used": None, "label": volume.label, "dirty": False,
-                "boot": volume.letter == "C", "system": False, "compressed": False, "bitlocker": None, "dedup": None,
-                "disk_number": 0,
-            }
-            for volume in volumes
-        ],
-        "unmounted": [], "skipped_network": [], "deleted_open": None, "lvm": None, "zfs": None, "raid": None, "btrfs": [],
-        "swap": [], "shadow_storage": [], "storage_pools": [], "virtual_disks": [],
-        **base,
-    }  # fmt: skip
-
-
-@probe("network", source="plugins/module_utils/probes/network.psm1")
-def network(host: WindowsHost, base: Result) -> Result:
-    return {
-        "links": [], "bonds": [], "counters": {},
-        "default_routes": [
-            {"family": 4, "gateway": "192.0.2.254", "link": "Ethernet", "metric": 10, "neighbour": "REACHABLE"}
-        ],
-        "resolvers": [
-            {"address": "192.0.2.1", "origin": "Ethernet", "queries": [{"name": "example.com", "status": "ok", "ms": 2.0}]}
-        ],
-        "listeners": [
-            {"proto": "tcp", "address": "0.0.0.0", "port": 5986, "scope": "any", "processes": ["System"]}
-        ],
-        "ephemeral_ports": [49152, 65535],
-        **base,
-    }  # fmt: skip
-
-
-# What these tell of has nothing to do with what is tested here; golden data of a version takes their place.
-for _name in ("access", "backups", "certificates", "hardware", "pressure"):
-
-    @probe(_name, source=f"plugins/module_utils/probes/{_name}.psm1")
-    def untold(host: WindowsHost, base: Result) -> Result | ProbeRecord:
-        return base or ProbeRecord({}, status="absent", detail="The simulated host has nothing to tell of this.")
+def _iso(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(moment))
