@@ -6,6 +6,7 @@
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.watch.agent
 
@@ -21,6 +22,7 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
 # A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
 $agents = @{
+    disk_cleanup = { Get-KeepwellDiskCleanupAgent }
     patching = { Get-KeepwellPatchingAgent }
     watch = { Get-KeepwellWatchAgent }
 }

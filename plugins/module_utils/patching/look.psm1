@@ -22,7 +22,7 @@ function Get-KeepwellPatchingLook {
     )
     $machine = New-KeepwellMachine -LimitS 60
     $unfinished = Get-KeepwellUnfinishedRound -Request $Request
-    $open = @($unfinished.transactions) | Select-Object -First 1
+    $open = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
     $holder = ''
     if ($null -ne $open) {
         $holder = "patching $($open.id) of run $($open.run_id)"

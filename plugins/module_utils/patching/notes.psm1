@@ -177,7 +177,8 @@ function Get-KeepwellObstacle {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Request
     )
     $machine = New-KeepwellMachine -LimitS 300
-    $other = @(Get-KeepwellNote | Where-Object -FilterScript { -not $_.recorded }) | Select-Object -First 1
+    $unfinished = Get-KeepwellUnfinishedRound -Request $Request
+    $other = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
     if ($null -ne $other) {
         $text = "Keepwell is at work on this host already: patching $($other.id) of run $($other.run_id)."
         return @{ code = 'host_locked'; text = $text }
