@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
 import typing as t
 from collections.abc import Callable
@@ -100,12 +101,12 @@ def test_there_is_a_template_for_what_was_bought_and_for_what_only_looks() -> No
 
 
 def test_the_overview_of_all_clients_is_there_only_for_whom_a_schedule_asks() -> None:
-    asked = told(schedule={"fleet": Entry.model_validate({"playbook": "fleet_overview", "at": "06:30"})})
-    names = [item["name"] for item in rendering.definitions(asked)["controller_templates"]]
-    assert "keepwell-acme-fleet-overview" in names
-    assert [item["unified_job_template"] for item in rendering.definitions(asked)["controller_schedules"]] == [
-        "keepwell-acme-fleet-overview"
-    ]
+    fleet = Entry.model_validate({"playbook": "fleet_overview", "at": "06:30"})
+    asked = dataclasses.replace(told(), schedule={"fleet": fleet})
+    made = rendering.definitions(asked)
+    assert "keepwell-acme-fleet-overview" in [item["name"] for item in made["controller_templates"]]
+    [item] = made["controller_schedules"]
+    assert item["unified_job_template"] == "keepwell-acme-fleet-overview"
 
 
 def test_no_template_is_sliced_runs_twice_at_once_or_may_be_told_more_than_its_survey_asks() -> None:
