@@ -259,13 +259,13 @@ def test_what_stands_against_it_is_told_and_nothing_is_touched(
     found = {name: (record["outcome"], record["code"]) for name, record in last(acted).items()}
     assert found == {
         "stale": ("refused", "stale"),
-        "paused": ("nothing", ""),
+        "paused": ("refused", "stale"),
         "full": ("refused", "disk_full"),
         "busy": ("refused", "locked"),
         "node": ("refused", "no_pair"),
         "unlicensed": ("nothing", ""),
     }, acted.output
-    assert "paused" in last(acted)["paused"]["text"]
+    assert "updates are paused for" in last(acted)["paused"]["text"]
     assert all(no_change(host) for host in all_hosts)
 
 

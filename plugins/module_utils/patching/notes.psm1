@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.jobs
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.busy
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.offers
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
@@ -182,6 +183,10 @@ function Get-KeepwellObstacle {
     if ($null -ne $other) {
         $text = "Keepwell is at work on this host already: patching $($other.id) of run $($other.run_id)."
         return @{ code = 'host_locked'; text = $text }
+    }
+    $chore = Get-KeepwellBusy
+    if ($chore) {
+        return @{ code = 'host_locked'; text = "Keepwell is at work on this host already: $chore." }
     }
     $busy = @(Get-KeepwellInstaller -Machine $machine)
     if ($busy.Count -gt 0) {

@@ -115,8 +115,7 @@ def plan_hash(client: str, host: str, manager: str, moves: Sequence[Move]) -> st
 def idle(plan: Plan) -> str:
     """Return why an empty plan is empty, in one sentence."""
     if not plan.withheld:
-        unsure = f"Nothing is offered: {'; '.join(plan.doubts)}."
-        return unsure if plan.manager == MANAGER and plan.doubts else "Nothing is pending."
+        return "Nothing is pending."
     count = count_text(len(plan.withheld), "pending update")
     return f"Nothing to do: {count} left out."
 

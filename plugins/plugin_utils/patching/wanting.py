@@ -16,7 +16,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import exploited, guards, rings, selection
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Withheld
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import choosing
 
 
 class Wanted(t.NamedTuple):
@@ -39,9 +38,7 @@ def of(job: Job, document: dict[str, t.Any]) -> Wanted:
     suspects = rings.suspects(job.host, schedule, guards.records(job))
     used = _exploited(job)
     items, withheld = selection.select(view, policy, job.options, suspects, used.cves)
-    kept_away = choosing.kept_away(view.data("packages"), view.now)
-    unsure = [*doubts(view, policy), *filter(None, [used.doubt]), *kept_away]
-    return Wanted(view, policy, schedule, items, withheld, unsure)
+    return Wanted(view, policy, schedule, items, withheld, [*doubts(view, policy), *filter(None, [used.doubt])])
 
 
 def _exploited(job: Job) -> exploited.Exploited:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 
 # As the packages probe of a Windows host calls what installs its updates.
@@ -43,21 +41,6 @@ def never(update: Mapping[str, t.Any]) -> tuple[str, str] | None:
     if update.get("optional") and update["class"] != "security":
         return "policy", "It is optional: Windows offers it as a preview, to whoever asks for it."
     return None
-
-
-def kept_away(data: Mapping[str, t.Any], now: float) -> list[str]:
-    """Return why Windows Update offers less than there is: nothing offered is not nothing to do."""
-    told = data.get("not_offered") or {}
-    found = []
-    if (told.get("paused_until") or 0.0) > now:
-        found.append(f"updates are paused on the host until {iso(told['paused_until'])}")
-    if told.get("deferred_days"):
-        found.append(f"updates are deferred by {count_text(int(told['deferred_days']), 'day')}")
-    if told.get("internet_blocked") and not (told.get("wsus") or {}).get("used"):
-        found.append("a policy forbids the host to ask Microsoft, and names no server of its own")
-    if told.get("access_disabled"):
-        found.append("a policy forbids access to Windows Update")
-    return found
 
 
 def alone(update: Mapping[str, t.Any]) -> bool:

@@ -115,7 +115,7 @@ def close(record: ChangeRecord, left: str) -> None:
     moved = {entry.name for entry in record.versions}
     record.outcome = "failed"
     record.code = "not_in_place" if moved & record.failures.keys() else "apply_failed"
-    told = [f"{name}: {why}" for name, why in record.failures.items()]
+    told = [f"{name}: {why.rstrip('.')}." for name, why in record.failures.items()]
     more = f" And {len(told) - 3} more." if told[3:] else ""
     record.text = f"{count_text(len(told), 'update')} failed, {done}. {' '.join(told[:3])}{more}"
 
