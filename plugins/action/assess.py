@@ -25,7 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
@@ -133,7 +133,7 @@ class ActionModule(HostAction):
         try:
             answered = self._by_stream(request, task_vars, contact) or self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
-            contact.reason = one_line(f"not reachable: {cause(str(exc))}")
+            contact.reason = one_line(f"not reachable: {self.silence(exc)}")
             return None, contact
         except (AnsibleError, payload.PayloadError) as exc:
             contact.reason = one_line(str(exc))

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.judging import answer_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
@@ -47,7 +47,7 @@ class ActionModule(HostAction):
         try:
             document = self.ask(request, task_vars or {})
         except AnsibleConnectionFailure as exc:
-            return self._silent(one_line(cause(str(exc))), connected=False)
+            return self._silent(one_line(self.silence(exc)), connected=False)
         except HostError as exc:
             return self._silent(one_line(str(exc)), connected=True)
         wrong = observation.check_shape(document)

@@ -6,6 +6,8 @@
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.watch.agent
 
 $spec = @{
     options = @{
@@ -19,6 +21,8 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
 # A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
 $agents = @{
+    patching = { Get-KeepwellPatchingAgent }
+    watch = { Get-KeepwellWatchAgent }
 }
 
 $chore = $module.Params.chore
