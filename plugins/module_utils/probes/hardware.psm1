@@ -90,7 +90,7 @@ function Get-KeepwellHardwareEvent {
         @('Microsoft-Windows-WHEA-Logger', @(1, 17, 18, 19, 20, 46, 47)),
         @('Microsoft-Windows-WER-SystemErrorReporting', @(1001)),
         @('Microsoft-Windows-Resource-Exhaustion-Detector', @(2004)),
-        @('Tcpip', @(4227, 4231))
+        @('Tcpip', @(4231))
     )
     $found = @()
     foreach ($pair in $wanted) {

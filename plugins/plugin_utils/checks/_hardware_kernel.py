@@ -51,6 +51,16 @@ _MEANING: dict[str, tuple[State, str, str]] = {
     "thermal": ("watch", "Heat slows the processor down.", "Clean fans and filters, look at the room."),
     "pci_error": ("watch", "A PCI device reports transmission errors.", "Reseat or replace the card, update firmware."),
     "disk_failing": ("crit", "A disk predicts its own failure.", "Check the backup now, then replace the disk."),
+    "disk_removed": (
+        "watch",
+        "A disk went away in use, or data could not be written to it.",
+        "Have disks on USB ejected first; of any other look at cable and controller. A backup may leave such traces.",
+    ),
+    "io_retried": (
+        "watch",
+        "Reads or writes had to be repeated, or a storage device was reset.",
+        "Look at the load and at the path to the storage: cable, controller, its driver and firmware, the hypervisor.",
+    ),
     "corrected_error": (
         "watch",
         "The processor corrects errors of its own.",
