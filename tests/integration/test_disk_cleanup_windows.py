@@ -75,7 +75,7 @@ class Play:
 
     def __call__(self, *arguments: str, **variables: t.Any) -> Outcome:
         file = inventory(self.folder / f"{CLIENT}.yml", self.hosts, **{**VARIABLES, **variables})
-        return self.project.play("disk_cleanup", file, *arguments)
+        return self.project.play("disk_cleanup", file, *arguments, timeout=500)
 
     def change(self, outcome: Outcome, host: str = "win01") -> ChangeRecord:
         run = sorted((outcome.state / CLIENT / "runs").iterdir())[-1]
