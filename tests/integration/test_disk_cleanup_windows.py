@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -32,6 +34,7 @@ WINDOW = {
         "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
         "start": "00:00",
         "duration": "24h",
+        "allow": ["disk_cleanup"],
     }
 }
 
@@ -215,14 +218,20 @@ def test_a_connection_that_is_lost_in_the_middle_is_taken_up_by_the_next_run(win
     works = host.of(Works)
     works.takes_s = 600.0
     play = Play(tmp_path, windows(host).inventory())
-    host.faults.no_answer = frozenset({"disk_cleanup/status"})
-    lost = play(*ACT, disk_cleanup_reconnect_s=0, ansible_psrp_operation_timeout=3, ansible_psrp_read_timeout=4)
+
+    def cut() -> None:
+        while not host.changed("work"):
+            time.sleep(0.01)
+        host.faults.unreachable = True
+
+    threading.Thread(target=cut, daemon=True).start()
+    lost = play(*ACT, disk_cleanup_reconnect_s=0)
     record = play.change(lost)
-    assert record.outcome == "lost", lost.output
+    assert (record.outcome, record.code) == ("lost", "connection_lost"), lost.output
     assert host.changed("delete") == []
 
     # Meanwhile it goes on by itself.
-    host.faults.no_answer = frozenset()
+    host.faults.unreachable = False
     works.takes_s = 0.0
     taken = play(*ACT)
     assert taken.rc == 0, taken.output
