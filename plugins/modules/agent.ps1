@@ -8,6 +8,7 @@
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.watch.agent
 
 $spec = @{
     options = @{
@@ -23,6 +24,7 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 $agents = @{
     disk_cleanup = { Get-KeepwellDiskCleanupAgent }
     patching = { Get-KeepwellPatchingAgent }
+    watch = { Get-KeepwellWatchAgent }
 }
 
 $chore = $module.Params.chore
