@@ -73,7 +73,8 @@ class ActionModule(AntivirusAction):
             "repair": {"attempts": options.repair_attempts, "per_day": options.repairs_per_day},
             "restore": options.restore or "none",
             "limits": transaction.limits(job),
-            "program": work_program(self.CHORE),
+            # Windows hosts take the work along with the module that asks for it.
+            **({} if self.on_windows() else {"program": work_program(self.CHORE)}),
         }
         started = self.ask_until(request, job.task_vars, options.reconnect_s)
         if started.get("started") or started.get("attached"):

@@ -14,20 +14,24 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models im
     Detected,
     ScanCounts,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 
 
 def definitions_line(entry: Definitions) -> str:
     """Return what became of the definitions of one engine."""
     disk = f"{entry.disk_before or 'none'} -> {entry.disk_after or 'none'} on disk"
-    loaded = f", {entry.loaded_before or 'none'} -> {entry.loaded_after or 'none'} loaded"
+    known = entry.loaded_before or entry.loaded_after or entry.engine == "ClamAV"
+    loaded = f", {entry.loaded_before or 'none'} -> {entry.loaded_after or 'none'} loaded" if known else ""
     return f"{entry.engine} {entry.result}: {disk}{loaded}; {entry.text}"
 
 
 def scan_line(counts: ScanCounts) -> str:
     """Return what a scan went over."""
+    if counts.files is None:
+        cut = "" if counts.whole else "; the time was over and it was ended"
+        return f"{counts.scanner}: {count_text(counts.found, 'new detection')}; files are not counted by it{cut}"
     parts = [
-        f"{counts.files} files ({size_text(counts.bytes)})",
+        f"{counts.files} files ({size_text(counts.bytes or 0)})",
         f"{counts.found} with finds",
         f"{counts.errors} not readable",
         f"{counts.unanswered} without an answer",
@@ -41,6 +45,8 @@ def scan_line(counts: ScanCounts) -> str:
 def detected_line(entry: Detected) -> str:
     """Return what became of one file."""
     where = entry.path or entry.id
+    if entry.by:
+        return f"{where}: {entry.name}, {entry.outcome} by {entry.by}"
     if entry.outcome == "quarantined":
         return f"{where}: {entry.name}, in quarantine as {entry.quarantine_id}"
     return f"{where}: {entry.name}, {entry.outcome} in place: {entry.text}"
