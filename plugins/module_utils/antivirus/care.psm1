@@ -10,16 +10,6 @@
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.defender
 
-function Get-KeepwellNow {
-    <#
-    .SYNOPSIS
-    Epoch seconds.
-    #>
-    [CmdletBinding()]
-    param()
-    return [System.Math]::Round([System.DateTimeOffset]::UtcNow.ToUnixTimeMilliseconds() / 1000.0, 3)
-}
-
 function Invoke-KeepwellAntivirusWork {
     <#
     .SYNOPSIS
@@ -37,20 +27,20 @@ function Invoke-KeepwellAntivirusWork {
     $failed = @()
     foreach ($name in @($Request.steps)) {
         $null = & $Save @{ phase = $phases[$name] }
-        $began = Get-KeepwellNow
+        $began = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
         try {
             switch ($name) {
                 'repair' { $answer = Start-KeepwellDefender -Asked $Request.repair }
                 'update' { $answer = Update-KeepwellDefinition -Wait ([double]$Request.splay_s) -Asked $Request.update }
-                'scan' { $answer = Invoke-KeepwellScan -Asked $Request.scan }
+                'scan' { $answer = Invoke-KeepwellDefenderScan -Asked $Request.scan }
                 default { $answer = @{ result = 'failed'; code = 'internal'; text = "Windows hosts have no step $name" } }
             }
         }
         catch {
-            $answer = @{ result = 'failed'; code = "${name}_failed"; text = "Defender answered $(Get-KeepwellErrorText -Record $_)" }
+            $answer = @{ result = 'failed'; code = "${name}_failed"; text = "Defender answered $(Get-KeepwellDefenderCode -Record $_)" }
         }
         $answer.began = $began
-        $answer.ended = Get-KeepwellNow
+        $answer.ended = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
         $results[$name] = $answer
         $null = & $Save @{ results = $results }
         if ($answer.result -eq 'failed') {
@@ -72,7 +62,7 @@ function Start-KeepwellDefender {
     [CmdletBinding()]
     param([Parameter()] [AllowNull()] $Asked)
     $defender = Get-KeepwellDefender
-    $stopped = Get-KeepwellStoppedDefender -Defender $defender -Others @(Get-KeepwellOtherEngine)
+    $stopped = Get-KeepwellStoppedDefender -Defender $defender -Others @(Get-KeepwellDefenderRival)
     if ($stopped.Count -eq 0) {
         return @{ result = 'done'; code = ''; text = 'nothing that is meant to run is down'; units = @{} }
     }
@@ -89,7 +79,7 @@ function Start-KeepwellDefender {
             Start-Service -Name 'WinDefend' -ErrorAction Stop
         }
         catch {
-            $said = " ($(Get-KeepwellErrorText -Record $_))"
+            $said = " ($(Get-KeepwellDefenderCode -Record $_))"
         }
         Start-Sleep -Seconds 3
         if ((Get-Service -Name 'WinDefend').Status -eq 'Running') {
@@ -173,15 +163,15 @@ function Update-KeepwellDefinition {
             $tries += "$named answered"
         }
         catch {
-            $tries += "$named answered $(Get-KeepwellErrorText -Record $_)"
+            $tries += "$named answered $(Get-KeepwellDefenderCode -Record $_)"
         }
         $after = Get-KeepwellDefender
-        if (Test-KeepwellFresh -Before $before -After $after -Limit ([double]$Asked.current_s)) {
+        if (Test-KeepwellDefinitionFresh -Before $before -After $after -Limit ([double]$Asked.current_s)) {
             break
         }
     }
     $changed = $after.definitions.version -and $after.definitions.version -ne $before.definitions.version
-    $fresh = Test-KeepwellFresh -Before $before -After $after -Limit ([double]$Asked.current_s)
+    $fresh = Test-KeepwellDefinitionFresh -Before $before -After $after -Limit ([double]$Asked.current_s)
     $result = if (-not $fresh) { 'failed' } elseif ($changed) { 'updated' } else { 'current' }
     $from = if ($after.wsus) { "the WSUS server $($after.wsus)" } else { $after.sources -join ', ' }
     $text = "$($tries -join '; ') (sources: $from)"
@@ -200,7 +190,7 @@ function Update-KeepwellDefinition {
     return @{ result = $ended; code = $code; text = "Defender: $text"; engines = @($engine) }
 }
 
-function Test-KeepwellFresh {
+function Test-KeepwellDefinitionFresh {
     <#
     .SYNOPSIS
     True when there are definitions, and they are others than before or young.
@@ -218,10 +208,10 @@ function Test-KeepwellFresh {
         return $true
     }
     $updated = $After.definitions.updated_at
-    return $null -ne $updated -and ((Get-KeepwellNow) - $updated) -lt $Limit
+    return $null -ne $updated -and ((ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)) - $updated) -lt $Limit
 }
 
-function Invoke-KeepwellScan {
+function Invoke-KeepwellDefenderScan {
     <#
     .SYNOPSIS
     Let Defender scan, for so many seconds at most; told is its record of detections before and after.
@@ -234,22 +224,22 @@ function Invoke-KeepwellScan {
     $facts = @{
         scanner = if ($full) { 'Full scan by Defender' } else { 'Quick scan by Defender' }
         whole = $false; reached = $null; resumed = $false; files = $null; bytes = $null; found = 0
-        before = @(Get-KeepwellDetection); after = @()
+        before = @(Get-KeepwellDefenderDetection); after = @()
     }
     $last = (Get-KeepwellDefender).$field
     $job = Start-MpScan -ScanType $type -AsJob -ErrorAction Stop
     $null = Wait-Job -Job $job -Timeout ([int]$Asked.seconds)
     $said = ''
     if ($job.State -eq 'Running') {
-        Stop-KeepwellScan
+        Stop-KeepwellDefenderScan
         $said = 'it came to its time limit and was ended'
     }
     elseif ($job.State -eq 'Failed') {
         $record = @($job.ChildJobs | ForEach-Object -Process { $_.Error }) + @($job.Error) | Select-Object -First 1
-        $said = if ($record) { "Defender answered $(Get-KeepwellErrorText -Record $record)" } else { 'Defender ended it with an error' }
+        $said = if ($record) { "Defender answered $(Get-KeepwellDefenderCode -Record $record)" } else { 'Defender ended it with an error' }
     }
     Remove-Job -Job $job -Force -ErrorAction SilentlyContinue
-    $facts.after = @(Get-KeepwellDetection)
+    $facts.after = @(Get-KeepwellDefenderDetection)
     $ended = (Get-KeepwellDefender).$field
     $facts.whole = $null -ne $ended -and $ended -ne $last
     $known = @($facts.before | ForEach-Object -Process { $_.id })
@@ -267,18 +257,18 @@ function Invoke-KeepwellScan {
     return $facts
 }
 
-function Stop-KeepwellScan {
+function Stop-KeepwellDefenderScan {
     <#
     .SYNOPSIS
     End a quick or full scan that is at work, by Defender's own program.
     #>
     [CmdletBinding()]
     param()
-    $place = Get-KeepwellRegistryValue -Key 'HKLM:\SOFTWARE\Microsoft\Windows Defender' -Name 'InstallLocation'
+    $place = Get-KeepwellDefenderPolicy -Key 'SOFTWARE\Microsoft\Windows Defender' -Name 'InstallLocation'
     $program = Join-Path -Path ([string]$place) -ChildPath 'MpCmdRun.exe'
     if ($place -and (Test-Path -LiteralPath $program -PathType Leaf)) {
         $null = & $program -Scan -Cancel
     }
 }
 
-Export-ModuleMember -Function Get-KeepwellNow, Invoke-KeepwellAntivirusWork, Start-KeepwellDefender, Get-KeepwellDefenderEvidence, Update-KeepwellDefinition, Test-KeepwellFresh, Invoke-KeepwellScan, Stop-KeepwellScan
+Export-ModuleMember -Function '*-Keepwell*'

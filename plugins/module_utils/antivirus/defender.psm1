@@ -6,56 +6,38 @@
 #
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
-function ConvertTo-KeepwellEpoch {
-    <#
-    .SYNOPSIS
-    Epoch seconds of a time; $null for none, and for the dates in 1600 and 1601 by which Windows says "never".
-    #>
-    [CmdletBinding()]
-    param([Parameter()] [AllowNull()] $Time)
-    if (-not ($Time -is [System.DateTime])) {
-        return $null
-    }
-    $utc = $Time.ToUniversalTime()
-    if ($utc.Year -lt 1970) {
-        return $null
-    }
-    $epoch = New-Object -TypeName System.DateTime -ArgumentList 1970, 1, 1, 0, 0, 0, ([System.DateTimeKind]::Utc)
-    return [System.Math]::Round(($utc - $epoch).TotalSeconds, 3)
-}
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 
-function Get-KeepwellRegistryValue {
+function Get-KeepwellDefenderPolicy {
     <#
     .SYNOPSIS
-    A value of the registry, or $null where there is none.
+    A value of a key below HKEY_LOCAL_MACHINE, or $null where there is none.
     #>
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [string] $Key,
         [Parameter(Mandatory = $true)] [string] $Name
     )
-    try {
-        return (Get-ItemProperty -LiteralPath $Key -Name $Name -ErrorAction Stop).$Name
-    }
-    catch {
+    $machine = New-KeepwellMachine -LimitS 60
+    $values = Get-KeepwellRegistryValue -Machine $machine -Key $Key
+    if ($null -eq $values) {
         return $null
     }
+    return $values[$Name]
 }
 
-function Get-KeepwellErrorText {
+function Get-KeepwellDefenderCode {
     <#
     .SYNOPSIS
     The code of an error, as eight hexadecimal digits: its text is in the language of the host.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Management.Automation.ErrorRecord] $Record)
-    $code = $Record.Exception.HResult
-    # Cmdlets made from CIM classes keep the provider's own code in the error's data.
-    $native = $Record.Exception.PSObject.Properties['StatusCode']
-    if ($native -and $native.Value) {
-        $code = [int64]$native.Value
+    # Cmdlets made from CIM classes name the code of the provider in the error's id: "HRESULT 0x800106ba,Get-MpThreat".
+    if ($Record.FullyQualifiedErrorId -match '0x[0-9A-Fa-f]{8}') {
+        return $Matches[0].ToLowerInvariant()
     }
-    return '0x{0:x8}' -f ([int64]$code -band 0xFFFFFFFFL)
+    return '0x{0:x8}' -f ([int64]$Record.Exception.HResult -band 0xFFFFFFFFL)
 }
 
 function Get-KeepwellDefender {
@@ -89,8 +71,8 @@ function Get-KeepwellDefender {
         wsus = $null
         off_by_policy = $false
     }
-    $policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows Defender'
-    $facts.off_by_policy = (Get-KeepwellRegistryValue -Key $policy -Name 'DisableAntiSpyware') -eq 1
+    $policy = 'SOFTWARE\Policies\Microsoft\Windows Defender'
+    $facts.off_by_policy = (Get-KeepwellDefenderPolicy -Key $policy -Name 'DisableAntiSpyware') -eq 1
     try {
         $status = Get-MpComputerStatus -ErrorAction Stop
         # AMRunningMode is a word of the product, the same in every language; older platforms do not have it.
@@ -114,21 +96,21 @@ function Get-KeepwellDefender {
         }
         if ($status.AntivirusSignatureVersion -and $status.AntivirusSignatureVersion -ne '0.0.0.0') {
             $facts.definitions.version = [string]$status.AntivirusSignatureVersion
-            $facts.definitions.updated_at = ConvertTo-KeepwellEpoch -Time $status.AntivirusSignatureLastUpdated
+            $facts.definitions.updated_at = ConvertTo-KeepwellEpoch -Moment $status.AntivirusSignatureLastUpdated
         }
         $facts.engine_version = [string]$status.AMEngineVersion
         $facts.platform_version = [string]$status.AMProductVersion
-        $facts.last_quick = ConvertTo-KeepwellEpoch -Time $status.QuickScanEndTime
-        $facts.last_full = ConvertTo-KeepwellEpoch -Time $status.FullScanEndTime
+        $facts.last_quick = ConvertTo-KeepwellEpoch -Moment $status.QuickScanEndTime
+        $facts.last_full = ConvertTo-KeepwellEpoch -Moment $status.FullScanEndTime
     }
     catch {
-        $facts.error = Get-KeepwellErrorText -Record $_
+        $facts.error = Get-KeepwellDefenderCode -Record $_
     }
     if ($facts.mode -eq 'unknown' -and $facts.service.state -eq 'stopped') {
         # The service answers for itself: where it is down there is nobody to ask.
         $facts.mode = 'not_running'
     }
-    $order = Get-KeepwellRegistryValue -Key "$policy\Signature Updates" -Name 'FallbackOrder'
+    $order = Get-KeepwellDefenderPolicy -Key "$policy\Signature Updates" -Name 'FallbackOrder'
     $facts.sources_by_policy = [bool]$order
     if (-not $order) {
         try {
@@ -139,15 +121,15 @@ function Get-KeepwellDefender {
         }
     }
     $facts.sources = @([string]$order -split '\|' | ForEach-Object -Process { $_.Trim(' ', '{', '}') } | Where-Object -FilterScript { $_ })
-    $updates = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
-    $used = (Get-KeepwellRegistryValue -Key "$updates\AU" -Name 'UseWUServer') -eq 1
+    $updates = 'SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
+    $used = (Get-KeepwellDefenderPolicy -Key "$updates\AU" -Name 'UseWUServer') -eq 1
     if ($used -and $facts.sources -contains 'InternalDefinitionUpdateServer') {
-        $facts.wsus = [string](Get-KeepwellRegistryValue -Key $updates -Name 'WUServer')
+        $facts.wsus = [string](Get-KeepwellDefenderPolicy -Key $updates -Name 'WUServer')
     }
     return $facts
 }
 
-function Get-KeepwellOtherEngine {
+function Get-KeepwellDefenderRival {
     <#
     .SYNOPSIS
     Other products against malware: hashtables with product and active. Clients register them; on servers their services
@@ -201,7 +183,7 @@ function Get-KeepwellOtherEngine {
     return @($found.Keys | Sort-Object | ForEach-Object -Process { @{ product = $_; active = [bool]$found[$_] } })
 }
 
-function Get-KeepwellDetection {
+function Get-KeepwellDefenderDetection {
     <#
     .SYNOPSIS
     What Defender's own record says of detections: hashtables, oldest first, 200 at most; $null when it cannot be read.
@@ -226,7 +208,8 @@ function Get-KeepwellDetection {
         $threat = $names[[string]$entry.ThreatID]
         $name = if ($threat -and $threat.ThreatName) { [string]$threat.ThreatName } else { "threat $($entry.ThreatID)" }
         $found += @{
-            id = [string]$entry.DetectionID
+            # As the probe calls it.
+            id = "$($entry.ThreatID)/$($entry.DetectionID)"
             threat_id = [int64]$entry.ThreatID
             name = $name
             severity_id = if ($threat) { [int]$threat.SeverityID } else { $null }
@@ -235,9 +218,9 @@ function Get-KeepwellDetection {
             action_ok = [bool]$entry.ActionSuccess
             additional = [int64]$entry.AdditionalActionsBitMask
             error = [int64]$entry.ThreatStatusErrorCode
-            first_seen = ConvertTo-KeepwellEpoch -Time $entry.InitialDetectionTime
-            changed_at = ConvertTo-KeepwellEpoch -Time $entry.LastThreatStatusChangeTime
-            remediated_at = ConvertTo-KeepwellEpoch -Time $entry.RemediationTime
+            first_seen = ConvertTo-KeepwellEpoch -Moment $entry.InitialDetectionTime
+            changed_at = ConvertTo-KeepwellEpoch -Moment $entry.LastThreatStatusChangeTime
+            remediated_at = ConvertTo-KeepwellEpoch -Moment $entry.RemediationTime
             executed = if ($threat) { [bool]$threat.DidThreatExecute } else { $null }
             # file:_C:\folder\name: what stands before the first underscore is the kind.
             resources = @(@($entry.Resources) | Where-Object -FilterScript { $_ } | ForEach-Object -Process { [string]$_ -replace '^[a-z]+:_', '' } | Select-Object -First 5)
@@ -273,4 +256,4 @@ function Get-KeepwellStoppedDefender {
     return @{ WinDefend = $against }
 }
 
-Export-ModuleMember -Function ConvertTo-KeepwellEpoch, Get-KeepwellRegistryValue, Get-KeepwellErrorText, Get-KeepwellDefender, Get-KeepwellOtherEngine, Get-KeepwellDetection, Get-KeepwellStoppedDefender
+Export-ModuleMember -Function '*-Keepwell*'
