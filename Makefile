@@ -8,7 +8,7 @@ ARGS ?=
 ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 export ANSIBLE_CONFIG
 
-LINTERS := ruff mypy yamllint ansible-lint changelog
+LINTERS := ruff mypy yamllint ansible-lint changelog powershell
 
 .PHONY: help run setup dev test test-live test-long lint $(LINTERS) check sanity molecule lab-up lab-down bench docs messages clean
 
@@ -35,7 +35,7 @@ test-live: dev ## Patch a host with the real updates of today
 test-long: dev ## Whole runs of patching, and what goes wrong; KEEPWELL_SEED=, KEEPWELL_MOMENTS=
 	.venv/bin/python -m pytest -m long -rP tests/fleet $(ARGS)
 
-lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog
+lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog, powershell
 
 ruff: dev
 	.venv/bin/ruff check .
@@ -53,6 +53,9 @@ ansible-lint: dev
 
 changelog: dev
 	.venv/bin/antsibull-changelog lint
+
+powershell: dev ## Read every .ps1 and .psm1 for what Windows would refuse; needs npm once
+	PYTHONPATH=tools .venv/bin/python -m powershell $(FILES)
 
 check: lint test ## lint and test: what a change has to pass
 

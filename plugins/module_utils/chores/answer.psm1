@@ -52,7 +52,8 @@ function Get-KeepwellAnswer {
         return @{ error = 'needs_root'; text = "$($Agent.title) needs an administrator on the host." }
     }
     try {
-        return & $Agent.operations[$name] $Request
+        $operation = $Agent.operations[$name]
+        return & $operation $Request
     }
     catch {
         $code = $_.Exception.Data['keepwell_code']
