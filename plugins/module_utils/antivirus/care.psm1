@@ -9,6 +9,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.defender
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 
 function Invoke-KeepwellAntivirusWork {
     <#
@@ -271,4 +272,12 @@ function Stop-KeepwellDefenderScan {
     }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function @(
+    'Get-KeepwellDefenderEvidence',
+    'Invoke-KeepwellAntivirusWork',
+    'Invoke-KeepwellDefenderScan',
+    'Start-KeepwellDefender',
+    'Stop-KeepwellDefenderScan',
+    'Test-KeepwellDefinitionFresh',
+    'Update-KeepwellDefinition'
+)

@@ -256,4 +256,11 @@ function Get-KeepwellStoppedDefender {
     return @{ WinDefend = $against }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function @(
+    'Get-KeepwellDefender',
+    'Get-KeepwellDefenderCode',
+    'Get-KeepwellDefenderDetection',
+    'Get-KeepwellDefenderPolicy',
+    'Get-KeepwellDefenderRival',
+    'Get-KeepwellStoppedDefender'
+)
