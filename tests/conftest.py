@@ -5,6 +5,9 @@ from __future__ import annotations
 import collections
 
 import pytest
+from windows_host.fixtures import windows
+
+__all__ = ["windows"]
 
 # What these need is nowhere in CI, so what they skip is said each time.
 NOT_RUN = ("pwsh", "windows_host")

@@ -1,0 +1,132 @@
+"""The ``$spec`` of a module, read out of the PowerShell that arrived: what the real module would check its arguments by."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+import tree_sitter
+import tree_sitter_pwsh
+
+_PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_pwsh.language()))
+_CONSTANTS: dict[str, object] = {"$true": True, "$false": False, "$null": None}
+
+
+class NotLiteral(Exception):
+    """A value that only PowerShell itself could tell."""
+
+
+class Opaque(str):
+    """A variable in the ``$spec`` of a module that is not ours, such as ``$uint32Type``: any value passes."""
+
+
+@functools.lru_cache(maxsize=256)
+def read(text: str) -> dict[str, t.Any] | None:
+    """The value of ``$spec``; None where a module has none. Raise NotLiteral where it is no literal."""
+    return t.cast("dict[str, t.Any] | None", hash_table(text, "$spec"))
+
+
+def opaque(value: object) -> list[str]:
+    """Variables in a ``$spec``: a module of this project has none."""
+    if isinstance(value, Opaque):
+        return [str(value)]
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [name for item in below for name in opaque(item)]
+
+
+@functools.lru_cache(maxsize=256)
+def keys(text: str, variable: str) -> frozenset[str]:
+    """The keys of a hash table: of ``$agents`` the chores that Windows hosts have, of ``$probes`` what they look at."""
+    found = _assigned(text, variable)
+    return frozenset(_key(entry) for entry in _entries(found)) if found is not None else frozenset()
+
+
+@functools.lru_cache(maxsize=256)
+def merges(text: str) -> bool:
+    """Whether the module is created with a third argument: options that come from a shared fragment."""
+    return any(
+        node.text is not None and b"AnsibleModule]::Create" in node.text and node.text.count(b",") > 1
+        for node in _walk(_PARSER.parse(text.encode()).root_node, "invokation_expression")
+    )
+
+
+def hash_table(text: str, variable: str) -> object:
+    """The value of the first assignment to a variable; None where there is none."""
+    found = _assigned(text, variable)
+    return _value(found) if found is not None else None
+
+
+def _assigned(text: str, variable: str) -> tree_sitter.Node | None:
+    for node in _walk(_PARSER.parse(text.encode()).root_node, "assignment_expression"):
+        if _text(node.named_children[0]).lower() == variable:
+            return node.named_children[-1]
+    return None
+
+
+def _walk(node: tree_sitter.Node, kind: str) -> t.Iterator[tree_sitter.Node]:
+    if node.type == kind:
+        yield node
+    for child in node.named_children:
+        yield from _walk(child, kind)
+
+
+def _value(node: tree_sitter.Node) -> object:
+    """Make Python of a literal."""
+    children = [child for child in node.named_children if child.type != "comment"]
+    if node.type == "hash_literal_expression":
+        return {_key(entry): _value(entry.named_children[-1]) for entry in _entries(node)}
+    if node.type == "array_literal_expression":
+        return [_value(child) for child in children]
+    if node.type == "array_expression":
+        return _array(node)
+    if node.type == "string_literal":
+        return _string(_text(node))
+    if node.type == "integer_literal":
+        return int(_text(node), 0)
+    if node.type == "variable":
+        name = _text(node).lower()
+        return _CONSTANTS[name] if name in _CONSTANTS else Opaque(name)
+    if node.type == "expression_with_unary_operator" and len(children) == 1:
+        return _signed(_text(node), _value(children[0]))
+    if len(children) == 1:
+        return _value(children[0])
+    raise NotLiteral(_text(node))
+
+
+def _signed(text: str, value: object) -> object:
+    if text.startswith(","):
+        return [value]
+    if text.startswith("-") and isinstance(value, int):
+        return -value
+    raise NotLiteral(text)
+
+
+def _array(node: tree_sitter.Node) -> list[object]:
+    """``@(a, b)`` is the list of what its statements give; a statement that gives a list is spread."""
+    statements = [child for body in node.named_children for child in body.named_children if child.type != "comment"]
+    out: list[object] = []
+    for statement in statements:
+        value = _value(statement)
+        out += value if isinstance(value, list) else [value]
+    return out
+
+
+def _entries(node: tree_sitter.Node) -> list[tree_sitter.Node]:
+    """The entries of a hash table, which lies somewhere below the node."""
+    tables = list(_walk(node, "hash_literal_expression"))
+    bodies = tables[0].named_children if tables else []
+    return [child for body in bodies for child in body.named_children if child.type == "hash_entry"]
+
+
+def _key(entry: tree_sitter.Node) -> str:
+    return _string(_text(entry.named_children[0]))
+
+
+def _string(text: str) -> str:
+    if text[:1] in "'\"" and text[-1:] == text[:1]:
+        return text[1:-1].replace(text[0] * 2, text[0])
+    return text
+
+
+def _text(node: tree_sitter.Node) -> str:
+    return (node.text or b"").decode()
