@@ -10,7 +10,12 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import guards, outcome, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import (
+    defender,
+    guards,
+    outcome,
+    transaction,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import AntivirusAction, Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
@@ -70,6 +75,7 @@ class ActionModule(AntivirusAction):
             "splay_s": job.splay_s() if "update" in steps else 0.0,
             "scan": job.scan_request(closes_at),
             "quarantine": {"folders": list(options.quarantine_folders), "archives": options.archives},
+            "update": {"current_s": defender.CURRENT_S},
             "repair": {"attempts": options.repair_attempts, "per_day": options.repairs_per_day},
             "restore": options.restore or "none",
             "limits": transaction.limits(job),

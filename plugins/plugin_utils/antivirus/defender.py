@@ -19,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 
 Facts = Mapping[str, t.Any]
 SYSTEM: t.Final = "windows"
+# Defender's definitions come several times a day: those of the same version that are older than that did not come.
+CURRENT_S: t.Final = 86400.0
 # A service that is down is started before it is asked for anything.
 _ORDER: tuple[Step, ...] = ("repair", "update", "scan", "restore")
 _ITS_OWN = "Defender moves what it finds into its own quarantine, and its own record of that is the evidence"
@@ -155,6 +157,19 @@ def _without_meaning(options: Options, steps: Sequence[str]) -> t.Iterator[str]:
         for name in ("quarantine_folders", "archives"):
             if getattr(options, name) != getattr(usual, name):
                 yield f"antivirus_{name}"
+
+
+def compare(before: Sequence[Facts], after: Sequence[Facts]) -> tuple[list[Facts], list[str]]:
+    """Return the detections that are new in Defender's record, and the ids of those that were open and are over."""
+    known = {entry["id"]: became(entry)[0] for entry in before}
+    new = [entry for entry in after if entry["id"] not in known]
+    over = [entry["id"] for entry in after if known.get(entry["id"]) == "open" and became(entry)[0] != "open"]
+    return new, sorted(over)
+
+
+def count_open(look: Facts) -> int:
+    """Return how many detections are open by Defender's record."""
+    return sum(became(entry)[0] == "open" for entry in look["detections"] or [])
 
 
 def became(entry: Facts) -> tuple[str, str]:

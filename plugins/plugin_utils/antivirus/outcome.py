@@ -32,6 +32,7 @@ def change(state: Facts, *, shown: bool) -> AntivirusChange:
     units: Facts = (results.get("repair") or {}).get("units") or {}
     quarantine: Facts = results.get("quarantine") or {}
     restored = (results.get("restore") or {}).get("restored")
+    new, over = defender.compare(scan.get("before") or [], scan.get("after") or [])
     return AntivirusChange(
         steps=list(state.get("steps") or []),
         definitions=[_definitions(entry) for entry in update.get("engines") or []],
@@ -40,9 +41,9 @@ def change(state: Facts, *, shown: bool) -> AntivirusChange:
         detections=[
             *(_taken(entry, shown=shown) for entry in quarantine.get("taken") or []),
             *(_left(entry, shown=shown) for entry in quarantine.get("left") or []),
-            *(_by_defender(entry, shown=shown) for entry in scan.get("detections") or []),
+            *(_by_defender(entry, shown=shown) for entry in new),
         ],
-        cleared=list(rescan.get("closed") or scan.get("closed") or []),
+        cleared=[*(rescan.get("closed") or []), *over],
         repaired={unit: f"{answer['result']}: {answer['text']}" for unit, answer in sorted(units.items())},
         evidence={unit: answer["evidence"] for unit, answer in sorted(units.items()) if answer["evidence"]},
         restored=[_restored(restored, shown=shown)] if restored else [],

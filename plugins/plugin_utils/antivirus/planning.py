@@ -36,11 +36,13 @@ def build(
         scanner = "defender" if look["engines"]["defender"] else ""
         planned, left = defender.plan(look, options, steps, splay_s)
         warnings = list(defender.warnings(look, options, steps))
+        known = defender.count_open(look)
     else:
         clamav = look["engines"]["clamav"]
         scanner = str(clamav["scanner"]) if clamav else ""
         planned = [_step(name, look, options, scanner, splay_s) for name in steps]
         warnings = list(_warnings(look, scanner, steps))
+        known = len(look["open"])
     return Plan(
         run_id=run_id,
         client=client,
@@ -50,7 +52,7 @@ def build(
         steps=planned,
         left=left,
         targets=_targets(look["targets"], options) if look["targets"] else None,
-        open_detections=len(look["open"]),
+        open_detections=known,
         in_quarantine=len(look["quarantined"]),
         splay_s=splay_s if any(step.name == "update" for step in planned) else 0.0,
         warnings=warnings,
