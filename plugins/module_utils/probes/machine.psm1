@@ -136,7 +136,7 @@ function Get-KeepwellFailure {
     }
     return @{
         status = $status
-        detail = Get-KeepwellLine -Text "$($innermost.GetType().Name): $($innermost.Message)"
+        detail = Get-KeepwellLine -Text ("{0} {1:X8}: {2}" -f $innermost.GetType().Name, $innermost.HResult, $innermost.Message)
         code = '{0:X8}' -f $innermost.HResult
     }
 }
@@ -257,6 +257,67 @@ function Get-KeepwellRegistryKey {
     finally {
         if ($null -ne $opened) { $opened.Dispose() }
         if ($null -ne $base) { $base.Dispose() }
+    }
+}
+
+function Test-KeepwellRegistryKey {
+    <#
+    .SYNOPSIS
+    Return whether there is such a key below HKEY_LOCAL_MACHINE (the 64-bit view); $null when that may not be seen.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [Parameter(Mandatory = $true)] [string] $Key,
+        [string] $Source = 'registry'
+    )
+    $base = $null
+    $opened = $null
+    try {
+        $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+        $opened = $base.OpenSubKey($Key)
+        return $null -ne $opened
+    }
+    catch {
+        $failure = Get-KeepwellFailure -ErrorRecord $_
+        Add-KeepwellNote -Machine $Machine -Source $Source -Status $failure.status -Detail "${Key}: $($failure.detail)"
+        return $null
+    }
+    finally {
+        if ($null -ne $opened) { $opened.Dispose() }
+        if ($null -ne $base) { $base.Dispose() }
+    }
+}
+
+function Get-KeepwellValue {
+    <#
+    .SYNOPSIS
+    Return a value of a hashtable; $null where it is not in there, or where there is no hashtable.
+    #>
+    [CmdletBinding()]
+    param(
+        [AllowNull()] [object] $From,
+        [Parameter(Mandatory = $true)] [string] $Name
+    )
+    if ($null -eq $From) {
+        return $null
+    }
+    return $From[$Name]
+}
+
+function ConvertTo-KeepwellText {
+    <#
+    .SYNOPSIS
+    Return the values of a collection as texts, without empty ones; nothing for $null.
+    #>
+    [CmdletBinding()]
+    param(
+        [AllowNull()] [object] $Values
+    )
+    if ($null -ne $Values) {
+        foreach ($value in $Values) {
+            if ($null -ne $value -and [string]$value -ne '') { [string]$value }
+        }
     }
 }
 

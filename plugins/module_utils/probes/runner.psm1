@@ -235,4 +235,39 @@ function Invoke-KeepwellProbe {
     return $record
 }
 
+function Invoke-KeepwellApart {
+    <#
+    .SYNOPSIS
+    Return what a function of Keepwell returns, called in a runspace of its own; $null when it takes too long.
+    .DESCRIPTION
+    For a call that may hang and must not take the rest of its probe with it. The source is then noted as timeout.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [Parameter(Mandatory = $true)] [string] $Source,
+        [Parameter(Mandatory = $true)] [string] $Function,
+        [double] $SpareS = 1.0
+    )
+    $runspace = [System.Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace((New-KeepwellSessionState))
+    $runspace.Open()
+    $shell = [System.Management.Automation.PowerShell]::Create()
+    $shell.Runspace = $runspace
+    $null = $shell.AddCommand($Function)
+    $handle = $shell.BeginInvoke()
+    $limit = [System.Math]::Max(1.0, (Get-KeepwellTimeLeft -Machine $Machine) - $SpareS)
+    if (-not $handle.AsyncWaitHandle.WaitOne([int]($limit * 1000))) {
+        $null = $shell.BeginStop($null, $null)
+        Add-KeepwellNote -Machine $Machine -Source $Source -Status 'timeout' -Detail "no answer within $([int]$limit) s"
+        return $null
+    }
+    $found = Read-KeepwellSource -Machine $Machine -Source $Source -Read { $shell.EndInvoke($handle) }
+    $shell.Dispose()
+    $runspace.Dispose()
+    if ($null -eq $found) {
+        return $null
+    }
+    return @($found)[-1].PSObject.BaseObject
+}
+
 Export-ModuleMember -Function '*-Keepwell*'
