@@ -6,6 +6,8 @@
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.agent
 
 $spec = @{
     options = @{
@@ -19,6 +21,8 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
 # A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
 $agents = @{
+    antivirus = 'Get-KeepwellAntivirusAgent'
+    backup_verification = 'Get-KeepwellBackupVerificationAgent'
 }
 
 $chore = $module.Params.chore

@@ -33,7 +33,7 @@ function Get-KeepwellAntivirusLook {
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Asked)
-    $defender = Get-KeepwellDefender
+    $defender = Get-KeepwellDefenderState
     $others = @(Get-KeepwellDefenderRival)
     $detections = $null
     if ($null -ne $defender) {

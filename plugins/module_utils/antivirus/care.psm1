@@ -62,7 +62,7 @@ function Start-KeepwellDefender {
     #>
     [CmdletBinding()]
     param([Parameter()] [AllowNull()] $Asked)
-    $defender = Get-KeepwellDefender
+    $defender = Get-KeepwellDefenderState
     $stopped = Get-KeepwellStoppedDefender -Defender $defender -Others @(Get-KeepwellDefenderRival)
     if ($stopped.Count -eq 0) {
         return @{ result = 'done'; code = ''; text = 'nothing that is meant to run is down'; units = @{} }
@@ -142,7 +142,7 @@ function Update-KeepwellDefinition {
     if ($Wait -gt 0) {
         Start-Sleep -Milliseconds ([int]($Wait * 1000))
     }
-    $before = Get-KeepwellDefender
+    $before = Get-KeepwellDefenderState
     if ($null -eq $before) {
         return @{ result = 'failed'; code = 'no_engine'; text = 'Defender is not installed'; engines = @() }
     }
@@ -166,7 +166,7 @@ function Update-KeepwellDefinition {
         catch {
             $tries += "$named answered $(Get-KeepwellDefenderCode -Record $_)"
         }
-        $after = Get-KeepwellDefender
+        $after = Get-KeepwellDefenderState
         if (Test-KeepwellDefinitionFresh -Before $before -After $after -Limit ([double]$Asked.current_s)) {
             break
         }
@@ -227,7 +227,7 @@ function Invoke-KeepwellDefenderScan {
         whole = $false; reached = $null; resumed = $false; files = $null; bytes = $null; found = 0
         before = @(Get-KeepwellDefenderDetection); after = @()
     }
-    $last = (Get-KeepwellDefender).$field
+    $last = (Get-KeepwellDefenderState).$field
     $job = Start-MpScan -ScanType $type -AsJob -ErrorAction Stop
     $null = Wait-Job -Job $job -Timeout ([int]$Asked.seconds)
     $said = ''
@@ -241,7 +241,7 @@ function Invoke-KeepwellDefenderScan {
     }
     Remove-Job -Job $job -Force -ErrorAction SilentlyContinue
     $facts.after = @(Get-KeepwellDefenderDetection)
-    $ended = (Get-KeepwellDefender).$field
+    $ended = (Get-KeepwellDefenderState).$field
     $facts.whole = $null -ne $ended -and $ended -ne $last
     $known = @($facts.before | ForEach-Object -Process { $_.id })
     $facts.found = @($facts.after | Where-Object -FilterScript { $known -notcontains $_.id }).Count

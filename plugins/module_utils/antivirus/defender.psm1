@@ -40,7 +40,7 @@ function Get-KeepwellDefenderCode {
     return '0x{0:x8}' -f ([int64]$Record.Exception.HResult -band 0xFFFFFFFFL)
 }
 
-function Get-KeepwellDefender {
+function Get-KeepwellDefenderState {
     <#
     .SYNOPSIS
     Facts of Defender as a hashtable; $null where it is not installed.
@@ -257,10 +257,10 @@ function Get-KeepwellStoppedDefender {
 }
 
 Export-ModuleMember -Function @(
-    'Get-KeepwellDefender',
     'Get-KeepwellDefenderCode',
     'Get-KeepwellDefenderDetection',
     'Get-KeepwellDefenderPolicy',
     'Get-KeepwellDefenderRival',
+    'Get-KeepwellDefenderState',
     'Get-KeepwellStoppedDefender'
 )
