@@ -26,7 +26,6 @@ _ORDER: tuple[Step, ...] = ("repair", "update", "scan", "restore")
 _ITS_OWN = "Defender moves what it finds into its own quarantine, and its own record of that is the evidence"
 _LEFT: Mapping[str, str] = {
     "quarantine": f"{_ITS_OWN}; Keepwell moves nothing on Windows",
-    "rescan": "Defender follows what it found to its end by itself",
 }
 # MP_THREAT_STATUS of mpclient.h (learn.microsoft.com/windows/win32/lwef/mpthreat-status): what became of the file.
 STATUS: Mapping[int, str] = {2: "cleaned", 3: "quarantined", 4: "removed", 5: "allowed", 6: "blocked"}

@@ -166,6 +166,5 @@ def left_text(plan: Plan) -> str:
     """Return what was asked for and this host has no use for, each reason once."""
     reasons: dict[str, list[str]] = {}
     for name, why in plan.left.items():
-        if name != "rescan" or len(plan.left) == 1:
-            reasons.setdefault(why, []).append(name)
+        reasons.setdefault(why, []).append(name)
     return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
