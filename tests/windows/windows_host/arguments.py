@@ -24,7 +24,7 @@ def _options(name: str, spec: dict[str, t.Any], given: dict[str, t.Any], closed:
     names = {option.lower(): option for option in options}
     for option, told in options.items():
         names.update({str(alias).lower(): option for alias in _list(told.get("aliases"))})
-    found = within and f". found in {within}"
+    found = within and f" found in {within}"
     unknown = sorted(option for option in given if option.lower() not in names)
     if unknown and closed:
         raise Refused(
@@ -88,7 +88,7 @@ def _converted(name: str, option: str, told: dict[str, t.Any], value: t.Any, wit
     except (ValueError, TypeError) as exc:
         raise Refused(
             f"argument for {option} is of type {type(value).__name__} and we were unable to convert to {kind}: {exc}"
-            + (f" found in '{within}'." if within else "")
+            + (f" found in {within}" if within else "")
         ) from exc
     choices = _list(told.get("choices"))
     for item in converted if isinstance(converted, list) else [converted]:

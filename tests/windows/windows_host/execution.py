@@ -9,7 +9,7 @@ import typing as t
 
 from windows_host import arguments, registry, spec
 from windows_host.manifest import NotUnderstood, Request, decode
-from windows_host.shells import Reply
+from windows_host.shells import Lost, Reply
 
 if t.TYPE_CHECKING:
     from windows_host.host import WindowsHost
@@ -38,6 +38,14 @@ def run(host: WindowsHost, script: str, lines: list[str]) -> Reply:
     if {name, request.name} & faults.breaks:
         text = 'Unhandled exception while executing module: Exception calling "Simulated": the fault that the test asked for'
         return _json({"failed": True, "changed": False, "msg": text, "exception": text}, 1)
+    reply = _answer(host, request)
+    if faults.loses.get(name, 0) > 0:
+        faults.loses[name] -= 1
+        raise Lost
+    return reply
+
+
+def _answer(host: WindowsHost, request: Request) -> Reply:
     if request.kind == "module":
         return _background(host, request) if request.background else _json_of(module(host, request))
     if request.kind == "helper":

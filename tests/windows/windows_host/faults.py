@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Faults:
     """The password was changed on the host: nobody gets in."""
     no_answer: frozenset[str] = frozenset()
     """Modules and operations (``"patching/install"``) whose answer never comes, as when a task limit strikes."""
+    loses: dict[str, int] = field(default_factory=dict)
+    """Modules and operations that do their work and whose answer is lost: so many times from now on."""
     garbage: frozenset[str] = frozenset()
     """Modules and operations that answer half a JSON document."""
     breaks: frozenset[str] = frozenset()

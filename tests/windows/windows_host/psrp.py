@@ -11,10 +11,11 @@ import psrpcore
 from psrpcore.types import HostMethodIdentifier, PSInvocationState
 
 from windows_host import soap
-from windows_host.shells import Reply, Run, Work
+from windows_host.shells import Lost, Reply, Run, Work
 from windows_host.winrs import decode
 
-_PIECE = 256 * 1024
+# Smaller than what Windows sends, so that clients put answers together in every test.
+_PIECE = 96 * 1024
 
 
 class RunspacePool:
@@ -27,7 +28,8 @@ class RunspacePool:
         self._pipelines: dict[uuid.UUID, psrpcore.ServerPipeline] = {}
         self._work: dict[uuid.UUID, Work] = {}
         self._lines: dict[uuid.UUID, list[str]] = {}
-        self._waiting: dict[uuid.UUID | None, bytearray] = {}
+        self._waiting: dict[uuid.UUID | None, list[bytes]] = {}
+        self._lost: set[uuid.UUID | None] = set()
         self._state = threading.Condition()
 
     def open(self, question: soap.Question) -> None:
@@ -62,12 +64,12 @@ class RunspacePool:
         limit = time.monotonic() + question.timeout_s
         with self._state:
             while not self._waiting.get(wanted):
+                if wanted in self._lost:
+                    raise Lost
                 if not self._state.wait(limit - time.monotonic()):
                     raise soap.Fault(soap.TIMED_OUT, "The operation took longer than its time limit.", "w:TimedOut")
-            waiting = self._waiting[wanted]
-            piece = bytes(waiting[:_PIECE])
-            del waiting[:_PIECE]
-            done = not waiting and wanted is not None and self._finished(wanted)
+            piece = self._waiting[wanted].pop(0)
+            done = not self._waiting[wanted] and wanted is not None and self._finished(wanted)
         of = f' CommandId="{str(wanted).upper()}"' if wanted else ""
         stream = f'<rsp:Stream Name="stdout"{of}>{base64.b64encode(piece).decode()}</rsp:Stream>'
         state = soap.command_state(str(wanted).upper(), 0 if done else None) if wanted else ""
@@ -104,7 +106,13 @@ class RunspacePool:
         work = self._work[pipeline_id]
 
         def run(script: str, lines: list[str]) -> Reply:
-            reply = self._run(script, lines)
+            try:
+                reply = self._run(script, lines)
+            except Lost:
+                with self._state:
+                    self._lost.add(pipeline_id)
+                    self._state.notify_all()
+                raise
             with self._state:
                 self._write(pipeline_id, reply)
             return reply
@@ -125,8 +133,9 @@ class RunspacePool:
         self._drain()
 
     def _drain(self) -> None:
-        while (payload := self._pool.data_to_send()) is not None:
-            self._waiting.setdefault(payload.pipeline_id, bytearray()).extend(payload.data)
+        """Make pieces of whole fragments: clients cannot put a fragment together from two answers."""
+        while (payload := self._pool.data_to_send(_PIECE)) is not None:
+            self._waiting.setdefault(payload.pipeline_id, []).append(bytes(payload.data))
         self._state.notify_all()
 
     def _finished(self, pipeline_id: uuid.UUID) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from windows_host.authentication import Authentication, Unsealable
 from windows_host.host import WindowsHost
+from windows_host.shells import Lost
 
 _PREFIX = "/wsman/"
 
@@ -110,7 +111,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             self._answer(400)
             return
-        status, reply = host.service.answer(message)
+        try:
+            status, reply = host.service.answer(message)
+        except Lost:
+            self.close_connection = True
+            return
         if host.boot_id != boot or host.silent(count=False):
             self.close_connection = True
             return

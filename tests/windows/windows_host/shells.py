@@ -7,6 +7,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 
+class Lost(Exception):
+    """The work was done, and the connection ends before the answer."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a script left: lines or objects of its pipeline, what it wrote as errors, its exit code."""
@@ -28,6 +32,7 @@ class Work:
     input: bytearray = field(default_factory=bytearray)
     done: threading.Event = field(default_factory=threading.Event)
     reply: Reply | None = None
+    lost: bool = False
     sent: int = 0
     """Octets of the output that the client has."""
 
@@ -38,6 +43,8 @@ class Work:
     def _run(self, run: Run, lines: list[str]) -> None:
         try:
             self.reply = run(self.script, lines)
+        except Lost:
+            self.lost = True
         except Exception as exc:  # noqa: BLE001 - a client that is told nothing would ask for ever
             self.reply = Reply(errors=f"The simulated host failed: {type(exc).__name__}: {exc}", rc=1)
         self.done.set()

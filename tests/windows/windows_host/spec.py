@@ -13,17 +13,19 @@ _CONSTANTS: dict[str, object] = {"$true": True, "$false": False, "$null": None}
 
 
 class NotLiteral(Exception):
-    """A value that only PowerShell itself could tell."""
+    """A table that has to be a literal, and is none."""
 
 
 class Opaque(str):
-    """A variable in the ``$spec`` of a module that is not ours, such as ``$uint32Type``: any value passes."""
+    """What only PowerShell itself could tell, such as ``$uint32Type``: its text. Specs that are not ours have some."""
 
 
 @functools.lru_cache(maxsize=256)
 def read(text: str) -> dict[str, t.Any] | None:
-    """The value of ``$spec``; None where a module has none. Raise NotLiteral where it is no literal."""
-    return t.cast("dict[str, t.Any] | None", hash_table(text, "$spec"))
+    """The value of ``$spec``; None where a module has none, or none that is a table."""
+    found = _assigned(text, "$spec")
+    value = _value(found) if found is not None else None
+    return value if isinstance(value, dict) else None
 
 
 def opaque(value: object) -> list[str]:
@@ -41,19 +43,40 @@ def keys(text: str, variable: str) -> frozenset[str]:
     return frozenset(_key(entry) for entry in _entries(found)) if found is not None else frozenset()
 
 
+class Operations(t.NamedTuple):
+    """What the hashtable of a chore's agent.psm1 says (answer.psm1 describes it)."""
+
+    names: frozenset[str]
+    needed: dict[str, t.Any]
+    reading: frozenset[str]
+
+
+@functools.lru_cache(maxsize=64)
+def operations(text: str) -> Operations:
+    """Read an agent.psm1; raise NotLiteral where its tables are none."""
+    tables: dict[str, tree_sitter.Node] = {}
+    for node in _walk(_PARSER.parse(text.encode()).root_node, "hash_entry"):
+        tables.setdefault(_key(node), node.named_children[-1])
+    lacking = [name for name in ("operations", "needed", "reading") if name not in tables]
+    if lacking:
+        raise NotLiteral(f"there is no entry {lacking[0]}")
+    needed, reading = _value(tables["needed"]), _value(tables["reading"])
+    if opaque(needed) or opaque(reading):
+        raise NotLiteral(", ".join(opaque(needed) + opaque(reading)))
+    return Operations(
+        frozenset(_key(entry) for entry in _entries(tables["operations"])),
+        needed if isinstance(needed, dict) else {},
+        frozenset(str(name) for name in (reading if isinstance(reading, list) else [reading])),
+    )
+
+
 @functools.lru_cache(maxsize=256)
 def merges(text: str) -> bool:
     """Whether the module is created with a third argument: options that come from a shared fragment."""
     return any(
         node.text is not None and b"AnsibleModule]::Create" in node.text and node.text.count(b",") > 1
-        for node in _walk(_PARSER.parse(text.encode()).root_node, "invokation_expression")
+        for node in _walk(_PARSER.parse(text.encode()).root_node, "invocation_expression")
     )
-
-
-def hash_table(text: str, variable: str) -> object:
-    """The value of the first assignment to a variable; None where there is none."""
-    found = _assigned(text, variable)
-    return _value(found) if found is not None else None
 
 
 def _assigned(text: str, variable: str) -> tree_sitter.Node | None:
@@ -80,25 +103,27 @@ def _value(node: tree_sitter.Node) -> object:
     if node.type == "array_expression":
         return _array(node)
     if node.type == "string_literal":
-        return _string(_text(node))
+        text = _text(node)
+        return Opaque(text) if text.startswith('"') and "$" in text else _string(text)
     if node.type == "integer_literal":
         return int(_text(node), 0)
+    if node.type == "real_literal":
+        return float(_text(node))
     if node.type == "variable":
-        name = _text(node).lower()
-        return _CONSTANTS[name] if name in _CONSTANTS else Opaque(name)
+        return _CONSTANTS.get(_text(node).lower(), Opaque(_text(node)))
     if node.type == "expression_with_unary_operator" and len(children) == 1:
         return _signed(_text(node), _value(children[0]))
     if len(children) == 1:
         return _value(children[0])
-    raise NotLiteral(_text(node))
+    return Opaque(_text(node))
 
 
 def _signed(text: str, value: object) -> object:
     if text.startswith(","):
         return [value]
-    if text.startswith("-") and isinstance(value, int):
+    if text.startswith("-") and isinstance(value, int | float):
         return -value
-    raise NotLiteral(text)
+    return Opaque(text)
 
 
 def _array(node: tree_sitter.Node) -> list[object]:

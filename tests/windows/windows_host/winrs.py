@@ -6,7 +6,7 @@ import base64
 import uuid
 
 from windows_host import soap
-from windows_host.shells import Reply, Run, Work
+from windows_host.shells import Lost, Reply, Run, Work
 
 # Smaller than what Windows sends, so that clients put answers together in every test.
 _CHUNK = 96 * 1024
@@ -44,6 +44,8 @@ class WinRS:
         work = self._work(command_id)
         if not work.done.wait(question.timeout_s):
             raise soap.Fault(soap.TIMED_OUT, "The operation took longer than its time limit.", "w:TimedOut")
+        if work.lost:
+            raise Lost
         reply = work.reply or Reply(rc=1)
         output = "".join(line + "\r\n" for line in reply.output).encode()
         piece = output[work.sent : work.sent + _CHUNK]

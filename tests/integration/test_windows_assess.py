@@ -1,0 +1,36 @@
+"""playbooks/assess.yml over a client with Linux and simulated Windows hosts, all four connections, and a lost host."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from harness import Project
+from windows_host.host import WindowsHost
+from windows_host.mixed import client
+from windows_host.state import VERSIONS
+
+
+def test_linux_and_windows_hosts_are_in_one_run_and_one_report(
+    project: Project, windows: t.Any, tmp_path: Path
+) -> None:
+    world = windows(*(WindowsHost(f"win-{version}", version) for version in VERSIONS), WindowsHost("win-lost"))
+    world["win-lost"].faults.unreachable = True
+    folder = client(tmp_path / "bakery", world, {"here": {"ansible_connection": "local"}})
+    outcome = project.play("assess", folder)
+    assert outcome.rc == 4, outcome.output
+    (run,) = (outcome.state / "bakery" / "runs").iterdir()
+    evidence = {path.stem: json.loads(path.read_text()) for path in (run / "hosts").glob("*.json")}
+    assert set(evidence) == {"here", *world.hosts}
+    contacts = {name: document["result"]["contact"] for name, document in evidence.items()}
+    assert {name for name, contact in contacts.items() if not contact["reached"]} == {"win-lost"}
+    assert contacts["win-lost"]["reason"].startswith("not reachable")
+    for name, contact in contacts.items():
+        if name.startswith("win-2"):
+            assert (contact["transport"], contact["privileged"]) == ("module", True)
+    page = next((outcome.state / "bakery" / "reports").rglob("engineer*.html")).read_text()
+    for name in evidence:
+        assert name in page
+    for host in world.hosts.values():
+        assert [call.check_mode for call in host.called("keepwell.fleet.assess")] == [False] * (host.name != "win-lost")
