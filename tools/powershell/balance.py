@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from powershell.source import Problem, Source
 
+_STEP = 4
 _CLOSES = {"}": "{", ")": "(", "]": "["}
 _WORD_BEFORE = re.compile(r"[\w.\\/:-]$")
 
@@ -119,7 +120,9 @@ class _Reader:
             self.at = len(self.text)
             return
         opened, of_line, indent = self.open.pop()
-        if self.lines[line - 1].lstrip().startswith(bracket) and line != of_line and self.indent(line) != indent:
+        begins = line != of_line and self.lines[line - 1].lstrip().startswith(bracket)
+        # One step more is how a block is written that is an argument of a call.
+        if begins and not indent <= self.indent(line) <= indent + _STEP:
             yield self.source.problem(
                 line,
                 f"This {bracket} closes {opened} of line {of_line}, which is indented otherwise. A bracket between "

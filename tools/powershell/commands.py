@@ -46,8 +46,8 @@ _COMMON = (
     "informationvariable", "outvariable", "outbuffer", "pipelinevariable",
 )  # fmt: skip
 _PLAIN_CLASS = re.compile(r"^\[?([A-Za-z_][\w.]*)(?:\[[\],]*\])?\]?$")
-# The grammar takes these for commands after a comment.
-_NO_COMMANDS = ("else", "elseif", "catch", "finally")
+# The grammar takes these for commands: words after a comment, and ranges such as 1..10.
+_NO_COMMAND = re.compile(r"else|elseif|catch|finally|\d+\.\.\d+", re.I)
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Commands:
         own = {**requires.provided(source, self.root), **own}
         for node in of_kind(source.root, "command"):
             name = self._name(node)
-            if name and name.lower() not in _NO_COMMANDS:
+            if name and not _NO_COMMAND.fullmatch(name):
                 yield from self._command(source, node, name, own)
         if self.systems:
             yield from self._classes(source)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
 
-from powershell.requires import exports
+from powershell.requires import exports, fits
 from powershell.source import Problem, Source, around, child, functions, of_kind, text_of
 
 # Return what they made, whether somebody wants it or not.
@@ -47,7 +47,7 @@ def module_util(source: Source) -> Iterator[Problem]:
                 f"Function {name} does not say whose it is: module utils share one space. Put Keepwell into its name.",
             )
     for name, node in (exports(source) or {}).items():
-        if name not in defined and name != "*":
+        if not any(fits(each, name) for each in defined):
             yield source.problem(node, f"{name} is exported and not defined here. Define it, or leave it out.")
     for node in of_kind(source.root, "variable"):
         if text_of(node).lower().lstrip("${").startswith(("script:", "global:")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import importlib.util
 import re
@@ -51,7 +52,12 @@ def _exported(path: Path) -> dict[str, Node]:
     source = parse(path)
     defined = functions(source.root)
     names = exports(source)
-    return {name: node for name, node in defined.items() if names is None or name in names or "*" in names}
+    return {name: node for name, node in defined.items() if names is None or any(fits(name, each) for each in names)}
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Return True when a name is meant by what is exported, which may have an asterisk."""
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower())
 
 
 def exports(source: Source) -> dict[str, Node] | None:

@@ -116,6 +116,8 @@ def look(tmp_path: Path, systems: list[tables.System]):
 
 def test_nothing_is_said_about_what_is_right(look) -> None:
     assert look("thing.ps1", "", "") == []
+    assert look("things.psm1", "-Function Get-KeepwellThing", "-Function '*-Keepwell*'") == []
+    assert look("things.psm1", "return $More", "foreach ($number in 1..3) { $More[$number] = 1 }") == []
 
 
 MODULE_NAME, UTIL_NAME = "plugins/modules/thing.ps1", "plugins/module_utils/things.psm1"
