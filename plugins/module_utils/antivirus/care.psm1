@@ -9,7 +9,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.defender
-#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
 
 function Invoke-KeepwellAntivirusWork {
     <#
@@ -28,7 +28,7 @@ function Invoke-KeepwellAntivirusWork {
     $failed = @()
     foreach ($name in @($Request.steps)) {
         $null = & $Save @{ phase = $phases[$name] }
-        $began = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
+        $began = Get-KeepwellNow
         try {
             switch ($name) {
                 'repair' { $answer = Start-KeepwellDefender -Asked $Request.repair }
@@ -41,7 +41,7 @@ function Invoke-KeepwellAntivirusWork {
             $answer = @{ result = 'failed'; code = "${name}_failed"; text = "Defender answered $(Get-KeepwellDefenderCode -Record $_)" }
         }
         $answer.began = $began
-        $answer.ended = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
+        $answer.ended = Get-KeepwellNow
         $results[$name] = $answer
         $null = & $Save @{ results = $results }
         if ($answer.result -eq 'failed') {
@@ -72,6 +72,12 @@ function Start-KeepwellDefender {
         $unit = @{ result = 'left'; text = $against; evidence = '' }
         return @{ result = 'done'; code = ''; text = "left WinDefend down: $against"; units = @{ WinDefend = $unit } }
     }
+    $earlier = Get-KeepwellRepairCount
+    if ($earlier -ge [int]$Asked.per_day) {
+        $text = "it was started $earlier times within a day: find out why it goes down"
+        $unit = @{ result = 'limit'; text = $text; evidence = '' }
+        return @{ result = 'failed'; code = 'repair_failed'; text = "WinDefend: $text"; units = @{ WinDefend = $unit } }
+    }
     $evidence = Get-KeepwellDefenderEvidence
     $attempts = [System.Math]::Max(1, [int]$Asked.attempts)
     $said = ''
@@ -92,6 +98,28 @@ function Start-KeepwellDefender {
     $text = "it does not stay up after $attempts attempts$said"
     $unit = @{ result = 'failed'; text = $text; evidence = $evidence }
     return @{ result = 'failed'; code = 'repair_failed'; text = "WinDefend: $text"; units = @{ WinDefend = $unit } }
+}
+
+function Get-KeepwellRepairCount {
+    <#
+    .SYNOPSIS
+    How often Keepwell started Defender, or tried to, within the last 24 hours.
+    #>
+    [CmdletBinding()]
+    param()
+    $count = 0
+    foreach ($id in @(Get-KeepwellWorkId -Chore 'antivirus')) {
+        $state = Read-KeepwellDocument -Folder (Get-KeepwellWorkFolder -Chore 'antivirus' -Id $id) -Name 'state.json'
+        if ($null -eq $state -or $null -eq $state.results -or $null -eq $state.results.repair) {
+            continue
+        }
+        $unit = $state.results.repair.units.WinDefend
+        $recent = ((Get-KeepwellNow) - [double]$state.results.repair.began) -lt 86400
+        if ($unit -and $recent -and @('started', 'failed') -contains $unit.result) {
+            $count++
+        }
+    }
+    return $count
 }
 
 function Get-KeepwellDefenderEvidence {
@@ -209,7 +237,7 @@ function Test-KeepwellDefinitionFresh {
         return $true
     }
     $updated = $After.definitions.updated_at
-    return $null -ne $updated -and ((ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)) - $updated) -lt $Limit
+    return $null -ne $updated -and ((Get-KeepwellNow) - $updated) -lt $Limit
 }
 
 function Invoke-KeepwellDefenderScan {
@@ -274,6 +302,7 @@ function Stop-KeepwellDefenderScan {
 
 Export-ModuleMember -Function @(
     'Get-KeepwellDefenderEvidence',
+    'Get-KeepwellRepairCount',
     'Invoke-KeepwellAntivirusWork',
     'Invoke-KeepwellDefenderScan',
     'Start-KeepwellDefender',

@@ -8,7 +8,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
-#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.sandbox
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
 
 function Get-KeepwellCanarySum {
     <#
@@ -64,10 +64,9 @@ function Update-KeepwellCanary {
     if ($Path -notmatch '^[A-Za-z]:\\.' -or -not (Test-Path -LiteralPath $folder -PathType Container)) {
         Stop-KeepwellRequest -Code 'no_folder' -Text "The canary's folder $folder does not exist. Make it, or choose another path."
     }
-    $own = Join-Path -Path $env:ProgramData -ChildPath 'Keepwell\canary'
-    if (-not (Test-Path -LiteralPath $own)) {
-        New-KeepwellSandboxFolder -Path $own
-    }
+    New-KeepwellFolder -Path (Get-KeepwellWorkHome)
+    $own = Join-Path -Path (Get-KeepwellWorkHome) -ChildPath 'canary'
+    New-KeepwellFolder -Path $own
     $book = Join-Path -Path $own -ChildPath "$Id.json"
     $history = @()
     if (Test-Path -LiteralPath $book) {

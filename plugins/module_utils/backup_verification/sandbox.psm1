@@ -9,6 +9,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
 
 function Get-KeepwellSandboxBase {
     <#
@@ -20,7 +21,7 @@ function Get-KeepwellSandboxBase {
     if ($Asked) {
         return $Asked.TrimEnd('\')
     }
-    return Join-Path -Path $env:ProgramData -ChildPath 'Keepwell\sandbox'
+    return Join-Path -Path (Get-KeepwellWorkHome) -ChildPath 'sandbox'
 }
 
 function Get-KeepwellSandboxRoom {
@@ -86,23 +87,6 @@ function Get-KeepwellSandboxFault {
     return ''
 }
 
-function New-KeepwellSandboxFolder {
-    <#
-    .SYNOPSIS
-    Make a folder that administrators and the system alone may enter.
-    #>
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Path)
-    $security = New-Object -TypeName System.Security.AccessControl.DirectorySecurity
-    $security.SetAccessRuleProtection($true, $false)
-    foreach ($name in @('S-1-5-18', 'S-1-5-32-544')) {
-        $who = New-Object -TypeName System.Security.Principal.SecurityIdentifier -ArgumentList $name
-        $rule = New-Object -TypeName System.Security.AccessControl.FileSystemAccessRule -ArgumentList $who, 'FullControl', 'ContainerInherit, ObjectInherit', 'None', 'Allow'
-        $security.AddAccessRule($rule)
-    }
-    $null = [System.IO.Directory]::CreateDirectory($Path, $security)
-}
-
 function New-KeepwellSandbox {
     <#
     .SYNOPSIS
@@ -125,13 +109,16 @@ function New-KeepwellSandbox {
     $path = Join-Path -Path $room.base -ChildPath "$Id-$([System.Guid]::NewGuid().ToString('N').Substring(0, 8))"
     $null = & $Save @{ sandbox = $path }
     try {
-        if (-not (Test-Path -LiteralPath $room.base)) {
-            New-KeepwellSandboxFolder -Path $room.base
+        if ($room.base -like "$(Get-KeepwellWorkHome)\*") {
+            New-KeepwellFolder -Path (Get-KeepwellWorkHome)
         }
-        New-KeepwellSandboxFolder -Path $path
+        if (-not (Test-Path -LiteralPath $room.base)) {
+            New-KeepwellFolder -Path $room.base
+        }
+        New-KeepwellFolder -Path $path
     }
     catch {
-        Stop-KeepwellRequest -Code 'read_only' -Text "Nothing can be written below $($room.base)."
+        Stop-KeepwellRequest -Code 'read_only' -Text "Nothing can be written below $($room.base): $($_.Exception.Message)"
     }
     return $path
 }
@@ -190,7 +177,6 @@ Export-ModuleMember -Function @(
     'Get-KeepwellSandboxFault',
     'Get-KeepwellSandboxRoom',
     'New-KeepwellSandbox',
-    'New-KeepwellSandboxFolder',
     'Remove-KeepwellSandbox',
     'Remove-KeepwellSandboxTree'
 )

@@ -10,6 +10,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.work
 
 function Get-KeepwellServerBackup {
     <#
@@ -149,25 +150,31 @@ function Get-KeepwellServerBackupPolicy {
 function Restore-KeepwellServerBackupFile {
     <#
     .SYNOPSIS
-    Restore files of one folder of a version into an empty folder of our own; wbadmin's own code, 0 for well.
+    Restore files of one folder of a version into an empty folder of our own; wbadmin's own code, 0 for well, $null when
+    it did not end in its time.
     .DESCRIPTION
-    Output is where wbadmin's words go: they are in the language of the host and read by nobody.
+    What wbadmin says is in the language of the host: it goes to the log of the work (Folder) and is read by nobody. The
+    recovery itself is done by the service of the backup: a wbadmin that takes too long is left to its end.
     #>
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [ValidatePattern('^\d\d/\d\d/\d{4}-\d\d:\d\d$')] [string] $Version,
-        [Parameter(Mandatory = $true)] [ValidatePattern('^[A-Za-z]:\\')] [string] $Folder,
+        [Parameter(Mandatory = $true)] [ValidatePattern('^[A-Za-z]:\\')] [string] $Parent,
         [Parameter(Mandatory = $true)] [string[]] $Name,
-        [Parameter(Mandatory = $true)] [ValidatePattern('^[A-Za-z]:\\')] [string] $Target
+        [Parameter(Mandatory = $true)] [ValidatePattern('^[A-Za-z]:\\')] [string] $Target,
+        [Parameter(Mandatory = $true)] [string] $Folder,
+        [Parameter(Mandatory = $true)] [double] $LimitS,
+        [Parameter(Mandatory = $true)] [scriptblock] $Save
     )
-    $items = @($Name | ForEach-Object -Process { Join-Path -Path $Folder -ChildPath $_ })
+    $items = @($Name | ForEach-Object -Process { Join-Path -Path $Parent -ChildPath $_ })
     if (@($items | Where-Object -FilterScript { $_ -match '[,"]' }).Count -gt 0) {
         # Commas part the items of wbadmin, and nothing quotes them.
         return 87
     }
-    $program = Join-Path -Path $env:SystemRoot -ChildPath 'System32\wbadmin.exe'
-    $null = & $program start recovery "-version:$Version" '-itemType:File' "-items:$($items -join ',')" "-recoveryTarget:$Target" '-overwrite:CreateCopy' '-notRestoreAcl' '-quiet' 2>&1
-    return $LASTEXITCODE
+    $program = Join-Path -Path ([System.Environment]::SystemDirectory) -ChildPath 'wbadmin.exe'
+    $argument = "start recovery -version:$Version -itemType:File `"-items:$($items -join ',')`" `"-recoveryTarget:$Target`" -overwrite:CreateCopy -notRestoreAcl -quiet"
+    $ran = Invoke-KeepwellProgram -Path $program -Argument $argument -Folder $Folder -LimitS $LimitS -Save $Save
+    return $ran.rc
 }
 
 Export-ModuleMember -Function @(

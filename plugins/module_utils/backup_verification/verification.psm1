@@ -9,6 +9,7 @@
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.sandbox
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.restic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.server_backup
@@ -21,10 +22,51 @@ function Invoke-KeepwellVerification {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] $Request,
-        [Parameter()] [AllowNull()] $Secrets,
         [Parameter(Mandatory = $true)] [scriptblock] $Save
     )
-    $facts = @{
+    $secrets = Open-KeepwellSealed -Request $Request
+    $facts = New-KeepwellVerificationFact -Request $Request
+    $end = [System.DateTime]::UtcNow.AddSeconds([double]$Request.limits.runtime_s)
+    $watch = [System.Diagnostics.Stopwatch]::StartNew()
+    $answer = @{ outcome = 'done'; code = ''; text = '' }
+    try {
+        if (@('structure', 'subset', 'data') -contains $facts.kind) {
+            $null = & $Save @{ phase = 'reading' }
+            Read-KeepwellRepository -Request $Request -Secrets $secrets -Facts $facts -End $end
+        }
+        else {
+            $null = & $Save @{ phase = 'restoring' }
+            $facts.sandbox = New-KeepwellSandbox -Asked ([string]$Request.sandbox.base) -Id ([string]$Request.id) -NeedBytes ([double]$Request.need_bytes) -Save $Save
+            Restore-KeepwellSample -Request $Request -Secrets $secrets -Facts $facts -End $end -Save $Save
+            $facts.seconds = [System.Math]::Round($watch.Elapsed.TotalSeconds, 3)
+            $null = & $Save @{ phase = 'comparing' }
+            Compare-KeepwellSample -Request $Request -Facts $facts
+        }
+    }
+    catch {
+        $code = $_.Exception.Data['keepwell_code']
+        $answer.outcome = 'failed'
+        $answer.code = if ($code) { [string]$code } else { 'internal' }
+        $answer.text = if ($code) { $_.Exception.Message } else { "The program on the host failed: $($_.Exception.GetType().Name): $($_.Exception.Message)" }
+    }
+    $facts.total_seconds = [System.Math]::Round($watch.Elapsed.TotalSeconds, 3)
+    $facts.late = [System.DateTime]::UtcNow -gt $end
+    if ($facts.sandbox) {
+        $null = & $Save @{ phase = 'cleaning' }
+        $facts.left = Remove-KeepwellSandbox -Path $facts.sandbox -Id ([string]$Request.id)
+    }
+    $null = & $Save @{ facts = $facts }
+    return $answer
+}
+
+function New-KeepwellVerificationFact {
+    <#
+    .SYNOPSIS
+    What is told of a test of which nothing was done yet.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] $Request)
+    return @{
         kind = [string]$Request.kind
         host = [string]$Request.verifier
         snapshot = $Request.snapshot
@@ -45,37 +87,37 @@ function Invoke-KeepwellVerification {
         full = $false
         key_source = ''
     }
-    $end = [System.DateTime]::UtcNow.AddSeconds([double]$Request.limits.runtime_s)
-    $watch = [System.Diagnostics.Stopwatch]::StartNew()
-    $answer = @{ outcome = 'done'; code = ''; text = '' }
-    try {
-        if (@('structure', 'subset', 'data') -contains $facts.kind) {
-            $null = & $Save @{ phase = 'reading' }
-            Read-KeepwellRepository -Request $Request -Secrets $Secrets -Facts $facts -End $end
-        }
-        else {
-            $null = & $Save @{ phase = 'restoring' }
-            $facts.sandbox = New-KeepwellSandbox -Asked ([string]$Request.sandbox.base) -Id ([string]$Request.id) -NeedBytes ([double]$Request.need_bytes) -Save $Save
-            Restore-KeepwellSample -Request $Request -Secrets $Secrets -Facts $facts -End $end
-            $facts.seconds = [System.Math]::Round($watch.Elapsed.TotalSeconds, 3)
-            $null = & $Save @{ phase = 'comparing' }
-            Compare-KeepwellSample -Request $Request -Facts $facts
-        }
+}
+
+function Protect-KeepwellSecret {
+    <#
+    .SYNOPSIS
+    Secrets as a text that this host alone can read (DPAPI), for the request that the work finds in its folder.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Secrets)
+    Add-Type -AssemblyName System.Security
+    $plain = [System.Text.Encoding]::UTF8.GetBytes((ConvertTo-Json -InputObject $Secrets -Compress))
+    $sealed = [System.Security.Cryptography.ProtectedData]::Protect($plain, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
+    return [System.Convert]::ToBase64String($sealed)
+}
+
+function Open-KeepwellSealed {
+    <#
+    .SYNOPSIS
+    The secrets of a request, which is written anew without them; $null where it has none.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] $Request)
+    if (-not $Request['sealed']) {
+        return $null
     }
-    catch {
-        $code = $_.Exception.Data['keepwell_code']
-        $answer.outcome = 'failed'
-        $answer.code = if ($code) { [string]$code } else { 'internal' }
-        $answer.text = if ($code) { $_.Exception.Message } else { "The program on the host failed: $($_.Exception.GetType().Name): $($_.Exception.Message)" }
-    }
-    $facts.total_seconds = [System.Math]::Round($watch.Elapsed.TotalSeconds, 3)
-    $facts.late = [System.DateTime]::UtcNow -gt $end
-    if ($facts.sandbox) {
-        $null = & $Save @{ phase = 'cleaning' }
-        $facts.left = Remove-KeepwellSandbox -Path $facts.sandbox -Id ([string]$Request.id)
-    }
-    $null = & $Save @{ facts = $facts }
-    return $answer
+    Add-Type -AssemblyName System.Security
+    $sealed = [System.Convert]::FromBase64String([string]$Request['sealed'])
+    $plain = [System.Security.Cryptography.ProtectedData]::Unprotect($sealed, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
+    $null = $Request.Remove('sealed')
+    Write-KeepwellDocument -Folder ([string]$Request.folder) -Name 'request.json' -Document $Request
+    return ConvertTo-KeepwellHashtable -Value (ConvertFrom-Json -InputObject ([System.Text.Encoding]::UTF8.GetString($plain)))
 }
 
 function Read-KeepwellRepository {
@@ -119,14 +161,25 @@ function Restore-KeepwellSample {
         [Parameter(Mandatory = $true)] $Request,
         [Parameter()] [AllowNull()] $Secrets,
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Facts,
-        [Parameter(Mandatory = $true)] [System.DateTime] $End
+        [Parameter(Mandatory = $true)] [System.DateTime] $End,
+        [Parameter(Mandatory = $true)] [scriptblock] $Save
     )
     if ($Request.dataset.tool -eq 'windows_server_backup') {
         $number = 0
         foreach ($group in @($Request.wanted.groups)) {
             $target = Join-Path -Path $Facts.sandbox -ChildPath ([string]$number)
             $null = [System.IO.Directory]::CreateDirectory($target)
-            $Facts.codes += [int64](Restore-KeepwellServerBackupFile -Version ([string]$Request.snapshot) -Folder ([string]$group.folder) -Name @($group.names) -Target $target)
+            $left = [System.Math]::Max(1.0, ($End - [System.DateTime]::UtcNow).TotalSeconds)
+            $restore = @{
+                Version = [string]$Request.snapshot
+                Parent = [string]$group.folder
+                Name = @($group.names)
+                Target = $target
+                Folder = [string]$Request.folder
+                LimitS = $left
+                Save = $Save
+            }
+            $Facts.codes += Restore-KeepwellServerBackupFile @restore
             $number++
             if ([System.DateTime]::UtcNow -gt $End) {
                 break
@@ -334,6 +387,9 @@ Export-ModuleMember -Function @(
     'Find-KeepwellRestored',
     'Find-KeepwellSampleFile',
     'Invoke-KeepwellVerification',
+    'New-KeepwellVerificationFact',
+    'Open-KeepwellSealed',
+    'Protect-KeepwellSecret',
     'Read-KeepwellRepository',
     'Restore-KeepwellSample'
 )
