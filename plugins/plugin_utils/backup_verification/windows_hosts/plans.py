@@ -120,10 +120,12 @@ def _chosen(
         asked.get("known") or (),
         is_canary=(lambda path: paths.same(path, canary)) if canary else None,
     )
+    if canary:
+        # It is known by its content: a newer one lies there by now, or none.
+        sample.take(canary, 0, None)
     for entry in files:
         is_canary = canary is not None and paths.same(str(entry["path"]), canary)
-        # The canary is known by its content: a newer one lies there by now.
-        if is_canary or float(entry["changed_at"]) < begun:
+        if not is_canary and float(entry["changed_at"]) < begun:
             sample.take(str(entry["path"]), int(entry["size"]), float(entry["changed_at"]))
     chosen: list[tuple[str, int | None, float | None]] = sample.chosen()
     return chosen
@@ -135,16 +137,19 @@ def order(dataset: Dataset, asked: Facts, planned: t.Any) -> Answer:
     ``planned`` is what ``told`` made; None where nobody could plan.
     """
     files = list(planned.files) if planned is not None else []
+    canary = dataset.canary.path if dataset.canary and asked["kind"] in ("canary", "sample", "full") else None
+    if canary and "canary" not in asked["dataset"]:
+        # It was first written after the backup began: it cannot be in there.
+        files, canary = [path for path in files if not paths.same(path, canary)], None
     wanted: Answer = {"paths": files, "groups": [], "includes": []}
     if dataset.tool == "windows_server_backup":
         wanted["groups"] = server_backup.groups(files)
     elif dataset.tool == "restic":
         wanted["includes"] = restic.includes(files)
-    canary = dataset.canary.path if dataset.canary and asked["kind"] in ("canary", "sample", "full") else None
     return {
         **request(asked),
         "wanted": wanted,
-        "canary_path": canary if canary and "canary" in asked["dataset"] else None,
+        "canary_path": canary,
         "snapshot_time": planned.snapshot_time if planned is not None else None,
         "need_bytes": int((planned.bytes or 0) * _ROOM) if planned is not None else 0,
     }
