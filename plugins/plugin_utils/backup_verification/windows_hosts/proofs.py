@@ -83,8 +83,11 @@ def _outcome(facts: Facts) -> Answer:
     if not bad:
         return dict(_driver.restored("ok"))
     # It ends with a code of its own whatever went wrong, and its words are in the language of the host.
-    texts = [f"wbadmin ended with {code} (0x{code & 0xFFFFFFFF:08x})" for code in bad]
-    return dict(_driver.restored("timeout" if facts["late"] else "error", texts))
+    texts = [
+        "wbadmin did not end in its time" if code is None else f"wbadmin ended with {code} (0x{code & 0xFFFFFFFF:08x})"
+        for code in bad
+    ]
+    return dict(_driver.restored("timeout" if None in bad else "error", texts))
 
 
 def _canary_proof(dataset: Dataset, facts: Facts, history: Sequence[Facts]) -> Answer:
