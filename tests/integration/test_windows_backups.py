@@ -227,7 +227,7 @@ def test_veeam_is_judged_by_its_sessions_and_proves_no_restore(project: Project,
     host.of(Backups).sessions = sessions
     office = Office(project, windows, host)
     veeam = {"tool": "veeam_agent", "repository": "Daily", "expected_paths": [], "canary": None}
-    hand = {"on": time.strftime("%Y-%m-%d"), "by": "J. Smit", "text": "Three folders, opened by the owner."}
+    hand = {"date": time.strftime("%Y-%m-%d"), "by": "J. Smit", "text": "Three folders, opened by the owner."}
     office.datasets["win01"] = [
         dataset(**veeam),
         dataset(**veeam, id="byhand", restored_by_hand=hand),

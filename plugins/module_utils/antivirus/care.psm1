@@ -24,6 +24,7 @@ function Invoke-KeepwellAntivirusWork {
         [Parameter(Mandatory = $true)] [scriptblock] $Save
     )
     $phases = @{ repair = 'repairing'; update = 'updating'; scan = 'scanning' }
+    $codes = @{ repair = 'repair_failed'; update = 'not_updated'; scan = 'scan_unanswered' }
     $results = @{}
     $failed = @()
     foreach ($name in @($Request.steps)) {
@@ -38,7 +39,7 @@ function Invoke-KeepwellAntivirusWork {
             }
         }
         catch {
-            $answer = @{ result = 'failed'; code = "${name}_failed"; text = "Defender answered $(Get-KeepwellDefenderCode -Record $_)" }
+            $answer = @{ result = 'failed'; code = $codes[$name]; text = "Defender answered $(Get-KeepwellDefenderCode -Record $_)" }
         }
         $answer.began = $began
         $answer.ended = Get-KeepwellNow

@@ -93,7 +93,7 @@ class KeyEscrow(Setting):
 class ByHand(Setting):
     """A restore that a person did and compared, where the tool lets nobody do it by program."""
 
-    on: dt.date
+    date: dt.date
     by: str = Field(min_length=1)
     text: str = Field("", description="what came back and how it was compared")
 

@@ -194,10 +194,10 @@ def _note_by_hand(notes: Notes, known: KnownDataset, now: float, policy: Policy)
     if told is None:
         notes.add("unknown", "cannot be tested", text, advice=_BY_HAND_ADVICE)
         return
-    days = now / DAY - (told.on - dt.date(1970, 1, 1)).days
+    days = now / DAY - (told.date - dt.date(1970, 1, 1)).days
     said = f"{told.by} says to have restored from it by hand {duration_text(days * DAY)} ago. {told.text}".strip()
     state: State = "act" if days > policy.restore_max_days else "watch"
-    notes.add(state, f"by declaration alone, {told.on.isoformat()}", f"{text} {said}", advice=_BY_HAND_ADVICE)
+    notes.add(state, f"by declaration alone, {told.date.isoformat()}", f"{text} {said}", advice=_BY_HAND_ADVICE)
 
 
 def _is_past(proof: Proof, book: Ledger) -> bool:

@@ -331,7 +331,7 @@ def test_a_test_that_did_not_come_to_its_end_proves_nothing_and_tells_what_is_le
 
 
 def test_datasets_of_windows_hosts_are_read_and_mistakes_in_them_told() -> None:
-    chosen = dataset(restored_by_hand={"on": "2026-11-01", "by": "J. Smit"})
+    chosen = dataset(restored_by_hand={"date": "2026-11-01", "by": "J. Smit"})
     assert chosen.restored_by_hand is not None
     assert chosen.shared_key("win01") != chosen.shared_key("win02")
     wrong = {"id": "x", "protects": "y", "tool": "windows_server_backup", "repository": "E:", "sources": ["Data"]}
