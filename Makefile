@@ -74,7 +74,7 @@ lab-down: dev ## Remove the hosts of lab-up; ARGS=--images removes their images 
 	@PYTHONPATH=tests/fleet .venv/bin/python -m lab down $(ARGS)
 
 bench: dev ## Measure beside plain ssh, stock modules, Mitogen and pyinfra; ARGS="--quick" (docs/performance.md)
-	@PYTHONPATH=tests/fleet:collections .venv/bin/python -m bench $(ARGS)
+	@PYTHONPATH=tests/fleet:tests/windows:collections .venv/bin/python -m bench $(ARGS)
 
 docs: dev ## Write the documents that are made from the code
 	.venv/bin/python tools/generate_docs.py

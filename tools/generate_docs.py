@@ -30,6 +30,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue, connection
 
 SCHEMAS = {
     "run": run_document.Run,
@@ -50,6 +51,7 @@ SCHEMAS = {
 }
 # What people write is described as they write it, what Keepwell writes as it is written.
 DECLARED = ("exception", "schedule", "awx")
+WINDOWS_HOSTS = "docs/windows-hosts.md"
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
 
@@ -124,6 +126,35 @@ def limits() -> str:
     return _sections(lines)
 
 
+def windows_errors() -> str:
+    """The page on Windows hosts with its tables of errors."""
+    text = (ROOT / WINDOWS_HOSTS).read_text(encoding="utf-8")
+    troubles = ["| what it means | what to do | told by |", "| --- | --- | --- |"]
+    troubles += [
+        f"| {cell(_upper(trouble.cause))} | {cell(trouble.step)} | `{cell(trouble.code)}` |"
+        for trouble in connection.TROUBLES
+    ]
+    errors = ["| code | name | what it means | what to do | again? |", "| --- | --- | --- | --- | --- |"]
+    errors += [
+        f"| [`{entry.hexadecimal}`]({entry.source}) | {entry.name} | {cell(_upper(entry.cause))} | {cell(entry.step)} "
+        f"| {entry.retry} |"
+        for entry in catalogue.ENTRIES
+    ]
+    return _filled(_filled(text, "connection", troubles), "errors", errors)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _filled(text: str, name: str, lines: list[str]) -> str:
+    """Put lines into the part of a page that is made from the code."""
+    begin, end = f"<!-- generated: {name} -->\n", "<!-- end of generated part -->"
+    before, _begin, rest = text.partition(begin)
+    _old, _end, after = rest.partition(end)
+    return before + begin + "\n".join(["", *lines, "", ""]) + end + after
+
+
 def _sections(lines: list[str]) -> str:
     """Join lines with an empty one before every heading."""
     text = "\n".join(lines)
@@ -132,7 +163,12 @@ def _sections(lines: list[str]) -> str:
 
 def documents() -> dict[str, str]:
     """All generated documents: path in the project -> text."""
-    return {**schemas(), "docs/checks.md": checks(), "docs/policy.md": limits()}
+    return {
+        **schemas(),
+        "docs/checks.md": checks(),
+        "docs/policy.md": limits(),
+        WINDOWS_HOSTS: windows_errors(),
+    }
 
 
 def _current(name: str) -> str | None:

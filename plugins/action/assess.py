@@ -25,7 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, HostEvidence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
@@ -133,7 +133,7 @@ class ActionModule(HostAction):
         try:
             answered = self._by_stream(request, task_vars, contact) or self._by_module(request, task_vars, contact)
         except AnsibleConnectionFailure as exc:
-            contact.reason = one_line(f"not reachable: {cause(str(exc))}")
+            contact.reason = one_line(f"not reachable: {self.silence(exc)}")
             return None, contact
         except (AnsibleError, payload.PayloadError) as exc:
             contact.reason = one_line(str(exc))
@@ -186,21 +186,30 @@ class ActionModule(HostAction):
             self._connection.set_become_plugin(become)
 
     def _by_module(self, request: dict[str, t.Any], task_vars: dict[str, t.Any], contact: Contact) -> Answer:
-        """The fallback: the same probes as an ordinary module, for connections without pipelining."""
+        """The same probes as an ordinary module: on Windows, and for connections without pipelining."""
+        fresh = not self._connection.connected
         before = time.time()
         result = self._execute_module(
             module_name="keepwell.fleet.assess",
             module_args=request,
             task_vars=task_vars,
         )
+        if result.get("unreachable"):
+            raise AnsibleConnectionFailure(str(result.get("msg", "")))
         if result.get("failed") or "observation" not in result:
             detail = result.get("msg") or result.get("module_stderr") or "no reason given"
-            raise payload.PayloadError(
-                f"the probes could not run as a module ({detail}); allow pipelining for this host, "
-                "or set ansible_python_interpreter to a Python that works there"
+            hint = (
+                "look whether Windows PowerShell 5.1 is there and may run scripts for this user"
+                if self.on_windows()
+                else "allow pipelining for this host, or set ansible_python_interpreter to a Python that works there"
             )
+            raise payload.PayloadError(f"the probes could not run as a module ({detail}); {hint}")
         contact.transport = "module"
-        return t.cast("dict[str, t.Any]", plain(result["observation"])), before, time.time()
+        document = t.cast("dict[str, t.Any]", plain(result["observation"]))
+        if isinstance(document, dict) and not (fresh or self._connection.transport == "winrm"):
+            # A process that serves a connection for longer began before this question.
+            document.pop("began_at", None)
+        return document, before, time.time()
 
 
 def _seen(store: Store, run_id: str, host: str, subset: list[str]) -> HostEvidence | None:
@@ -215,13 +224,15 @@ def _clock_offset(document: t.Mapping[str, t.Any], before: float, after: float) 
     """Seconds by which the host's clock is ahead, or None when the round trip was too long to tell.
 
     The host notes its time when the probes start and how long they took: what remains of the round trip is travel
-    and start-up, and the truth lies within it.
+    and start-up, and the truth lies within it. A module on Windows takes seconds to start; there the host notes when
+    the process began that was started for this question.
     """
-    travel = (after - before) - float(document["duration_s"])
+    seen = float(document.get("began_at", document["collected_at"]))
+    took = float(document["collected_at"]) - seen + float(document["duration_s"])
+    travel = (after - before) - took
     if travel > _CLOCK_ROUND_TRIP_S:
         return None
     earliest, latest = before, before + max(travel, 0.0)
-    seen = float(document["collected_at"])
     if earliest <= seen <= latest:
         return 0.0
     return round(seen - (latest if seen > latest else earliest), 3)

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import looking, planning, testing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, one_line
 
 
 class ActionModule(VerifyAction):
@@ -32,7 +32,7 @@ class ActionModule(VerifyAction):
             looks = looking.look(self, job, entries)
             plan = planning.plan(self, job, entries, closed=testing.closed(job) if self.acts(job) else None)
         except AnsibleConnectionFailure as exc:
-            looking.give_up(job, entries, "unreached", one_line(f"not reachable: {cause(str(exc))}"))
+            looking.give_up(job, entries, "unreached", one_line(f"not reachable: {self.silence(exc)}"))
             raise
         except HostError as exc:
             looking.give_up(job, entries, "error", str(exc))

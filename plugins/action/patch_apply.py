@@ -18,6 +18,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, guards, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import installing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import planning as wua
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
 
 
@@ -67,8 +69,10 @@ class ActionModule(PatchAction):
 
     def _carry_out(self, job: Job, record: ChangeRecord, plan: Plan) -> dict[str, t.Any]:
         options = job.options
-        record.outcome, record.transaction = "running", new_run_id(job.now())
         record.rollback = plan.rollback.text
+        if self.on_windows():
+            return self._install(job, record, plan)
+        record.outcome, record.transaction = "running", new_run_id(job.now())
         # Before the host is asked: what is begun must be known, whatever happens then.
         job.save(record)
         request = {
@@ -102,6 +106,21 @@ class ActionModule(PatchAction):
         failed = record.outcome != "running"
         text = record.text if failed else ", ".join(changed[:5]) or "no package changed"
         return {**_result(record, text, touched=bool(record.transaction), failed=failed), "changed": bool(changed)}
+
+    def _install(self, job: Job, record: ChangeRecord, plan: Plan) -> dict[str, t.Any]:
+        """Let Windows install what can be installed before a reboot; ``patch_continue`` does the rest."""
+        first = wua.due_first(job.packages())
+        if first:
+            record.outcome = "running"
+            text = f"nothing is installed before the reboot that is due: {'; '.join(first[:3])}"
+            job.step(record, "apply", "skipped", text, job.now())
+        else:
+            installing.carry_out(self, job, record, plan.items, guards.reserve_bytes(job, plan))
+        job.save(record)
+        failed = record.outcome != "running"
+        text = record.text if failed else record.steps[-1].text
+        touched = bool(record.transaction) or bool(first)
+        return {**_result(record, text, touched=touched, failed=failed), "changed": bool(record.versions)}
 
 
 def _result(record: ChangeRecord, text: str, touched: bool = False, failed: bool = False) -> dict[str, t.Any]:

@@ -6,23 +6,14 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
-from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation, settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
-    exploited,
-    guards,
-    planning,
-    preflight,
-    rings,
-    selection,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import choosing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import planning as wua
 
 
 class ActionModule(PatchAction):
@@ -49,45 +40,26 @@ class ActionModule(PatchAction):
         evidence = job.evidence()
         if evidence is None or evidence.observation is None:
             raise EvidenceError(f"{job.host} was not observed in this run, so there is nothing to plan from.")
-        view = observation.view(
-            evidence.observation,
-            job.host,
-            job.now(),
-            history.History(job.store).of(job.host, job.now()),
-            exposure=job.settings.exposure,
-        )
-        policy = t.cast(Policy, job.settings.policy["patching"])
-        schedule = guards.schedule(job)
-        suspects = rings.suspects(job.host, schedule, guards.records(job))
-        known = self._exploited(job)
-        items, withheld = selection.select(view, policy, job.options, suspects, known.cves)
+        wanted = wanting.of(job, evidence.observation)
+        view, items = wanted.view, wanted.items
         manager = str(view.data("packages")["manager"])
-        wanted = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
-        look = self.ask({"operation": "look", "manager": manager, "items": wanted}, job.task_vars)
-        facts = preflight.judge(look, view, policy, job.options, evidence.result.results)
+        asked = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
+        look = self.ask({"operation": "look", "manager": manager, "items": asked}, job.task_vars)
+        if manager == choosing.MANAGER:
+            look["simulation"] = wua.simulation(items, view.data("packages")["pending"] or [])
+        facts = preflight.judge(look, view, wanted.policy, job.options, evidence.result.results)
         return planning.build(
             view=view,
             client=job.store.client_id,
             run_id=job.run_id,
             items=items,
-            withheld=withheld,
+            withheld=wanted.withheld,
             look=look,
             preflight=facts,
-            doubts=[*doubts(view, policy), *filter(None, [known.doubt])],
+            doubts=wanted.doubts,
             options=job.options,
-            ring=schedule.ring_of(job.host),
+            ring=wanted.schedule.ring_of(job.host),
         )
-
-    @staticmethod
-    def _exploited(job: Job) -> exploited.Exploited:
-        """Read the catalogue of exploited vulnerabilities, where one is named."""
-        path = job.options.known_exploited
-        if path is None:
-            return exploited.Exploited()
-        try:
-            return exploited.read(json.loads(Path(path).read_text(encoding="utf-8")), job.now())
-        except (OSError, ValueError) as exc:
-            raise settings.SettingsError([f"patching_known_exploited: {path} cannot be used: {exc}."]) from exc
 
 
 def _nothing(plan: Plan) -> str:
@@ -103,6 +75,7 @@ def _headline(plan: Plan) -> str:
         return f"nothing to do; {len(plan.withheld)} withheld" if plan.withheld else "nothing to do"
     security = sum(item.update_class == "security" for item in plan.items)
     against = [fact.name for fact in plan.preflight if not fact.passed]
-    return f"{len(plan.transaction)} packages, {security} security updates; reboot: {plan.reboot.expected}" + (
+    what = "updates" if plan.manager == choosing.MANAGER else "packages"
+    return f"{len(plan.transaction)} {what}, {security} security updates; reboot: {plan.reboot.expected}" + (
         f"; not ready: {', '.join(against)}" if against else ""
     )

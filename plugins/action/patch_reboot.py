@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     preflight,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import rebooting
 
 _PAUSE_S = 3.0
 
@@ -48,29 +49,44 @@ class ActionModule(PatchAction):
         job.save(record)
         failed = record.outcome != "running"
         text = record.text if failed else record.reboot.text if record.reboot else ""
-        return {"changed": rebooted, "outcome": record.outcome, "msg": text, **({"failed": True} if failed else {})}
+        # Windows offers more once it was rebooted.
+        more = rebooted and not failed and self.on_windows() and job.options.rounds > 1
+        answer = {"changed": rebooted, "outcome": record.outcome, "more": more, "msg": text}
+        return {**answer, **({"failed": True} if failed else {})}
 
     def _reboot(self, job: Job, record: ChangeRecord) -> bool:
         """Reboot when that is due and allowed; return whether the host was asked to."""
         patience_s = job.options.reconnect_s
         required, reasons = planning.reboot_due(self._observe(job))
+        earlier = record.reboot
+        if earlier is not None and earlier.done and required == "no":
+            return False
         before = self.ask_until({"operation": "boot"}, job.task_vars, patience_s)
         record.reboot = Reboot(
+            done=bool(earlier and earlier.done),
+            times=earlier.times if earlier else 0,
+            still=earlier.still if earlier else [],
             required=required,
             reasons=reasons,
             boot_before=baseline.identity(before),
             boot_after=baseline.identity(before),
-            kernel_before=str(before["kernel"]),
+            kernel_before=earlier.kernel_before if earlier else str(before["kernel"]),
             kernel_after=str(before["kernel"]),
         )
         against = self._against(job, record.reboot)
         if against:
             record.reboot.text = against
             job.step(record, "reboot", "skipped", against, job.now())
+            if self.on_windows() and not record.transaction and not record.versions:
+                # Nothing was installed because this reboot has to come first.
+                record.outcome, record.code, record.text = "refused", "reboot_first", against
             return False
         since = job.now()
         started = time.monotonic()
-        self.patiently(lambda: self._go_down(job, record.reboot, reasons), patience_s)
+        if self.on_windows():
+            rebooting.go_down(self, job, record.reboot, reasons)
+        else:
+            self.patiently(lambda: self._go_down(job, record.reboot, reasons), patience_s)
         after = self._wait(job, record.reboot.boot_before)
         if after is None:
             record.outcome, record.code = "lost", "no_return"
@@ -82,15 +98,22 @@ class ActionModule(PatchAction):
             return True
         reboot = record.reboot
         reboot.done, reboot.boot_after, reboot.kernel_after = True, baseline.identity(after), str(after["kernel"])
+        reboot.times += 1
         reboot.text = f"rebooted for {'; '.join(reasons)}; up again after {time.monotonic() - started:.0f} s"
         document = self._observe(job)
         still, why = planning.reboot_due(document)
         old = planning.old_kernel(document)
-        if still == "yes" or old:
+        left = [reason for reason in [old, *why] if reason] if still == "yes" or old else []
+        # Windows may need a second one to finish; what asks for a third for the same reason is a loop.
+        bearable = self.on_windows() and job.options.rounds > 1 and not rebooting.loops(reboot, left)
+        reboot.still = left
+        if left and not bearable:
             record.outcome, record.code = "failed", "reboot_did_not_help"
-            record.text = f"The host was rebooted and still needs a reboot: {'; '.join(filter(None, [old, *why]))}."
+            times = "" if reboot.times == 1 else f" {reboot.times} times"
+            record.text = f"The host was rebooted{times} and still needs a reboot: {'; '.join(left)}."
             job.step(record, "reboot", "failed", record.text, since)
         else:
+            reboot.text += f"; it asks for another one: {'; '.join(left)}" if left else ""
             job.step(record, "reboot", "done", reboot.text, since)
         return True
 

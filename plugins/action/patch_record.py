@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import fingerprint, residual
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import outcome
 
 
 class ActionModule(PatchAction):
@@ -50,8 +51,11 @@ class ActionModule(PatchAction):
             if after is not None:
                 record.residual = residual.explain(plan, after.observation or {})
         record.findings_new = _new_findings(before, after)
-        count = len(record.versions)
         left = f"{len(record.residual)} left" if record.residual else "nothing of the plan is left"
+        if self.on_windows():
+            outcome.close(record, left)
+            return
+        count = len(record.versions)
         record.text = f"{count} package{'' if count == 1 else 's'} changed and verified; {left}."
 
     def _tell_host(self, job: Job, record: ChangeRecord) -> None:

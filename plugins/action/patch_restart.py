@@ -26,6 +26,9 @@ class ActionModule(PatchAction):
         record = job.change()
         if self._task.check_mode or record.outcome != "running":
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to restart"}
+        if self.on_windows():
+            # What runs on old files on Windows takes the new ones with the reboot: nothing can be told or done before.
+            return {"changed": False, "outcome": record.outcome, "msg": "Windows: with the reboot"}
         since = job.now()
         stop = paused(job)
         decision = guards.window(job, reserve=False)

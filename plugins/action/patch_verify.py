@@ -11,12 +11,13 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Difference
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Difference, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import halted
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import baseline, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
 
 _PAUSE_S = 10.0
@@ -44,6 +45,8 @@ class ActionModule(PatchAction):
             own = record.reboot.boot_after if record.reboot else ""
             record.differences = self._settled(job, before)
             record.differences += baseline.rebooted(before, baseline.boot(self, job), own)
+            if self.on_windows() and record.versions:
+                self._look_in_place(job, record, before)
             changed = self._judge(job, record, before)
         except AnsibleConnectionFailure as exc:
             following.lose(job, record, exc, "verify")
@@ -69,6 +72,22 @@ class ActionModule(PatchAction):
             if not any(entry.bad for entry in found) or time.monotonic() + _PAUSE_S > end:
                 return found
             time.sleep(_PAUSE_S)
+
+    def _look_in_place(self, job: Job, record: ChangeRecord, before: dict[str, t.Any]) -> None:
+        """Ask the host itself whether the updates are in place: its build, its history, and what it is offered."""
+        since = job.now()
+        document = self.patiently(lambda: self.observe(["packages"], {}, job.task_vars), job.options.reconnect_s)
+        built = str(before.get("kernel") or "")
+        seen_at = float(before["observation"]["collected_at"])
+        found = standing.of(record.versions, transaction.packages(document), seen_at, built)
+        record.failures.update(found.missing)
+        if found.build and built and found.build != built:
+            record.versions.append(Version(name="Windows", before=built, after=found.build))
+        told = [f"{name}: {why}" for name, why in found.missing.items()]
+        if found.waiting:
+            told.append(f"{', '.join(found.waiting)}: in effect after the next reboot")
+        text = "; ".join(told) or f"all updates are in place, the build is {found.build or 'not known'}"
+        job.step(record, "in_place", "failed" if found.missing else "done", text, since)
 
     def _judge(self, job: Job, record: ChangeRecord, before: dict[str, t.Any]) -> bool:
         """Give the change its outcome by what is worse than before; return whether the host was changed again."""

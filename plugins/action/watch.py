@@ -13,9 +13,10 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.judging import answer_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 BUDGET_S = 10.0
 # In the main process, as the imports: workers have it ready.
@@ -46,13 +47,14 @@ class ActionModule(HostAction):
         try:
             document = self.ask(request, task_vars or {})
         except AnsibleConnectionFailure as exc:
-            return self._silent(one_line(cause(str(exc))), connected=False)
+            return self._silent(one_line(self.silence(exc)), connected=False)
         except HostError as exc:
             return self._silent(one_line(str(exc)), connected=True)
         wrong = observation.check_shape(document)
         if wrong:
             return self._silent(f"what came back is no observation: {wrong}", connected=True)
-        return {"changed": False, "answer": "ok", "reason": "", "document": redact(document), "msg": "answered"}
+        seen = redact(reading.read(document))
+        return {"changed": False, "answer": "ok", "reason": "", "document": seen, "msg": "answered"}
 
     def _silent(self, reason: str, *, connected: bool) -> dict[str, t.Any]:
         answer = answer_of(reason, connected=connected)

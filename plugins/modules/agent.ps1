@@ -8,6 +8,7 @@
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
 
 $spec = @{
     options = @{
@@ -21,8 +22,9 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
 # A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
 $agents = @{
-    antivirus = 'Get-KeepwellAntivirusAgent'
-    backup_verification = 'Get-KeepwellBackupVerificationAgent'
+    antivirus = { Get-KeepwellAntivirusAgent }
+    backup_verification = { Get-KeepwellBackupVerificationAgent }
+    patching = { Get-KeepwellPatchingAgent }
 }
 
 $chore = $module.Params.chore

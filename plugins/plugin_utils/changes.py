@@ -47,7 +47,9 @@ class Version(Model):
     name: str
     arch: str = ""
     before: str | None = Field(None, description="null when it was not installed")
-    after: str | None = Field(None, description="null when it was removed")
+    after: str | None = Field(None, description="null when it was removed; of an update of Windows its revision")
+    update_id: str = Field("", description="which update of Windows Update it is")
+    cumulative: bool = Field(False, description="the monthly update of Windows itself: the build tells of it")
 
 
 class Difference(Model):
@@ -71,6 +73,8 @@ class Reboot(Model):
     kernel_before: str = ""
     kernel_after: str = ""
     text: str = Field("", description="why it was not done, or what the proof says")
+    times: int = Field(0, description="how often it was done")
+    still: list[str] = Field([], description="what the host asked for a reboot for right after the last one")
 
 
 class ChangeRecord(HostDocument):
@@ -104,6 +108,7 @@ class ChangeRecord(HostDocument):
     differences: list[Difference] = []
     half_done: list[str] = Field([], description="what was left in between, named by the package manager")
     residual: list[str] = Field([], description="what the policy wanted and is still open, each with its reason")
+    failures: dict[str, str] = Field({}, description="update that could not be installed -> why, in plain words")
     rollback: str = Field("", description="whether it can be taken back and how; or what was taken back")
     bounded: str = Field("", description="by what the work was limited; 'not bounded: ...' where it was not")
     log: str = Field("", description="the last lines of the package manager's own words")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,15 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _regi
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import observation, payload
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import connection
 
 # All probes of one look together.
 OBSERVE_BUDGET_S = 45.0
 # Between two tries to reach a host again.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
+# Between two signs of life while an action of another collection is at work.
+_PULSE_S = 30.0
 _Answer = t.TypeVar("_Answer")
 
 
@@ -60,6 +64,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
         if self.on_windows():
             return False
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
+
+    def silence(self, exc: AnsibleConnectionFailure) -> str:
+        """Return why the host was not reached; of a Windows host in plain words, with its own behind."""
+        message = cause(str(exc))
+        return connection.words(message) if self.on_windows() else message
 
     def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return what the chore's agent on the host answers to a request (see ``module_utils/chores/_answer.py``).
@@ -119,7 +128,9 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 )
                 if result.get("unreachable"):
                     raise AnsibleConnectionFailure(str(result.get("msg", "")))
-                document = t.cast("dict[str, t.Any]", plain(result.get("observation")))
+                if result.get("failed") or "observation" not in result:
+                    raise HostError(one_line(str(result.get("msg") or result.get("module_stderr") or "no answer")))
+                document = t.cast("dict[str, t.Any]", plain(result["observation"]))
         except AnsibleConnectionFailure:
             raise
         except payload.EndedError as exc:
@@ -130,6 +141,50 @@ class HostAction(ActionBase):  # type: ignore[misc]
         if wrong:
             raise HostError(f"what came back is no observation: {wrong}")
         return t.cast("dict[str, t.Any]", redact(observation.complete(document, probes.select(request["subset"]))))
+
+    def upstream(self, name: str, arguments: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return what an action of another collection returns, done in place of this one over the same connection.
+
+        It may take long: signs of life are given meanwhile. Raises like ``ask``.
+        """
+        task = self._task.copy()
+        task.action, task.args, task.async_val = name, dict(arguments), 0
+        loader = self._shared_loader_obj
+        action = loader.action_loader.get(
+            name,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=loader,
+        )
+        if action is None:
+            raise HostError(f"The control node lacks {name}: install the collections of requirements.yml.")
+        try:
+            with self._pulsing():
+                return t.cast("dict[str, t.Any]", plain(action.run(task_vars=dict(task_vars))))
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as exc:
+            raise HostError(one_line(str(exc))) from exc
+
+    @contextlib.contextmanager
+    def _pulsing(self) -> t.Iterator[None]:
+        """Give signs of life while something that cannot give them itself is at work."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(_PULSE_S):
+                self.pulse()
+
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
 
     def ask_until(
         self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any], patience_s: float

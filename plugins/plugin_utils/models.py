@@ -96,6 +96,7 @@ class HostFacts(Model):
     cpus: int | None = None
     memory_bytes: int | None = None
     python: str | None = None
+    powershell: str | None = Field(None, description="of Windows hosts, which need no Python")
 
 
 class Contact(Model):

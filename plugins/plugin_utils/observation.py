@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     View,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostFacts, ProbeSummary
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Unverified
@@ -47,8 +48,11 @@ def check_shape(document: t.Any) -> str | None:
             return f"the record of probe {str(name)[:40]!r} has {wrong}"
     if not _is_number(document.get("collected_at")) or not _is_number(document.get("duration_s")):
         return "it does not say when it was collected and how long that took"
-    if not isinstance(document.get("python", ""), str):
-        return "its Python version is no text"
+    for name, program in (("python", "Python"), ("powershell", "PowerShell")):
+        if not isinstance(document.get(name, ""), str):
+            return f"its {program} version is no text"
+    if not _is_number(document.get("began_at", 0.0)):
+        return "it does not say when it began"
     return None
 
 
@@ -74,10 +78,12 @@ def _is_number(value: t.Any) -> bool:
 
 
 def complete(document: dict[str, t.Any], asked: t.Iterable[str]) -> dict[str, t.Any]:
-    """Return the document with a failed record for every probe that was asked for and is not in it.
+    """Return the document, read, with a failed record for every probe that was asked for and is not in it.
 
+    What a host running Windows sent is raw (see ``windows_hosts/reading.py``); afterwards all documents are alike.
     Checks whose probe is missing altogether are taken as not asked for; a host must not be able to leave them out.
     """
+    document = reading.read(document)
     lost = {"status": "error", "detail": "the host's answer leaves it out", "data": {}, "sources": {}}
     return {**document, "probes": {**{name: dict(lost) for name in asked}, **document["probes"]}}
 
@@ -111,6 +117,7 @@ def view(
         backups=backups,
         unverified=unverified,
         schedule=schedule,
+        windows=reading.is_windows(document),
     )
 
 
@@ -134,8 +141,9 @@ def probe_summaries(document: Mapping[str, t.Any]) -> dict[str, ProbeSummary]:
 def facts(document: Mapping[str, t.Any]) -> HostFacts:
     """Return the facts for a reader's glance; unknown ones stay null."""
     record = document["probes"].get("system")
+    programs = {"python": document.get("python"), "powershell": document.get("powershell")}
     if not record or record["status"] != "ok":
-        return HostFacts(python=document.get("python"))
+        return HostFacts(**programs)
     data = record["data"]
     release, kernel, boot = (_mapping(data.get(name)) for name in ("os", "kernel", "boot"))
     try:
@@ -149,10 +157,10 @@ def facts(document: Mapping[str, t.Any]) -> HostFacts:
             uptime_s=boot.get("uptime_s"),
             cpus=data.get("cpu_count"),
             memory_bytes=data.get("memory_total_bytes"),
-            python=document.get("python"),
+            **programs,
         )
     except ValidationError:
-        return HostFacts(python=document.get("python"))
+        return HostFacts(**programs)
 
 
 def boot_id(view: View) -> str | None:

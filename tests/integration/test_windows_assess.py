@@ -11,6 +11,8 @@ from windows_host.host import WindowsHost
 from windows_host.mixed import client
 from windows_host.state import VERSIONS
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._registry import PROBES
+
 
 def test_linux_and_windows_hosts_are_in_one_run_and_one_report(
     project: Project, windows: t.Any, tmp_path: Path
@@ -29,6 +31,17 @@ def test_linux_and_windows_hosts_are_in_one_run_and_one_report(
     for name, contact in contacts.items():
         if name.startswith("win-2"):
             assert (contact["transport"], contact["privileged"]) == ("module", True)
+            probes = evidence[name]["observation"]["probes"]
+            assert {probe: record["status"] for probe, record in probes.items()} == dict.fromkeys(PROBES, "ok")
+            host = world[name]
+            assert probes["system"]["data"]["os"]["build"] == f"{host.version.build}.{host.ubr}"
+            states = {result["check"]: result["state"] for result in evidence[name]["result"]["results"]}
+            assert (
+                states["capacity.space"]
+                == states["antivirus.definitions"]
+                == states["patching.security_pending"]
+                == "ok"
+            )
     page = next((outcome.state / "bakery" / "reports").rglob("engineer*.html")).read_text()
     for name in evidence:
         assert name in page

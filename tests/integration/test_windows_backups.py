@@ -160,7 +160,8 @@ def test_a_wrong_canary_and_a_changed_file_are_found(project: Project, windows: 
     verdict = office.verdicts()["restorability"]
     assert (verdict["state"], verdict["observed"].split(" (")[0]) == ("crit", "canary wrong")
     # A sample that holds something else than the live file, which nobody touched.
-    rotten = back_up(host, time.time() + 0.5)
+    # A minute later: versions are called by the minute.
+    rotten = back_up(host, time.time() + 60)
     for path in list(rotten.content):
         if path.endswith(".pdf"):
             rotten.content[path] = b"encrypted"

@@ -261,6 +261,7 @@ def view(case: dict[str, t.Any]) -> _base.View:
         backups=tuple(_known(entry, float(case.get("now", 1795399200.0))) for entry in case.get("backups") or []),
         unverified=tuple(datasets.Unverified.model_validate(entry) for entry in case.get("unverified") or []),
         schedule=drift.Standing.model_validate(case["schedule"]) if case.get("schedule") else None,
+        windows=case.get("windows", False),
     )
 
 

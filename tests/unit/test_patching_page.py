@@ -26,7 +26,7 @@ SOURCES = sorted(
         *ROOT.glob("plugins/action/patch_*.py"),
         *ROOT.glob("plugins/plugin_utils/chores/*.py"),
         *ROOT.glob("plugins/module_utils/chores/*.py"),
-        *ROOT.glob("plugins/plugin_utils/patching/*.py"),
+        *ROOT.glob("plugins/plugin_utils/patching/**/*.py"),
         *ROOT.glob("plugins/module_utils/patching/*.py"),
     ]
 )
@@ -35,7 +35,7 @@ ANSWERS = {
     "bad_request", "no_manager", "no_reboot", "no_systemd", "not_ended", "nothing_to_undo", "unknown_work",
 }  # fmt: skip
 # Facts that stand against a reboot alone: the record names them in its text.
-AGAINST_A_REBOOT = {"users", "fsck", "luks_at_boot", "pacemaker"}
+AGAINST_A_REBOOT = {"users", "fsck", "luks_at_boot", "pacemaker", "cluster"}
 # What is said when a code is missing; no code path leaves it out.
 FALLBACKS = {"failed", "preflight"}
 
@@ -49,6 +49,10 @@ def _left_out() -> set[str]:
             assert isinstance(node.value, ast.Dict)
             found.update(word for key in node.value.keys for word in words(key))
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
+            found.update(words(node.value.elts[0]))
+    windows = ast.parse((ROOT / "plugins/plugin_utils/patching/wua/choosing.py").read_text(encoding="utf-8"))
+    for node in ast.walk(windows):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             found.update(words(node.value.elts[0]))
     return found
 

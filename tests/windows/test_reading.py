@@ -146,6 +146,51 @@ def test_a_model_that_differs_from_its_powershell_is_a_problem(
     ]
 
 
+PROBE_PSM1 = """
+function Get-KeepwellWeatherFacts {
+    param($Machine, $Parameters)
+    $wind = Get-KeepwellWind
+    return @{
+        rain = $true
+        wind = Get-KeepwellWind -Machine $Machine
+        days = @(Get-KeepwellDay | ForEach-Object -Process { @{ warm = $_ } })
+    }
+}
+function Get-KeepwellWind {
+    if ($calm) { return $null }
+    return @{ speed = 3; from = 'west' }
+}
+"""
+
+
+def test_a_model_of_a_probe_has_the_keys_of_its_powershell(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (PROJECT / "plugins" / "modules" / "assess.ps1").read_text()
+    start = text.index("$probes = @{")
+    text = (
+        text[:start]
+        + "$probes = @{ weather = @{ collect = 'Get-KeepwellWeatherFacts'; limit_s = 5 } }\n"
+        + text[text.index("try {", start) :]
+    )
+    good = {"rain": False, "wind": {"speed": 1, "from": "east"}, "days": []}
+    told = {
+        "": good,
+        "weather lacks ['days'] and has ['snow']": {"rain": False, "wind": None, "snow": 1},
+        "weather.wind lacks ['from'] and has []": {**good, "wind": {"speed": 1}},
+    }
+    for problem, data in told.items():
+        host = WindowsHost("win01", probes={"weather": data})
+        request = Request(
+            "module",
+            "keepwell.fleet.assess",
+            {"subset": ["weather"]},
+            text=text,
+            utilities={"weather.psm1": PROBE_PSM1},
+        )
+        record = execution.module(host, request)["observation"]["probes"]["weather"]
+        assert record["data"] == data
+        assert (problem in "".join(host.problems)) if problem else not host.problems
+
+
 def test_every_model_has_a_source_and_there_is_one_of_each() -> None:
     assert all(registry.sources.values())
     with pytest.raises(ValueError, match="has a model already"):

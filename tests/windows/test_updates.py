@@ -14,7 +14,7 @@ CUMULATIVE, SERVICING, LICENSED = "11111111-aaaa", "22222222-bbbb", "33333333-cc
 
 
 def host_with_updates(name: str = "win01") -> WindowsHost:
-    host = WindowsHost(name, "2022", reboot_s=0.4)
+    host = WindowsHost(name, "2022", reboot_s=0.0)
     host.windows_update.updates = [
         Update(SERVICING, "2026-11 Servicing Stack Update", ("5031000",), needs_reboot=True),
         Update(CUMULATIVE, "2026-11 Cumulative Update", ("5031364",), after=(SERVICING,), needs_reboot=True, ubr=2900),

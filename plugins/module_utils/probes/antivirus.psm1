@@ -7,6 +7,8 @@
 # Raw facts; plugins/plugin_utils/windows_hosts/antivirus.py makes the document of antivirus.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+
 function Get-KeepwellAntivirusFacts {
     <#
     .SYNOPSIS
@@ -147,18 +149,18 @@ function Get-KeepwellDetection {
     }
     $newest = @($found | Sort-Object -Property 'InitialDetectionTime' -Descending | Select-Object -First 100)
     return , @($newest | ForEach-Object -Process {
-            @{
-                id = [string]$_.DetectionID
-                threat = [string]$_.ThreatID
-                first_at = ConvertTo-KeepwellEpoch -Moment $_.InitialDetectionTime
-                changed_at = ConvertTo-KeepwellEpoch -Moment $_.LastThreatStatusChangeTime
-                acted_well = [bool]$_.ActionSuccess
-                status = [int]$_.ThreatStatusID
-                execution = [int]$_.CurrentThreatExecutionStatusID
-                additional = [long]$_.AdditionalActionsBitMask
-                path_hash = Get-KeepwellHash -Text (@(ConvertTo-KeepwellText -Values $_.Resources) -join '|')
-            }
-        })
+        @{
+            id = [string]$_.DetectionID
+            threat = [string]$_.ThreatID
+            first_at = ConvertTo-KeepwellEpoch -Moment $_.InitialDetectionTime
+            changed_at = ConvertTo-KeepwellEpoch -Moment $_.LastThreatStatusChangeTime
+            acted_well = [bool]$_.ActionSuccess
+            status = [int]$_.ThreatStatusID
+            execution = [int]$_.CurrentThreatExecutionStatusID
+            additional = [long]$_.AdditionalActionsBitMask
+            path_hash = Get-KeepwellHash -Text (@(ConvertTo-KeepwellText -Values $_.Resources) -join '|')
+        }
+    })
 }
 
 function Get-KeepwellHash {
@@ -196,16 +198,16 @@ function Get-KeepwellSecurityCentre {
         return $null
     }
     return , @($found | ForEach-Object -Process {
-            $program = [System.Environment]::ExpandEnvironmentVariables([string]$_.pathToSignedReportingExe)
-            @{
-                name = [string]$_.displayName
-                guid = [string]$_.instanceGuid
-                state = [long]$_.productState
-                # Defender names itself by "windowsdefender://": that is no file.
-                program_exists = if ($program -match '^[A-Za-z]:\\') { [System.IO.File]::Exists($program) } else { $null }
-                timestamp = [string]$_.timestamp
-            }
-        })
+        $program = [System.Environment]::ExpandEnvironmentVariables([string]$_.pathToSignedReportingExe)
+        @{
+            name = [string]$_.displayName
+            guid = [string]$_.instanceGuid
+            state = [long]$_.productState
+            # Defender names itself by "windowsdefender://": that is no file.
+            program_exists = if ($program -match '^[A-Za-z]:\\') { [System.IO.File]::Exists($program) } else { $null }
+            timestamp = [string]$_.timestamp
+        }
+    })
 }
 
 function Get-KeepwellEngineService {
@@ -232,4 +234,4 @@ function Get-KeepwellEngineService {
     return $services
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -426,4 +426,4 @@ function ConvertFrom-KeepwellEvent {
     }
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -11,6 +11,10 @@
 # Raw facts; plugins/plugin_utils/windows_hosts/packages.py makes the document of packages.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.runner
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.system
+
 function Get-KeepwellPackagesFacts {
     <#
     .SYNOPSIS
@@ -129,7 +133,7 @@ function Get-KeepwellUpdateHistory {
                 revision = [int]$_.UpdateIdentity.RevisionNumber
                 client = [string]$_.ClientApplicationID
             }
-        })
+    })
 }
 
 function Get-KeepwellSearchTime {
@@ -197,15 +201,15 @@ function Get-KeepwellUpdatePolicy {
         $policy[$name] = $chosen
     }
     $listed = @(Read-KeepwellSource -Machine $Machine -Source 'update sources' -Read {
-            foreach ($service in (New-Object -ComObject 'Microsoft.Update.ServiceManager').Services) {
-                @{
-                    id = ([string]$service.ServiceID).ToLowerInvariant()
-                    managed = [bool]$service.IsManaged
-                    default = [bool]$service.IsDefaultAUService
-                    registered = [bool]$service.IsRegisteredWithAU
-                }
+        foreach ($service in (New-Object -ComObject 'Microsoft.Update.ServiceManager').Services) {
+            @{
+                id = ([string]$service.ServiceID).ToLowerInvariant()
+                managed = [bool]$service.IsManaged
+                default = [bool]$service.IsDefaultAUService
+                registered = [bool]$service.IsRegisteredWithAU
             }
-        })
+        }
+    })
     $policy.sources = $listed
     return $policy
 }
@@ -373,8 +377,8 @@ function Get-KeepwellInstallerProcess {
         return $null
     }
     return , @($found | ForEach-Object -Process {
-            @{ name = [string]$_.Name; pid = [int]$_.ProcessId; started_at = ConvertTo-KeepwellEpoch -Moment $_.CreationDate }
-        })
+        @{ name = [string]$_.Name; pid = [int]$_.ProcessId; started_at = ConvertTo-KeepwellEpoch -Moment $_.CreationDate }
+    })
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

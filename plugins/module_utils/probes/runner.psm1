@@ -10,6 +10,8 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone, no variables of the module: work that outlives its
 # connection takes along the definitions of functions.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+
 function Get-KeepwellObservation {
     <#
     .SYNOPSIS
@@ -48,6 +50,8 @@ function Get-KeepwellObservation {
     }
     return @{
         schema_version = '1.0'
+        # When this process was started for the connection or the question: the control node compares clocks by it.
+        began_at = ConvertTo-KeepwellEpoch -Moment ([System.Diagnostics.Process]::GetCurrentProcess().StartTime)
         collected_at = $collectedAt
         duration_s = [System.Math]::Round($clock.Elapsed.TotalSeconds, 3)
         privileged = Test-KeepwellAdministrator
@@ -270,4 +274,4 @@ function Invoke-KeepwellApart {
     return @($found)[-1].PSObject.BaseObject
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -7,6 +7,8 @@
 # Raw facts; plugins/plugin_utils/windows_hosts/services.py makes the document of services.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+
 function Get-KeepwellServicesFacts {
     <#
     .SYNOPSIS
@@ -92,8 +94,8 @@ function Get-KeepwellServiceEvent {
         return $null
     }
     return , @($found | ForEach-Object -Process {
-            @{ id = $_.id; at = $_.at; name = [string]$_.data['param1']; binary = [string]$_.data['Binary'] }
-        })
+        @{ id = $_.id; at = $_.at; name = [string]$_.data['param1']; binary = [string]$_.data['Binary'] }
+    })
 }
 
 function Get-KeepwellTask {
@@ -109,18 +111,18 @@ function Get-KeepwellTask {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
     $found = @(Read-KeepwellSource -Machine $Machine -Source 'tasks' -Read {
-            $scheduler = New-Object -ComObject 'Schedule.Service'
-            $scheduler.Connect()
-            $folders = @($scheduler.GetFolder('\'))
-            while ($folders.Count -gt 0) {
-                $folder = $folders[0]
-                $folders = @($folders | Select-Object -Skip 1)
-                foreach ($task in $folder.GetTasks(1)) { $task }
-                foreach ($inner in $folder.GetFolders(0)) {
-                    if ($inner.Path -ne '\Microsoft') { $folders += $inner }
-                }
+        $scheduler = New-Object -ComObject 'Schedule.Service'
+        $scheduler.Connect()
+        $folders = @($scheduler.GetFolder('\'))
+        while ($folders.Count -gt 0) {
+            $folder = $folders[0]
+            $folders = @($folders | Select-Object -Skip 1)
+            foreach ($task in $folder.GetTasks(1)) { $task }
+            foreach ($inner in $folder.GetFolders(0)) {
+                if ($inner.Path -ne '\Microsoft') { $folders += $inner }
             }
-        })
+        }
+    })
     if ($Machine.sources['tasks'].status -ne 'ok') {
         return $null
     }
@@ -128,16 +130,16 @@ function Get-KeepwellTask {
         $Machine.truncated = $true
     }
     return , @($found | Select-Object -First 200 | ForEach-Object -Process {
-            @{
-                path = [string]$_.Path
-                enabled = [bool]$_.Enabled
-                state = [int]$_.State
-                last = ConvertTo-KeepwellEpoch -Moment $_.LastRunTime
-                next = ConvertTo-KeepwellEpoch -Moment $_.NextRunTime
-                result = '{0:X8}' -f [int]$_.LastTaskResult
-                missed = [int]$_.NumberOfMissedRuns
-            }
-        })
+        @{
+            path = [string]$_.Path
+            enabled = [bool]$_.Enabled
+            state = [int]$_.State
+            last = ConvertTo-KeepwellEpoch -Moment $_.LastRunTime
+            next = ConvertTo-KeepwellEpoch -Moment $_.NextRunTime
+            result = '{0:X8}' -f [int]$_.LastTaskResult
+            missed = [int]$_.NumberOfMissedRuns
+        }
+    })
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

@@ -7,6 +7,8 @@
 # Raw facts; plugins/plugin_utils/windows_hosts/system.py makes the document of system.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+
 function Get-KeepwellSystemFacts {
     <#
     .SYNOPSIS
@@ -155,8 +157,8 @@ function Get-KeepwellLicence {
         return $null
     }
     return , @($found | ForEach-Object -Process {
-            @{ id = [string]$_.ID; family = [string]$_.LicenseFamily; status = [int]$_.LicenseStatus }
-        })
+        @{ id = [string]$_.ID; family = [string]$_.LicenseFamily; status = [int]$_.LicenseStatus }
+    })
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

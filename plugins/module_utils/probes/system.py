@@ -33,7 +33,7 @@ CONTAINERS = (
     "container-other",
 )
 # What DMI vendors and products of virtual machines begin with (systemd, src/basic/virt.c, detect_vm_dmi).
-_DMI_MACHINES = (
+DMI_MACHINES = (
     ("KVM", "kvm"),
     ("OpenStack", "kvm"),
     ("KubeVirt", "kvm"),
@@ -176,7 +176,7 @@ def _virtualisation(machine):
     for name in ("product_name", "sys_vendor", "board_vendor", "bios_vendor"):
         value = _line(machine, "/sys/class/dmi/id/" + name)
         known = known or bool(value)
-        for prefix, technology in _DMI_MACHINES:
+        for prefix, technology in DMI_MACHINES:
             if value and value.startswith(prefix):
                 return {"kind": "vm", "technology": technology, "source": "dmi"}
     if re.search(r"(?m)^flags\s*:.*\bhypervisor\b", machine.read("/proc/cpuinfo") or ""):

@@ -10,6 +10,8 @@
 # Raw facts; plugins/plugin_utils/windows_hosts/timesync.py makes the document of timesync.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+
 function Get-KeepwellTimesyncFacts {
     <#
     .SYNOPSIS
@@ -39,9 +41,9 @@ function Get-KeepwellTimesyncFacts {
         guest_enabled = Get-KeepwellValue -From $guest -Name 'Enabled'
         local_rtc = -not [bool](Get-KeepwellValue -From $zone -Name 'RealTimeIsUniversal')
         samples = @(foreach ($address in $addresses) {
-                # A name that cannot be resolved takes long to say so.
-                if ((Get-KeepwellTimeLeft -Machine $Machine) -gt 4) { Get-KeepwellTimeSample -Address $address }
-            })
+            # A name that cannot be resolved takes long to say so.
+            if ((Get-KeepwellTimeLeft -Machine $Machine) -gt 4) { Get-KeepwellTimeSample -Address $address }
+        })
         events = Get-KeepwellTimeEvent -Machine $Machine
     }
 }
@@ -170,4 +172,4 @@ function Get-KeepwellTimeEvent {
     return , @($found | ForEach-Object -Process { @{ id = $_.id; at = $_.at; values = $_.data } })
 }
 
-Export-ModuleMember -Function '*-Keepwell*'
+Export-ModuleMember -Function '*'

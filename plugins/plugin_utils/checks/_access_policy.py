@@ -35,4 +35,7 @@ class Policy(Section):
     )
     new_key_days: float = threshold(7.0, "House: how long a new key stays in view", gt=0)
     rsa_bits_least: int = threshold(2048, "NIST SP 800-131A: 2048 bits for RSA", ge=1024)
+    password_length_least: int = threshold(8, "NIST SP 800-63B: at least 8 signs", ge=1)
+    lockout_after_most: int = threshold(10, "Microsoft: default of Windows 11 22H2, 10 wrong passwords", ge=1)
+    laps_required: bool = threshold(True, "CIS 5.2: no two computers with the same administrator's password")
     password_age_days: float = threshold(0.0, "NIST SP 800-63B: no forced change; 0 switches it off", ge=0)

@@ -46,6 +46,8 @@ def _no_settings(view: View) -> Iterator[Verdict]:
 )
 def root_login(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge PermitRootLogin; what is not written down is only known from ``sshd -T``."""
+    if view.windows:
+        return
     settings, effective = _settings(view)
     if settings is None:
         yield from _no_settings(view)
@@ -78,6 +80,8 @@ def root_login(view: View, policy: Policy) -> Iterator[Verdict]:
 )
 def password_login(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge whether sshd takes passwords, and empty ones at that."""
+    if view.windows:
+        return
     settings, effective = _settings(view)
     if settings is None:
         yield from _no_settings(view)
@@ -109,12 +113,13 @@ def password_login(view: View, policy: Policy) -> Iterator[Verdict]:
     thresholds=("failed_logins_watch", "failed_logins_act"),
 )
 def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge how many logins sshd refused."""
-    if not view.data("access")["sshd"]["installed"]:
+    """Judge how many logins sshd refused; on Windows, how many the host refused by whatever way."""
+    if not view.windows and not view.data("access")["sshd"]["installed"]:
         return
     facts = view.data("access")["failed_logins"]
     if facts is None:
-        summary = "Neither the journal nor the login log could be read, so guessing of passwords would go unseen."
+        log = view.command("Neither the journal nor the login log could be read", "The Security log could not be read")
+        summary = f"{log}, so guessing of passwords would go unseen."
         yield Verdict("unknown", observed="no readable log", expected="a log of logins", summary=summary)
         return
     more = "at least " if facts["at_least"] else ""
@@ -122,7 +127,16 @@ def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:
     expected = f"below {policy.failed_logins_watch} an hour"
     if facts["count"] >= policy.failed_logins_watch:
         state: State = "act" if facts["count"] >= policy.failed_logins_act else "watch"
-        command = "sudo journalctl -t sshd -t sshd-session --since=-1h --no-pager | tail -n 30"
-        yield Verdict(state, "", observed, expected, "Somebody is trying passwords or keys.", command=command)
+        command = view.command(
+            "sudo journalctl -t sshd -t sshd-session --since=-1h --no-pager | tail -n 30",
+            "Get-WinEvent -FilterHashtable @{ LogName = 'Security'; Id = 4625 } -MaxEvents 30 | Format-List",
+        )
+        summary = view.command("Somebody is trying passwords or keys.", "Somebody is trying passwords.")
+        advice = view.command(
+            "",
+            "Close Remote Desktop and SMB to the outside, or put them behind a VPN; from inside it is often a service "
+            "with an old password.",
+        )
+        yield Verdict(state, "", observed, expected, summary, advice, command)
     else:
         yield Verdict("ok", observed=observed, expected=expected)

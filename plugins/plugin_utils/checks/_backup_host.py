@@ -21,11 +21,20 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     check,
     count_text,
     duration_text,
+    literal,
 )
 
 Facts = Mapping[str, t.Any]
 # Databases whose files, copied while they run, are no backup.
-NEEDS_DUMP = {"postgresql": "PostgreSQL", "mysql": "MySQL or MariaDB", "mongodb": "MongoDB"}
+NEEDS_DUMP = {
+    "postgresql": "PostgreSQL",
+    "mysql": "MySQL or MariaDB",
+    "mongodb": "MongoDB",
+    "mssql": "Microsoft SQL Server",
+}
+# What starts backups, and where a person finds it.
+_SCHEDULE = ("a timer or cron job", "a scheduled task, or a schedule of the product")
+_LIST = ("systemctl list-timers --all", "Get-ScheduledTask | Where-Object State -ne Disabled")
 
 
 def tools_of(data: Facts) -> list[str]:
@@ -62,8 +71,8 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
             "unknown",
             observed="no tool found; some schedules and scripts could not be read",
             expected="a backup tool, agent or job",
-            summary="No backup tool was found, but not all cron tables and scripts could be read.",
-            advice="Let Keepwell become root for this probe.",
+            summary=f"No backup tool was found, but not all {_tables(view)} could be read.",
+            advice=view.command("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
         )
     else:
         yield Verdict(
@@ -90,13 +99,13 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     stopped = [agent for agent in data["agents"] if not agent["active"]]
     if active:
         names = ", ".join(sorted({job["name"] for job in active})[:6])
-        yield Verdict("ok", observed=f"{count_text(len(active), 'job')}: {names}", expected="a timer or cron job")
+        yield Verdict("ok", observed=f"{count_text(len(active), 'job')}: {names}", expected=view.command(*_SCHEDULE))
     elif stopped:
         for agent in stopped:
             summary = (
                 f"The agent of {agent['name']} is installed but does not run, so its server cannot reach this host."
             )
-            command = f"systemctl status {agent['unit']}"
+            command = view.command(f"systemctl status {agent['unit']}", f"Get-Service -Name {literal(agent['unit'])}")
             yield Verdict("act", agent["unit"], "not running", "running", summary, command=command)
     elif data["agents"]:
         names = ", ".join(agent["name"] for agent in data["agents"])
@@ -105,13 +114,15 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
             "unknown", observed=f"schedule of {names} lives on its server", expected="a schedule", summary=summary
         )
     elif not data["jobs_complete"]:
-        summary = "No schedule was found, but not all cron tables could be read."
-        yield Verdict("unknown", observed="cron tables not readable", expected="a timer or cron job", summary=summary)
+        summary = f"No schedule was found, but not all {_tables(view)} could be read."
+        observed = view.command("cron tables not readable", "scheduled tasks not readable")
+        yield Verdict("unknown", observed=observed, expected=view.command(*_SCHEDULE), summary=summary)
     else:
         off = [job["name"] for job in data["jobs"]]
         observed = f"switched off: {', '.join(off[:4])}" if off else "nothing starts it"
-        summary = f"{', '.join(tools_of(data)[:4])} is installed, but no timer and no cron job starts it."
-        yield Verdict("act", "", observed, "a timer or cron job", summary, command="systemctl list-timers --all")
+        starter = view.command("no timer and no cron job starts it", "nothing starts it")
+        summary = f"{', '.join(tools_of(data)[:4] or off[:1])} is installed, but {starter}."
+        yield Verdict("act", "", observed, view.command(*_SCHEDULE), summary, command=view.command(*_LIST))
 
 
 @check(
@@ -131,7 +142,7 @@ def last_run(view: View, policy: Policy) -> Iterator[Verdict]:
     for job in view.data("backups")["jobs"]:
         if not job["active"]:
             continue
-        verdict = _judge_job(job, view.now, policy)
+        verdict = _judge_job(view, job, policy)
         if verdict is None:
             fine.append((view.now - _ended(job), job["name"]))
         else:
@@ -146,12 +157,56 @@ def last_run(view: View, policy: Policy) -> Iterator[Verdict]:
         )
 
 
+def _tables(view: View) -> str:
+    """What holds schedules on this host."""
+    return view.command("cron tables and scripts", "scheduled tasks")
+
+
 def _ended(job: Facts) -> float:
-    """When a job last ended; after a reboot systemd remembers only when the timer last fired."""
+    """When a job last ended; where only that is known (systemd after a reboot, tasks of Windows), when it began."""
     return float(job["last_end"] or job["last"] or 0.0)
 
 
-def _judge_job(job: Facts, now: float, policy: Policy) -> Verdict | None:
+def _look(job: Facts) -> str:
+    """Line that shows what a job last did."""
+    if job["kind"] == "wsb":
+        return "Get-WBSummary; Get-WBJob -Previous 3 | Format-List"
+    if job["kind"] == "veeam":
+        return "Get-ChildItem -Recurse -Filter *.Backup.log -Path C:\\ProgramData\\Veeam\\Endpoint"
+    if job["kind"] == "task":
+        folder, _slash, task = job["name"].rpartition("\\")
+        return f"Get-ScheduledTaskInfo -TaskPath {literal(folder + chr(92))} -TaskName {literal(task)}"
+    return f"sudo journalctl -u {job['service']} -n 50 --no-pager"
+
+
+def _trouble(view: View, job: Facts, expected: str) -> Verdict | None:
+    """The verdict over a job of Windows that ended with warnings or not at all well; None otherwise."""
+    name, result = job["name"], job["result"]
+    if job["kind"] not in ("task", "wsb", "veeam") or result in (None, "success"):
+        return None
+    errors = (view.data("backups").get("vss") or {}).get("errors") or ()
+    codes = ", ".join(f"VSS {entry['id']} ({entry['count']}x)" for entry in errors[:4])
+    more = f" Shadow copies complained in these days: {codes}." if codes else ""
+    last = job.get("last_success")
+    since = f" It last ended well {duration_text(view.now - last)} ago." if last and result != "warning" else ""
+    if result == "warning":
+        text = f"{name} ended with warnings: something was left out or could not be read whole."
+    else:
+        text = f"The last run of {name} failed" + ("." if result == "failed" else f" with {result}.")
+    return Verdict(
+        "watch" if result == "warning" else "act",
+        object=name,
+        observed="ended with warnings" if result == "warning" else f"failed: {result}",
+        expected=expected,
+        summary=text + since + more,
+        command=_look(job),
+        since=_ended(job) or None,
+        data={"result": result, "last_success": last},
+    )
+
+
+def _judge_job(view: View, job: Facts, policy: Policy) -> Verdict | None:
+    now = view.now
     name, expected = job["name"], f"ended well within {policy.rpo_hours:g} hours"
     if job["kind"] == "cron":
         return Verdict(
@@ -162,15 +217,17 @@ def _judge_job(job: Facts, now: float, policy: Policy) -> Verdict | None:
             summary=f"{name} is started by cron, which records neither whether it ran nor how it ended.",
             advice="Move it to a systemd timer, or let it write a heartbeat that can be checked.",
         )
-    look = f"journalctl -u {job['service']} -n 50 --no-pager"
-    if job["result"] not in (None, "success"):
+    trouble = _trouble(view, job, expected)
+    if trouble and (trouble.state != "watch" or now - _ended(job) <= policy.rpo_hours * HOUR):
+        return trouble
+    if job["result"] not in (None, "success", "warning"):
         return Verdict(
             "act",
             object=name,
             observed=f"{job['result']}, exit status {job['exit']}",
             expected=expected,
             summary=f"The last run of {job['service']} failed.",
-            command=f"sudo {look}",
+            command=_look(job),
             since=job["last_end"],
         )
     ended = _ended(job)
@@ -181,7 +238,7 @@ def _judge_job(job: Facts, now: float, policy: Policy) -> Verdict | None:
             observed="has not run yet" + (f", next in {duration_text(job['next'] - now)}" if job["next"] else ""),
             expected=expected,
             summary=f"{name} is switched on but no run of it is on record.",
-            command=f"systemctl list-timers {name}",
+            command=view.command(f"systemctl list-timers {name}", _look(job)),
         )
     age = now - ended
     if ended > now + HOUR:
@@ -196,9 +253,11 @@ def _judge_job(job: Facts, now: float, policy: Policy) -> Verdict | None:
         observed=f"last ended {duration_text(age)} ago" + (" (running now)" if job["running"] else ""),
         expected=expected,
         summary=f"{name} last ended {duration_text(age)} ago; agreed are {policy.rpo_hours:g} hours.",
-        command=f"sudo {look}",
+        command=_look(job),
         since=ended,
-        age_basis="end of the job" if job["last_end"] else "last start by the timer",
+        age_basis="end of the job"
+        if job["last_end"]
+        else f"last start by the {view.command('timer', 'task scheduler')}",
         deadline=ended + policy.rpo_hours * HOUR,
     )
 
@@ -222,6 +281,14 @@ def databases(view: View, policy: Policy) -> Iterator[Verdict]:
     running = [system for system in sorted(data["databases"]) if system in NEEDS_DUMP]
     missing = [system for system in running if system not in data["dump_jobs"]]
     for system in missing:
+        if system in (data.get("dump_hidden") or ()):
+            summary = (
+                f"{NEEDS_DUMP[system]} has a scheduler of its own; whether it makes backups cannot be seen from here."
+            )
+            advice = "Look at its jobs, or let a product back it up that asks the database to hold still (VSS)."
+            observed = "its own scheduler runs; nothing else backs it up"
+            yield Verdict("unknown", system, observed, "a backup of the database", summary, advice)
+            continue
         state: State = "act" if data["jobs_complete"] else "unknown"
         more = "" if data["jobs_complete"] else " (not all schedules could be read)"
         yield Verdict(
@@ -230,7 +297,7 @@ def databases(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"runs; no job with one of its dump tools{more}",
             expected="a dump job",
             summary=f"{NEEDS_DUMP[system]} runs here and no scheduled job dumps it{more}.",
-            command="systemctl list-timers --all; ls /etc/cron.d",
+            command=view.command("systemctl list-timers --all; ls /etc/cron.d", _LIST[1]),
         )
     if running and not missing:
         jobs = sorted({name for system in running for name in data["dump_jobs"][system]})

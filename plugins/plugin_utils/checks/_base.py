@@ -158,6 +158,12 @@ class View:
     unverified: tuple[Unverified, ...] = ()
     # How the client's schedule stood on the control node; None where it has none.
     schedule: Standing | None = None
+    # The host runs Windows: what is meant is the same, what an engineer types there is another command.
+    windows: bool = False
+
+    def command(self, elsewhere: str, windows: str) -> str:
+        """Return what a person is told of this host's system: a command, a place, what to do."""
+        return windows if self.windows else elsewhere
 
     def data(self, probe: str) -> Mapping[str, t.Any]:
         """Data of a probe that answered; the framework has already seen to it that needed probes did."""
@@ -245,3 +251,8 @@ def size_text(size: float) -> str:
 def count_text(count: int, one: str, many: str = "") -> str:
     """Return ``1 host`` or ``3 hosts``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def literal(text: str) -> str:
+    """Return a text as PowerShell takes it word for word."""
+    return "'" + text.replace("'", "''") + "'"

@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     State,
     Verdict,
     View,
+    literal,
     size_text,
     threshold,
 )
@@ -52,6 +53,10 @@ class CapacityPolicy(Section):
     btrfs_metadata_watch_percent: float = threshold(90.0, "House", ge=0, le=100)
     deleted_open_watch_bytes: float = threshold(GIB, "House", ge=0)
     deleted_open_watch_percent: float = threshold(5.0, "House: share of the filesystem", ge=0, le=100)
+    shadow_watch_percent: float = threshold(
+        20.0, "House: twice what Windows allows shadow copies by itself, 10 %", ge=0, le=100
+    )
+    shadow_below_percent: float = threshold(20.0, "House: with so little room they are in the way", ge=0, le=100)
 
 
 def filesystems(view: View) -> Iterator[Filesystem]:
@@ -77,8 +82,14 @@ def free_text(entry: Filesystem) -> str:
     return f"{size_text(entry['avail_bytes'])} free ({used_percent(entry)} % used)"
 
 
-def biggest_command(mount: str) -> str:
+def biggest_command(view: View, mount: str) -> str:
     """Shell line that lists what is largest on one filesystem, without leaving it."""
+    if view.windows:
+        below = "Get-ChildItem -LiteralPath $_.FullName -Recurse -Force -File -ErrorAction SilentlyContinue"
+        return (
+            f"Get-ChildItem -LiteralPath {literal(mount)} -Force -Directory | Select-Object FullName, "
+            f"@{{ n = 'Bytes'; e = {{ ({below} | Measure-Object Length -Sum).Sum }} }} | Sort-Object Bytes -Descending"
+        )
     return f"du -xhd2 {shlex.quote(mount)} 2>/dev/null | sort -rh | head -25"
 
 
@@ -110,7 +121,14 @@ def unanswered(view: View) -> Iterator[Verdict]:
                     "Its server or disk may hang; processes that touch it hang, too. Look at the device before "
                     "anything else on this host."
                     if timeout
-                    else "Let Keepwell run with root rights, or look on the host."
+                    else view.command(
+                        "Let Keepwell run with root rights, or look on the host.",
+                        "Unlock it if BitLocker keeps it locked; if its file system is gone, do not format it: secure "
+                        "the data first.",
+                    )
                 ),
-                command=f"grep -F {shlex.quote(entry['mount'])} /proc/self/mountinfo",
+                command=view.command(
+                    f"grep -F {shlex.quote(entry['mount'])} /proc/self/mountinfo",
+                    "Get-CimInstance Win32_Volume | Format-Table Name, FileSystem, Capacity; manage-bde -status",
+                ),
             )

@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     View,
     check,
     count_text,
+    literal,
     size_text,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._capacity import (
@@ -32,6 +33,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._capacity im
 # One sample a day, plus the spread of the schedule: what the burst rule looks back on where nothing is nearer.
 _DAILY_WINDOW_HOURS = 26.0
 _WRITERS = "find {} -xdev -type f -mmin -120 -size +100M -exec ls -lhS {{}} + 2>/dev/null"
+_WRITERS_ON_WINDOWS = (
+    "Get-ChildItem -LiteralPath {} -Recurse -Force -File -ErrorAction SilentlyContinue | Where-Object {{ $_.Length -gt "
+    "100MB -and $_.LastWriteTime -gt (Get-Date).AddHours(-2) }} | Sort-Object Length -Descending"
+)
 
 
 def _growing(view: View) -> Iterator[Filesystem]:
@@ -78,7 +83,7 @@ def _forecast_verdict(entry: Filesystem, found: forecast.Forecast, state: State,
         summary=f"{entry['mount']} grows by {size_text(found.slope)} a day and will be full in about {_days(median)}."
         + _capacity_growers.sentence(view, entry["mount"]),
         advice="Order or approve space now, or find what grows; both take longer than a full disk allows.",
-        command=biggest_command(entry["mount"]),
+        command=biggest_command(view, entry["mount"]),
         deadline=view.now + median * DAY,
         data={
             "low_days": found.low,
@@ -177,7 +182,10 @@ def burst(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
                     expected=f"not within {policy.burst_watch_hours:g} hours",
                     summary=f"{entry['mount']} is filling up fast and may be full in {hours:.1f} hours.",
                     advice="Find the writer now and stop it; then make room.",
-                    command=_WRITERS.format(shlex.quote(entry["mount"])),
+                    command=view.command(
+                        _WRITERS.format(shlex.quote(entry["mount"])),
+                        _WRITERS_ON_WINDOWS.format(literal(entry["mount"])),
+                    ),
                     deadline=view.now + hours * 3600.0,
                     data={"hours": hours, "window_hours": window},
                 )

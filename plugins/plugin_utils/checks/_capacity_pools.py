@@ -105,7 +105,7 @@ def thin_pool(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
 
 @check(
     "capacity.pools",
-    title="Room in ZFS pools and btrfs",
+    title="Room in storage pools",
     advice="Free or add space: these filesystems slow down or refuse writes before df shows them full.",
     needs=("disks",),
     controls=("ISO A.8.6", "SOC 2 A1.1"),
@@ -117,9 +117,9 @@ def thin_pool(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
     ),
 )
 def pools(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
-    """ZFS by the use of the pool; btrfs by its metadata, which can run out while data space is free."""
+    """ZFS and Storage Spaces by the use of the pool; btrfs by its metadata, which may run out before its data do."""
     expected = f"below {policy.pool_watch_percent:g} % and room for metadata"
-    bad = []
+    bad: list[Verdict] = []
     count = 0
     for pool in view.data("disks").get("zfs") or ():
         count += 1
@@ -139,13 +139,40 @@ def pools(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
             )
     for entry in view.data("disks").get("btrfs") or ():
         count += 1
-        verdict = _btrfs(entry, policy)
+        full = _btrfs(entry, policy)
+        if full:
+            bad.append(full)
+    for verdict in _spaces(view, policy):
+        count += 1
         if verdict:
             bad.append(verdict)
     if bad:
         yield from bad
     elif count:
         yield Verdict("ok", observed=f"{count_text(count, 'pool')} with room", expected=expected)
+
+
+def _spaces(view: View, policy: CapacityPolicy) -> Iterator[Verdict | None]:
+    """Pools of Storage Spaces that carry thin disks, which go off line with them; None for each that has room."""
+    data = view.data("disks")
+    thin = {disk["pool"] for disk in data.get("virtual_disks") or () if disk["provisioning"] == "thin"}
+    for pool in data.get("storage_pools") or ():
+        if pool["name"] not in thin or not pool["size_bytes"] or pool["allocated_bytes"] is None:
+            continue
+        percent = 100.0 * pool["allocated_bytes"] / pool["size_bytes"]
+        state = _state(percent, policy.pool_watch_percent, policy.pool_crit_percent)
+        if state == "ok":
+            yield None
+            continue
+        yield Verdict(
+            state,
+            object=f"storage pool:{pool['name']}",
+            observed=f"{percent:.0f} % given out",
+            expected=f"below {policy.pool_watch_percent:g} %",
+            summary=f"The storage pool {pool['name']} is filling up; its thin disks go off line when it is full.",
+            advice="Add disks to the pool, or remove data and let Optimize-Volume give the room back.",
+            command="Get-StoragePool -IsPrimordial $false | Format-Table FriendlyName, Size, AllocatedSize",
+        )
 
 
 def _btrfs(entry: Mapping[str, t.Any], policy: CapacityPolicy) -> Verdict | None:

@@ -62,14 +62,14 @@ def served(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=f"{entry['status']}: {entry['detail']}"[:120],
                 expected="a certificate",
                 summary=f"Port {port} is open but the TLS handshake failed, so its certificate is not known.",
-                command=f"openssl s_client -connect {_endpoint(entry)} </dev/null",
+                command=_ask(view, entry, ""),
             )
             continue
-        newer = _newer_on_disk(data, known[entry["fingerprint"]], entry["fingerprint"])
+        newer = _newer_on_disk(view, known[entry["fingerprint"]], entry["fingerprint"])
         if newer is None:
             fine += 1
         elif port not in stale:
-            stale[port] = _stale(entry, known, newer, view.now)
+            stale[port] = _stale(view, entry, known, newer)
     yield from (stale[port] for port in sorted(stale))
     answered = {entry["port"] for entry in data["served"] if entry["fingerprint"]}
     yield from (silent[port] for port in sorted(silent) if port not in answered)
@@ -95,15 +95,29 @@ def _endpoint(entry: Facts) -> str:
     return f"{address}:{entry['port']}{name}{start}"
 
 
-def _newer_on_disk(data: Facts, shown: Facts, fingerprint: str) -> tuple[str, Facts, Facts] | None:
-    """(fingerprint, facts, file) of the newest certificate in use for the same names, when it is not the one shown."""
+def _ask(view: View, entry: Facts, more: str) -> str:
+    """Line that asks a port for its certificate."""
+    return view.command(
+        f"openssl s_client -connect {_endpoint(entry)} </dev/null{more}",
+        "netsh http show sslcert; Get-ChildItem -Path Cert:\\LocalMachine\\My",
+    )
+
+
+def _newer_on_disk(view: View, shown: Facts, fingerprint: str) -> tuple[str, Facts, Facts] | None:
+    """(fingerprint, facts, file) of the newest certificate in use for the same names, when it is not the one shown.
+
+    On Windows a renewed certificate lies in the store, used by nobody, until somebody binds it to the port.
+    """
+    data = view.data("certificates")
     best: tuple[str, Facts, Facts] | None = None
     for entry in data["files"]:
-        if not entry["chain"] or not entry["used_by"]:
+        if not entry["chain"] or not (entry["used_by"] or view.windows):
             continue
         if entry["chain"][0] == fingerprint:
             return None
         facts = data["certificates"][entry["chain"][0]]
+        if view.windows and not (facts.get("has_key") and facts.get("server_auth")):
+            continue
         if _leaf_names(facts) != _leaf_names(shown) or facts["not_before"] <= shown["not_before"]:
             continue
         if best is None or facts["not_before"] > best[1]["not_before"]:
@@ -111,10 +125,10 @@ def _newer_on_disk(data: Facts, shown: Facts, fingerprint: str) -> tuple[str, Fa
     return best
 
 
-def _stale(entry: Facts, known: Facts, newer: tuple[str, Facts, Facts], now: float) -> Verdict:
+def _stale(view: View, entry: Facts, known: Facts, newer: tuple[str, Facts, Facts]) -> Verdict:
     shown = known[entry["fingerprint"]]
     fingerprint, facts, file = newer
-    left = shown["not_after"] - now
+    left = shown["not_after"] - view.now
     ending = f"expired {duration_text(left)} ago" if left < 0 else f"ends in {duration_text(left)}"
     return Verdict(
         worst(["act", "crit" if left < DAY else "ok"]),
@@ -122,10 +136,11 @@ def _stale(entry: Facts, known: Facts, newer: tuple[str, Facts, Facts], now: flo
         observed=f"shows {entry['fingerprint'][:16]} ({ending})",
         expected=f"{fingerprint[:16]} from {file['path']}",
         summary=(
-            f"{name_of(facts)} was renewed on disk, but port {entry['port']} still shows the old certificate, "
-            f"which {ending}."
+            f"{name_of(facts)} was renewed on {view.command('disk', 'this host')}, but port {entry['port']} still "
+            f"shows the old certificate, which {ending}."
         ),
-        command=f"openssl s_client -connect {_endpoint(entry)} </dev/null 2>&1 | openssl x509 -noout -enddate -serial",
+        advice=view.command("", "Bind the new certificate to the port (IIS: site bindings), then ask the port again."),
+        command=_ask(view, entry, " 2>&1 | openssl x509 -noout -enddate -serial"),
         since=file["modified"],
         age_basis="change of the file",
         deadline=shown["not_after"],

@@ -29,6 +29,7 @@ _FAILING = 0b1000
 _AT_THRESHOLD = 0b10000
 _ONCE_AT_THRESHOLD = 0b100000
 _EXPECTED = "healthy, without damaged sectors"
+_COMMAND_ON_WINDOWS = "Get-PhysicalDisk | Get-StorageReliabilityCounter | Format-List"
 
 
 def _name(disk: Mapping[str, t.Any]) -> str:
@@ -69,10 +70,13 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
         if is_virtual(view):
             return
         if disks is None:
-            reason = why_missing(view, "hardware", "smartctl")
-            advice = "Install smartmontools and let Keepwell become root on this host."
+            reason = why_missing(view, "hardware", view.command("smartctl", "physical disks"))
+            advice = view.command(
+                "Install smartmontools and let Keepwell become root on this host.",
+                "Let Keepwell be an administrator on this host.",
+            )
         else:
-            reason = "smartctl finds no disk; a RAID controller may hide them"
+            reason = f"{view.command('smartctl', 'Windows')} finds no disk; a RAID controller may hide them"
             advice = "Ask the controller's own tool (storcli, perccli, ssacli) and watch that."
         yield Verdict(
             "unknown",
@@ -80,12 +84,15 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             expected=_EXPECTED,
             summary="The health of this host's disks cannot be seen.",
             advice=advice,
-            command="sudo smartctl --scan-open",
+            command=view.command("sudo smartctl --scan-open", _COMMAND_ON_WINDOWS),
         )
         return
     verdicts = [_one(view, policy, disk) for disk in disks]
     bad = [verdict for verdict in verdicts if verdict.state != "ok"]
-    if bad:
+    if view.windows and is_virtual(view):
+        # Windows calls a disk that the hypervisor made healthy: that says nothing, a failing one says much.
+        yield from (verdict for verdict in bad if verdict.state != "unknown")
+    elif bad:
         yield from bad
     else:
         asleep = sum(1 for disk in disks if disk["status"] == "asleep")
@@ -97,7 +104,9 @@ def disk_health(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
 
 def _one(view: View, policy: HardwarePolicy, disk: Mapping[str, t.Any]) -> Verdict:
     name = _name(disk)
-    command = f"sudo smartctl -x -d {shlex.quote(str(disk['type']))} {shlex.quote(str(disk['device']))}"
+    command = view.command(
+        f"sudo smartctl -x -d {shlex.quote(str(disk['type']))} {shlex.quote(str(disk['device']))}", _COMMAND_ON_WINDOWS
+    )
     if disk["status"] == "asleep":
         return Verdict("ok", object=name, observed="asleep, not woken", expected=_EXPECTED)
     if disk["status"] != "ok":
@@ -107,7 +116,9 @@ def _one(view: View, policy: HardwarePolicy, disk: Mapping[str, t.Any]) -> Verdi
             observed=disk.get("message") or f"no answer ({disk['status']})",
             expected=_EXPECTED,
             summary=f"The disk {name} does not tell how it is.",
-            advice="Ask it by hand; a disk that no longer answers may be dying.",
+            advice="Ask the controller's own tool (storcli, perccli, ssacli) and watch that."
+            if disk.get("type") == "raid"
+            else "Ask it by hand; a disk that no longer answers may be dying.",
             command=command,
         )
     reasons = sorted(_reasons(view, policy, disk), key=lambda pair: -SEVERITY.index(pair[0]))
@@ -134,7 +145,11 @@ def _one(view: View, policy: HardwarePolicy, disk: Mapping[str, t.Any]) -> Verdi
 def _reasons(view: View, policy: HardwarePolicy, disk: Mapping[str, t.Any]) -> Iterator[tuple[State, str]]:
     status = disk.get("exit_status") or 0
     if status & _FAILING or disk.get("passed") is False:
-        yield "crit", "the disk says that it is failing"
+        words = [word for word in disk.get("operational") or () if word not in ("ok", "unknown")]
+        yield "crit", "the disk says that it is failing" + (f" ({', '.join(words)})" if words else "")
+    elif disk.get("health") == "warning":
+        words = [word for word in disk.get("operational") or () if word != "ok"]
+        yield "watch", "Windows warns of it" + (f" ({', '.join(words)})" if words else "")
     failing = disk.get("failing_attributes") or []
     if failing or status & _AT_THRESHOLD:
         yield "watch", "at its threshold: " + (", ".join(failing) or "a prefail attribute")

@@ -50,8 +50,36 @@ _MEANING: dict[str, tuple[State, str, str]] = {
     "hung_task": ("watch", "Processes hang, most often waiting for a disk.", "Look at the storage and its latency."),
     "thermal": ("watch", "Heat slows the processor down.", "Clean fans and filters, look at the room."),
     "pci_error": ("watch", "A PCI device reports transmission errors.", "Reseat or replace the card, update firmware."),
+    "disk_failing": ("crit", "A disk predicts its own failure.", "Check the backup now, then replace the disk."),
+    "corrected_error": (
+        "watch",
+        "The processor corrects errors of its own.",
+        "Update the firmware; if they go on, have the hardware checked.",
+    ),
+    "snapshots_lost": (
+        "watch",
+        "Shadow copies of a volume were lost: previous versions are gone, and a backup may have failed.",
+        "Give shadow copies more room or a volume of their own; look at the backup that ran then.",
+    ),
     "other": ("watch", "The kernel reports a serious condition.", "Read the message."),
 }
+# What the same kinds mean where Windows reports them.
+_ON_WINDOWS: dict[str, tuple[str, str]] = {
+    "filesystem_error": (
+        "A file system is damaged, or data could not be written to it.",
+        "Secure the data, check the disk below, then repair the volume (chkdsk, Repair-Volume) in a window.",
+    ),
+    "kernel_bug": (
+        "Windows stopped with an error and started again (a blue screen).",
+        "Look at the code and the dump: a driver, firmware or hardware; update what it names.",
+    ),
+    "table_full": (
+        "Programs use up the ports for connections to elsewhere.",
+        "Find who opens so many connections (Get-NetTCPConnection by OwningProcess).",
+    ),
+    "out_of_memory": ("Windows ran out of virtual memory.", "Find what grew; add memory or a larger page file."),
+}
+_COMMAND_ON_WINDOWS = "Get-WinEvent -FilterHashtable @{ LogName = 'System'; Level = 1, 2, 3 } -MaxEvents 100"
 # Journal priorities: 0 emergency, 1 alert, 2 critical. An unclassified line counts from here on only.
 _SERIOUS = 2
 
@@ -72,7 +100,7 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
     if log is None:
         reasons = [
             f"{source}: {why_missing(view, 'hardware', source)}"
-            for source in ("kernel journal", "dmesg")
+            for source in (("system log",) if view.windows else ("kernel journal", "dmesg"))
             if view.record("hardware").status_of(source) != "ok"
         ]
         yield Verdict(
@@ -80,8 +108,11 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             observed="the kernel's messages could not be read",
             expected=expected,
             summary="Nobody can see whether the kernel reports broken hardware.",
-            advice="Let Keepwell become root, or add its user to the group systemd-journal.",
-            command="sudo journalctl -k -b -p err --no-pager | tail -50",
+            advice=view.command(
+                "Let Keepwell become root, or add its user to the group systemd-journal.",
+                "Let Keepwell be an administrator, or add its user to the group Event Log Readers.",
+            ),
+            command=view.command("sudo journalctl -k -b -p err --no-pager | tail -50", _COMMAND_ON_WINDOWS),
             data={"reasons": reasons},
         )
         return
@@ -96,6 +127,8 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             kinds.setdefault(entry["kind"], []).append(entry)
     for kind, entries in sorted(kinds.items()):
         state, summary, advice = _MEANING[kind]
+        if view.windows:
+            summary, advice = _ON_WINDOWS.get(kind, (summary, advice))
         count = sum(int(str(entry["count"])) for entry in entries)
         starts = [float(str(entry["first_at"])) for entry in entries if entry["first_at"] is not None]
         yield Verdict(
@@ -105,9 +138,9 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             expected=expected,
             summary=summary,
             advice=advice,
-            command="sudo journalctl -k -b -p warning --no-pager | tail -100",
+            command=view.command("sudo journalctl -k -b -p warning --no-pager | tail -100", _COMMAND_ON_WINDOWS),
             since=min(starts) if starts else None,
-            age_basis="first kernel message" if starts else "",
+            age_basis=view.command("first kernel message", "first event") if starts else "",
             data={"templates": entries[:10], "source": log["source"]},
         )
     if not kinds:

@@ -32,7 +32,9 @@ _REBUILDING = ("recovery", "resync", "reshape")
     controls=("ISO A.8.14",),
 )
 def raid(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
-    """A degraded array is a hard fact, also while it rebuilds."""
+    """A degraded array is a hard fact, also while it rebuilds. Windows keeps no such arrays."""
+    if view.windows:
+        return
     arrays = view.data("disks").get("raid")
     expected = "all members working"
     if arrays is None:
@@ -86,14 +88,15 @@ def _array(array: Mapping[str, t.Any], expected: str) -> Verdict | None:
     thresholds=("scrub_max_age_days",),
 )
 def storage_pools(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
-    """LVM that misses a disk, ZFS that is not ONLINE or not scrubbed, btrfs that counts device errors."""
+    """LVM that misses a disk, ZFS not ONLINE or not scrubbed, btrfs with device errors, Storage Spaces not healthy."""
     data = view.data("disks")
     expected = "all devices present, no errors"
-    bad = [*_lvm(view, expected), *_zfs(view, policy, expected), *_btrfs(view, expected)]
+    bad = [*_lvm(view, expected), *_zfs(view, policy, expected), *_btrfs(view, expected), *_spaces(view, expected)]
     counts = (
         len((data.get("lvm") or {}).get("groups") or ()),
         len(data.get("zfs") or ()),
         len(data.get("btrfs") or ()),
+        len(data.get("storage_pools") or ()),
     )
     if bad:
         yield from bad
@@ -177,6 +180,35 @@ def _zfs(view: View, policy: HardwarePolicy, expected: str) -> Iterator[Verdict]
             )
 
 
+def _spaces(view: View, expected: str) -> Iterator[Verdict]:
+    """Storage pools and virtual disks of Windows."""
+    data = view.data("disks")
+    command = "Get-StoragePool; Get-VirtualDisk; Get-PhysicalDisk; Get-StorageJob"
+    for source in ("storage pools", "virtual disks") if view.windows else ():
+        if data.get(source.replace(" ", "_")) is None and view.record("disks").status_of(source) != "absent":
+            yield Verdict("unknown", object=source, observed=why_missing(view, "disks", source), expected=expected)
+    things = [("storage pool", pool) for pool in data.get("storage_pools") or ()]
+    things += [("virtual disk", disk) for disk in data.get("virtual_disks") or ()]
+    for kind, thing in things:
+        name = f"{kind}:{thing['name']}"
+        words = [word for word in thing["operational"] if word != "ok"]
+        observed = f"{thing['health']}" + (f" ({', '.join(words)})" if words else "")
+        if thing["health"] == "healthy":
+            continue
+        state: State = "unknown" if thing["health"] == "unknown" else "crit"
+        yield Verdict(
+            state,
+            object=name,
+            observed=observed,
+            expected=expected,
+            summary=f"Windows does not know how the {kind} {thing['name']} is."
+            if state == "unknown"
+            else f"The {kind} {thing['name']} has lost a disk or its redundancy.",
+            advice="Check the backup, replace the disk, let the repair run (Get-StorageJob); do not restart before.",
+            command=command,
+        )
+
+
 def _scrub_time(text: str | None) -> float | None:
     """Epoch seconds of the end that zpool prints in the form of ctime(3); probes run with TZ=UTC."""
     try:
@@ -216,3 +248,30 @@ def _btrfs(view: View, expected: str) -> Iterator[Verdict]:
             )
         elif entry["devices"] is None or entry["usage"] is None:
             yield Verdict("unknown", object=name, observed="its devices could not be read", expected=expected)
+
+
+@check(
+    "hardware.volume_state",
+    title="State of volumes",
+    advice="Secure the data, then let the volume be checked and repaired in a window (chkdsk /f, Repair-Volume).",
+    needs=("disks",),
+)
+def volume_state(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
+    """Volumes that Windows has marked as damaged: it wants to check them at the next start."""
+    if not view.windows:
+        return
+    data = view.data("disks")
+    volumes = [(entry["mount"], entry) for entry in data.get("filesystems") or ()]
+    volumes += [(entry["label"] or entry["source"], entry) for entry in data.get("unmounted") or ()]
+    damaged = [(name, entry) for name, entry in volumes if entry.get("dirty")]
+    for name, _entry in damaged:
+        yield Verdict(
+            "act",
+            object=str(name),
+            observed="marked as damaged (dirty bit)",
+            expected="not marked",
+            summary=f"Windows has marked {name} as damaged; the next start checks it, which may take hours.",
+            command=f"fsutil dirty query {name}" if str(name)[1:2] == ":" else "Get-Volume",
+        )
+    if not damaged and any(entry.get("dirty") is False for _name, entry in volumes):
+        yield Verdict("ok", observed=f"{count_text(len(volumes), 'volume')}, none damaged", expected="not marked")

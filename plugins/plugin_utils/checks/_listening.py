@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Verdict, View, count_text
 
 EXPECTED = "only what was there before"
+_COMMAND_ON_WINDOWS = "Get-NetTCPConnection -State Listen; Get-NetUDPEndpoint; Get-Service"
 
 
 def name_of(listener: Mapping[str, t.Any]) -> str:
@@ -23,13 +24,15 @@ def name_of(listener: Mapping[str, t.Any]) -> str:
 def steady(data: Mapping[str, t.Any]) -> dict[str, Mapping[str, t.Any]]:
     """Return the listeners that matter by name.
 
-    UDP ports that the kernel hands out belong to clients waiting for an answer and change all the time.
+    UDP ports that the kernel hands out belong to clients waiting for an answer and change all the time; on Windows
+    remote procedure calls listen on such TCP ports, other ones after each start.
     """
     low, high = data.get("ephemeral_ports") or (32768, 60999)
+    handed_out = data.get("ephemeral_protocols") or ("udp",)
     return {
         name_of(listener): listener
         for listener in data.get("listeners") or []
-        if not (listener["proto"] == "udp" and low <= listener["port"] <= high)
+        if not (listener["proto"] in handed_out and low <= listener["port"] <= high)
     }
 
 
@@ -38,7 +41,8 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
     data = view.data("network")
     if data.get("listeners") is None:
         text = "Nobody could tell what listens on this host."
-        yield Verdict("unknown", observed="could not be read", expected=EXPECTED, summary=text, command="ss -tulnp")
+        command = view.command("ss -tulnp", _COMMAND_ON_WINDOWS)
+        yield Verdict("unknown", observed="could not be read", expected=EXPECTED, summary=text, command=command)
         return
     now = steady(data)
     before = view.history.previous("network")
@@ -64,7 +68,12 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
             observed=f"new: {who}",
             expected=EXPECTED,
             summary=f"{who} now listens on port {listener['port']}/{listener['proto']}, open to {where}.",
-            command=f"ss -H -{'t' if listener['proto'] == 'tcp' else 'u'}lnp 'sport = :{listener['port']}'",
+            command=view.command(
+                f"ss -H -{'t' if listener['proto'] == 'tcp' else 'u'}lnp 'sport = :{listener['port']}'",
+                f"Get-NetTCPConnection -State Listen -LocalPort {listener['port']}"
+                if listener["proto"] == "tcp"
+                else f"Get-NetUDPEndpoint -LocalPort {listener['port']}",
+            ),
             since=view.history.first_seen("listener", name),
             age_basis="first seen by Keepwell",
             data={"processes": listener.get("processes")},
@@ -77,7 +86,7 @@ def judge(view: View, new_s: float, expected: Sequence[str]) -> Iterator[Verdict
             observed=f"gone: {who}",
             expected=EXPECTED,
             summary=f"Nothing listens on {name} any more; at the previous run {who} did.",
-            command="ss -tulnp; systemctl --failed",
+            command=view.command("ss -tulnp; systemctl --failed", _COMMAND_ON_WINDOWS),
         )
     if not new and not missing:
         yield Verdict("ok", observed=f"{_count(now)}, the same as before", expected=EXPECTED)

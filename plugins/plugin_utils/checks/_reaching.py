@@ -9,9 +9,16 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, Verdict, View, count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    State,
+    Verdict,
+    View,
+    count_text,
+    literal,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._persistence import persistent
 
+_RESOLVERS_ON_WINDOWS = "Get-DnsClientServerAddress"
 FAILED_CODES = ("SERVFAIL", "REFUSED", "NOTIMP", "FORMERR")
 
 
@@ -21,15 +28,18 @@ def judge_resolvers(view: View, slow_ms: float) -> Iterator[Verdict]:
     listed = data.get("resolvers")
     expected = f"each answers within {slow_ms:g} ms"
     if listed is None:
-        if view.record("network").status_of("resolv.conf") in ("denied", "error"):
-            yield Verdict("unknown", observed="resolv.conf could not be read", expected=expected)
+        place = view.command("resolv.conf", "name servers")
+        if view.record("network").status_of(place) in ("denied", "error", "timeout"):
+            yield Verdict("unknown", observed=f"{place} could not be read", expected=expected)
         elif view.exposure != "isolated":
-            yield Verdict("watch", observed="no resolv.conf", expected=expected, command="ls -l /etc/resolv.conf")
+            command = view.command("ls -l /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
+            yield Verdict("watch", observed=f"no {place}", expected=expected, command=command)
         return
     if not listed:
         if view.exposure != "isolated":
             text = "No resolver is configured."
-            yield Verdict("watch", observed="none", expected=expected, summary=text, command="cat /etc/resolv.conf")
+            command = view.command("cat /etc/resolv.conf", _RESOLVERS_ON_WINDOWS)
+            yield Verdict("watch", observed="none", expected=expected, summary=text, command=command)
         return
     problems = {resolver["address"]: _problem(resolver, bool(data.get("names_given")), slow_ms) for resolver in listed}
     silent = [address for address, (kind, _text) in problems.items() if kind == "silent"]
@@ -49,7 +59,10 @@ def judge_resolvers(view: View, slow_ms: float) -> Iterator[Verdict]:
             observed=text + (f" ({note})" if note else ""),
             expected=expected,
             summary=f"Resolver {address}: {text}." + (" No other one works." if len(silent) == len(listed) else ""),
-            command=f"dig +time=2 +tries=1 @{address} . NS; cat /etc/resolv.conf",
+            command=view.command(
+                f"dig +time=2 +tries=1 @{address} . NS; cat /etc/resolv.conf",
+                f"Resolve-DnsName -Server {address} -Type NS -Name . -DnsOnly; {_RESOLVERS_ON_WINDOWS}",
+            ),
         )
     if not bad:
         times = [query["ms"] for resolver in listed for query in resolver["queries"] if query["ms"] is not None]
@@ -111,7 +124,10 @@ def judge_targets(view: View) -> Iterator[Verdict]:
         yield Verdict("ok", observed=f"{observed} ({note})", expected=expected)
         return
     lost = ", ".join(f"{target['target']} ({target['status']})" for target in targets if target["status"] != "ok")
-    command = f"ss -tn state syn-sent; ip route get {targets[0]['target'].rpartition(':')[0]}"
+    host, _colon, port = targets[0]["target"].rpartition(":")
+    command = view.command(
+        f"ss -tn state syn-sent; ip route get {host}", f"Test-NetConnection -ComputerName {literal(host)} -Port {port}"
+    )
     yield Verdict(
         state,
         observed=observed + (f" ({note})" if note else ""),

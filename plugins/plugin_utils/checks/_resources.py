@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import math
 import typing as t
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _resources_windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     State,
     Verdict,
@@ -20,21 +20,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     worst,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._persistence import persistent
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._resource_words import (
+    above,
+    below,
+    percent_text,
+    users,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_policy import Policy
-
-
-def percent_text(value: float) -> str:
-    """Return ``12.3 %``, cut off and never rounded up."""
-    # The inner rounding only takes away what binary fractions add: 94.9 is kept as 94.89999999999999.
-    return f"{math.floor(round(value * 10, 6)) / 10:.1f} %"
-
-
-def _above(value: float, watch: float, crit: float) -> State:
-    return "crit" if value > crit else "watch" if value > watch else "ok"
-
-
-def _below(value: float, watch: float, crit: float) -> State:
-    return "crit" if value < crit else "watch" if value < watch else "ok"
 
 
 def available_percent(data: Mapping[str, t.Any]) -> float | None:
@@ -50,22 +42,14 @@ def _stalled(data: Mapping[str, t.Any], resource: str, kind: str) -> float | Non
     return None if value is None else float(value)
 
 
-def _users(data: Mapping[str, t.Any], kind: str) -> str:
-    """Return who uses most of it: unit or program, never its arguments."""
-    names = []
-    for process in ((data.get("processes") or {}).get(kind) or [])[:3]:
-        size = f" {size_text(process['rss_bytes'])}" if process.get("rss_bytes") else ""
-        share = f" {int(process['cpu_percent'])} %" if kind == "top_cpu" else ""
-        names.append(f"{process['unit'] or process['comm']}{size}{share}")
-    return f" Biggest users: {', '.join(names)}." if names else ""
-
-
 @check(
     "services.memory_pressure",
     title="Memory",
     advice="Find what grew, give it a limit or the host more memory. Near zero the kernel starts to kill programs.",
     needs=("pressure",),
     thresholds=(
+        "commit_watch_percent",
+        "commit_crit_percent",
         "memory_available_watch_percent",
         "memory_available_crit_percent",
         "memory_full_watch_percent",
@@ -78,15 +62,16 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     percent, stalled = available_percent(data), _stalled(data, "memory", "full")
     expected = f"above {policy.memory_available_watch_percent:g} % available"
     if percent is None:
-        text = "This kernel does not tell how much memory is available."
-        yield Verdict("unknown", observed="not known", expected=expected, summary=text, command="free -m")
+        text = f"{view.command('This kernel', 'Windows')} does not tell how much memory is available."
+        command = view.command("free -m", "Get-CimInstance Win32_OperatingSystem | Format-List *Memory*")
+        yield Verdict("unknown", observed="not known", expected=expected, summary=text, command=command)
         return
     low, low_note = persistent(
         view,
         "pressure.memory_available_percent",
         "",
         percent,
-        lambda value: _below(value, policy.memory_available_watch_percent, policy.memory_available_crit_percent),
+        lambda value: below(value, policy.memory_available_watch_percent, policy.memory_available_crit_percent),
     )
     waits: State = "ok"
     wait_note = ""
@@ -96,19 +81,25 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
             "pressure.memory_full_avg60",
             "",
             stalled,
-            lambda value: _above(value, policy.memory_full_watch_percent, policy.memory_full_crit_percent),
+            lambda value: above(value, policy.memory_full_watch_percent, policy.memory_full_crit_percent),
         )
     total = size_text(data["memory"]["total_bytes"])
     observed = f"{percent_text(percent)} of {total} available"
     observed += f", everything waited for memory {percent_text(stalled)} of the last minute" if stalled else ""
-    note = low_note or wait_note
-    state = worst((low, waits))
+    share = _resources_windows.commit_percent(data) if view.windows else None
+    observed += f", {percent_text(share)} of what may be promised is promised" if share is not None else ""
+    committed, commit_note = _resources_windows.committed(view, policy)
+    note = low_note or wait_note or commit_note
+    state = worst((low, waits, committed))
     yield Verdict(
         state,
         observed=observed + (f" ({note})" if note else ""),
         expected=expected,
-        summary="" if state == "ok" else f"The host is short of memory: {observed}.{_users(data, 'top_memory')}",
-        command="free -m; ps -eo pid,user,rss,comm --sort=-rss | head -n 15",
+        summary="" if state == "ok" else f"The host is short of memory: {observed}.{users(data, 'top_memory')}",
+        command=view.command(
+            "free -m; ps -eo pid,user,rss,comm --sort=-rss | head -n 15",
+            "Get-Process | Sort-Object WorkingSet64 -Descending | Select-Object -First 15",
+        ),
         data={"available_percent": percent, "full_avg60": stalled, "rates": data.get("rates")},
     )
 
@@ -121,10 +112,16 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     thresholds=("load_per_cpu_watch", "load_per_cpu_crit", "cpu_some_percent"),
 )
 def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge the load of 15 minutes per CPU, only together with waiting programs (PSI, or a run queue without it)."""
+    """Judge the load of 15 minutes per CPU, only together with waiting programs (PSI, or a run queue without it).
+
+    Windows has no load averages: there the programs that wait and the processors that work are counted at two moments.
+    """
     data = view.data("pressure")
     load, cpus = data.get("load"), data.get("cpus")
     expected = f"load per CPU below {policy.load_per_cpu_watch:g}"
+    if view.windows:
+        yield _resources_windows.processor_queue(view, policy)
+        return
     if not load or not cpus:
         yield Verdict("unknown", observed="load not known", expected=expected, command="uptime; nproc")
         return
@@ -141,13 +138,13 @@ def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
             "pressure.load15_per_cpu",
             "",
             per_cpu,
-            lambda value: _above(value, policy.load_per_cpu_watch, policy.load_per_cpu_crit),
+            lambda value: above(value, policy.load_per_cpu_watch, policy.load_per_cpu_crit),
         )
     yield Verdict(
         state,
         observed=observed + (f" ({note})" if note else ""),
         expected=expected,
-        summary="" if state == "ok" else f"Programs queue for the CPU: {observed}.{_users(data, 'top_cpu')}",
+        summary="" if state == "ok" else f"Programs queue for the CPU: {observed}.{users(data, 'top_cpu')}",
         command="top -b -n 1 -w 120 | head -n 20",
         data={"load15_per_cpu": per_cpu, "some_avg60": some},
     )
@@ -158,10 +155,13 @@ def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Waiting for storage",
     advice="See which process reads or writes, then whether the disk is slow (failing, full, a noisy neighbour).",
     needs=("pressure",),
-    thresholds=("io_full_watch_percent", "io_full_crit_percent"),
+    thresholds=("io_full_watch_percent", "io_full_crit_percent", "disk_latency_watch_ms", "disk_latency_crit_ms"),
 )
 def io_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge how long everything waited for storage. Kernels without PSI cannot tell: not applicable."""
+    if view.windows:
+        yield from _resources_windows.latency(view, policy)
+        return
     data = view.data("pressure")
     stalled = _stalled(data, "io", "full")
     if stalled is None:
@@ -171,7 +171,7 @@ def io_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
         "pressure.io_full_avg60",
         "",
         stalled,
-        lambda value: _above(value, policy.io_full_watch_percent, policy.io_full_crit_percent),
+        lambda value: above(value, policy.io_full_watch_percent, policy.io_full_crit_percent),
     )
     observed = f"everything waited {percent_text(stalled)} of the last minute"
     yield Verdict(
@@ -199,3 +199,5 @@ def series(view: View) -> Iterator[tuple[str, str, float]]:
             yield (f"pressure.{resource}_{kind}_avg60", "", stalled)
     if data.get("load") and data.get("cpus"):
         yield ("pressure.load15_per_cpu", "", data["load"][2] / data["cpus"])
+    if view.windows:
+        yield from _resources_windows.series(data)

@@ -15,7 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     check,
     count_text,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._resources import percent_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._resource_words import percent_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_policy import Policy
 
 
@@ -27,7 +27,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
     thresholds=("oom_crit",),
 )
 def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge kills since the previous run (or since boot when there is nothing to compare with): a hard fact."""
+    """Judge kills since the previous run (or since boot when there is nothing to compare with): a hard fact.
+
+    Windows kills nothing; it writes an event when virtual memory runs low (hardware.kernel_errors).
+    """
+    if view.windows:
+        return
     data = view.data("pressure")
     count = (data.get("vmstat") or {}).get("oom_kill")
     units = {entry["unit"]: entry["oom_kill"] for entry in data.get("cgroup_oom") or []}
@@ -72,6 +77,8 @@ def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
 )
 def processes(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge zombies, and processes in uninterruptible sleep now and at the previous run (same pid and same start)."""
+    if view.windows:
+        return
     facts = view.data("pressure").get("processes")
     if facts is None:
         yield Verdict("unknown", observed="not readable", expected="none stuck", command="ps -eo pid,stat,wchan,comm")
@@ -121,6 +128,8 @@ def processes(view: View, policy: Policy) -> Iterator[Verdict]:
 )
 def limits(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge how full the tables of files, processes and tracked connections are, and single processes' open files."""
+    if view.windows:
+        return
     data = view.data("pressure")
     words = {"files": "open files", "pids": "processes and threads", "conntrack": "tracked connections"}
     rows = [

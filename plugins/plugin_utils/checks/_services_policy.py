@@ -23,6 +23,12 @@ class Policy(Section):
     memory_full_crit_percent: float = threshold(20.0, "House; systemd-oomd acts at 60 % for 30 s", gt=0, lt=100)
     io_full_watch_percent: float = threshold(20.0, "House", gt=0, lt=100)
     io_full_crit_percent: float = threshold(50.0, "House", gt=0, lt=100)
+    commit_watch_percent: float = threshold(
+        90.0, "House, for Windows: at 100 % of its commit limit programs get no memory", gt=0, lt=100
+    )
+    commit_crit_percent: float = threshold(97.0, "House, for Windows", gt=0, le=100)
+    disk_latency_watch_ms: float = threshold(50.0, "House, for Windows: twice what a busy disk should take", gt=0)
+    disk_latency_crit_ms: float = threshold(200.0, "House, for Windows: people notice", gt=0)
     load_per_cpu_watch: float = threshold(1.5, "House; only together with pressure or a run queue", gt=0)
     load_per_cpu_crit: float = threshold(4.0, "House; only together with pressure or a run queue", gt=0)
     cpu_some_percent: float = threshold(20.0, "House; below it nobody waits for long, whatever the load says", gt=0)

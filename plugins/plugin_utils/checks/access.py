@@ -28,7 +28,9 @@ __all__ = ["PARTS", "Policy", "sightings"]
     needs=("access",),
 )
 def uid0(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Only root has the number 0."""
+    """Only root has the number 0. Windows has no such number: its administrators are in access.admins."""
+    if view.windows:
+        return
     others = [name for name in view.data("access")["uid0"] if name != "root"]
     for name in others:
         summary = f"The account {name} has uid 0: it is root by another name."
@@ -46,6 +48,9 @@ def uid0(view: View, policy: Policy) -> Iterator[Verdict]:
 )
 def empty_passwords(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge what /etc/shadow says of each account; the hashes themselves stay on the host."""
+    if view.windows:
+        yield from _access_windows.optional_passwords(view, policy)
+        return
     if view.record("access").status_of("shadow") != "ok":
         summary = "Whether accounts have empty passwords can only be seen by root."
         yield Verdict("unknown", observed="/etc/shadow may not be read", expected="no empty password", summary=summary)
@@ -125,6 +130,8 @@ def sudo_nopasswd(view: View, policy: Policy) -> Iterator[Verdict]:
 )
 def new_keys(view: View, policy: Policy) -> Iterator[Verdict]:
     """A key that was not there before is as interesting as a missing service. The first run only learns."""
+    if view.windows:
+        return
     data = view.data("access")
     previous_at = view.history.previous_at()
     bad: list[Verdict] = []
@@ -185,15 +192,29 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
     """Compare the members of groups with power over the host with the previous run."""
     current = {(group, name) for group, names in view.data("access")["admins"].items() for name in names}
     previous = view.history.previous("access")
+    unread = _access_windows.unread_groups(view) if view.windows else set()
+    if _access_windows.ADMINISTRATORS in unread:
+        summary = "Nobody can see who the administrators of this host are."
+        yield Verdict("unknown", observed="members not readable", expected="as before", summary=summary)
+        return
     if previous is None or "admins" not in previous:
         people = ", ".join(sorted({name for _group, name in current})) or "nobody"
         yield Verdict("ok", observed=f"{people} (learned for the first time)", expected="as before")
         return
-    known = {(group, name) for group, names in previous["admins"].items() for name in names}
+    known = {(group, name) for group, names in previous["admins"].items() if group not in unread for name in names}
+    if view.windows:
+        # A group that could not be read then is learned now.
+        learned = set(previous.get("admins_read") or ())
+        current = {(group, name) for group, name in current if group in learned}
     for group, name in sorted(current - known):
         summary = f"{name} has become a member of {group} since the previous run."
         yield Verdict(
-            "act", f"{group}/{name}", f"{name} new in {group}", "as before", summary, command=f"getent group {group}"
+            "act",
+            f"{group}/{name}",
+            f"{name} new in {group}",
+            "as before",
+            summary,
+            command=view.command(f"getent group {group}", _access_windows.members_command(group)),
         )
     for group, name in sorted(known - current):
         summary = f"{name} is no longer a member of {group}."
@@ -203,7 +224,7 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
             f"{name} gone from {group}",
             "as before",
             summary,
-            command=f"getent group {group}",
+            command=view.command(f"getent group {group}", _access_windows.members_command(group)),
         )
     if current == known:
         people = ", ".join(sorted({name for _group, name in current})) or "nobody"
@@ -221,12 +242,17 @@ def admins(view: View, policy: Policy) -> Iterator[Verdict]:
 def idle_accounts(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge people's accounts (uid 1000 and up) that can log in with a password or a key, by their last login."""
     data = view.data("access")
+    if view.windows and _access_windows.accounts_hidden(view):
+        yield _access_windows.no_accounts("no idle account")
+        return
     people = [
         account
         for account in data["accounts"]
         if account["can_log_in"] and account["uid"] >= 1000 and account["name"] not in policy.idle_exempt
     ]
-    usable = [one for one in people if one["keys"] or (one["password"] or {}).get("state") in ("set", "empty")]
+    usable = [
+        one for one in people if one["keys"] or (one["password"] or {}).get("state") in ("set", "empty", "optional")
+    ]
     limit = policy.idle_days * DAY
     if view.record("access").status_of("shadow") != "ok" and people:
         summary = "Which accounts can be used at all is known to root alone."
@@ -277,6 +303,10 @@ def sightings(view: View) -> Iterator[tuple[str, str]]:
 
 
 # Importing a part registers its checks; here, so that reports show them behind those above.
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _access_sshd  # noqa: E402
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (  # noqa: E402
+    _access_doors,
+    _access_sshd,
+    _access_windows,
+)
 
-PARTS = (_access_sshd,)
+PARTS = (_access_sshd, _access_windows, _access_doors)

@@ -12,6 +12,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (
     _capacity_growers,
     _capacity_growth,
     _capacity_pools,
+    _capacity_shadow,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     State,
@@ -35,7 +36,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._capacity im
 
 Policy = CapacityPolicy
 __all__ = ["Policy", "series"]
-_GROWTH_AND_POOLS = (_capacity_growth, _capacity_pools)
+# Importing these modules registers their checks.
+PARTS = (_capacity_growth, _capacity_pools, _capacity_shadow)
 
 
 def series(view: View) -> Iterator[tuple[str, str, float]]:
@@ -96,11 +98,12 @@ def space(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=free_text(entry),
                     expected=f"at least {policy.avail_watch_percent:g} % free",
                     summary=f"{entry['mount']} has only {size_text(entry['avail_bytes'])} left."
-                    + _capacity_growers.sentence(view, entry["mount"]),
+                    + _capacity_growers.sentence(view, entry["mount"])
+                    + _capacity_shadow.sentence(view, entry["mount"]),
                     advice="Find what grew, then make room or extend the volume."
                     if entry["kind"] != "memory"
                     else "This filesystem lives in memory: find what filled it; more disk does not help.",
-                    command=biggest_command(entry["mount"]),
+                    command=biggest_command(view, entry["mount"]),
                     data={
                         "avail_percent": round(avail_percent(entry), 2),
                         "size_bytes": entry["size_bytes"],
@@ -186,9 +189,18 @@ def read_only(view: View, policy: Policy) -> Iterator[Verdict]:
                 object=entry["mount"],
                 observed=f"mounted read-only; {reason}",
                 expected="writable",
-                summary=f"{entry['mount']} can no longer be written; the kernel does that after a disk error.",
-                advice="Do not just remount it: read the kernel log, secure the data, check the disk, then repair.",
-                command="dmesg -T --level=emerg,alert,crit,err | tail -50",
+                summary=f"{entry['mount']} can no longer be written"
+                + view.command(
+                    "; the kernel does that after a disk error.", ": Windows has made the disk or the volume read-only."
+                ),
+                advice=view.command(
+                    "Do not just remount it: read the kernel log, secure the data, check the disk, then repair.",
+                    "Find out whether somebody did it (diskpart, a cluster, the controller) before it is undone.",
+                ),
+                command=view.command(
+                    "dmesg -T --level=emerg,alert,crit,err | tail -50",
+                    "Get-Disk | Format-Table Number, FriendlyName, HealthStatus, OperationalStatus, IsReadOnly",
+                ),
                 data={"fstype": entry["fstype"], "source": entry["source"], "error_policy": entry.get("error_policy")},
             )
     if count and not bad:
@@ -205,7 +217,9 @@ def read_only(view: View, policy: Policy) -> Iterator[Verdict]:
     thresholds=("deleted_open_watch_bytes", "deleted_open_watch_percent"),
 )
 def deleted_open(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Space that a cleanup cannot bring back while a process keeps the file."""
+    """Space that a cleanup cannot bring back while a process keeps the file. Windows deletes no file that is open."""
+    if view.windows:
+        return
     found = view.data("disks").get("deleted_open")
     expected = f"below {size_text(policy.deleted_open_watch_bytes)} on each filesystem"
     sizes = {entry["mount"]: entry["size_bytes"] for entry in filesystems(view)}

@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     check,
     count_text,
     duration_text,
+    literal,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._certificates_policy import (
     Facts,
@@ -59,7 +60,7 @@ def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
         if state == "ok":
             healthy.append((left, facts))
             continue
-        bad.append(_expiring(facts, fingerprint, state, left, watch, view.now, _places(data, fingerprint)))
+        bad.append(_expiring(view, facts, fingerprint, state, left, watch, _places(data, fingerprint)))
     unreadable = [entry for entry in data["files"] if entry["error"] and entry["used_by"] and _matters(entry)]
     for entry in unreadable:
         yield Verdict(
@@ -68,8 +69,11 @@ def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=entry["error"],
             expected="a readable certificate",
             summary=f"The certificate file {entry['path']} that {', '.join(entry['used_by'])} uses could not be read.",
-            advice="Read it with more rights, or correct the path in the configuration.",
-            command=f"sudo openssl x509 -noout -enddate -subject -in {shlex.quote(entry['path'])}",
+            advice=view.command(
+                "Read it with more rights, or correct the path in the configuration.",
+                "Import the certificate with its key, or bind another one to the service.",
+            ),
+            command=_look_at(view, entry["path"]),
         )
     yield from bad
     denied = [name for name in view.record("certificates").sources if view.record("certificates").denied(name)]
@@ -79,7 +83,7 @@ def expiry(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"may not read: {', '.join(sorted(denied))}",
             expected="all places where certificates lie",
             summary="Some certificates could not be looked at for lack of rights.",
-            advice="Let Keepwell become root for this probe.",
+            advice=view.command("Let Keepwell become root for this probe.", "Let Keepwell be an administrator here."),
         )
     elif not bad and not unreadable and healthy:
         left, facts = min(healthy, key=lambda pair: pair[0])
@@ -95,9 +99,18 @@ def _matters(entry: Facts) -> bool:
     return not (entry["error"].startswith("absent") and entry["used_by"] == ["postgresql"])
 
 
+def _look_at(view: View, path: str) -> str:
+    """Line that shows what a certificate on this host says."""
+    return view.command(
+        f"sudo openssl x509 -noout -enddate -subject -issuer -in {shlex.quote(path)}",
+        f"Get-Item -LiteralPath {literal(path)} | Format-List Subject, Issuer, NotBefore, NotAfter, DnsNameList",
+    )
+
+
 def _expiring(
-    facts: Facts, fingerprint: str, state: State, left: float, watch: float, now: float, places: list[str]
+    view: View, facts: Facts, fingerprint: str, state: State, left: float, watch: float, places: list[str]
 ) -> Verdict:
+    now = view.now
     name = name_of(facts)
     kind = "authority certificate" if facts["ca"] else "certificate"
     if facts["not_before"] > now:
@@ -111,10 +124,10 @@ def _expiring(
         summary = f"The {kind} {name} ends in {duration_text(left)} and has not been renewed."
     where = f" Found in: {', '.join(places[:5])}." if places else ""
     own = " It signs itself, so only those who were told trust it." if facts["self_signed"] and not facts["ca"] else ""
-    path = next((place for place in places if place.startswith("/")), None)
+    path = next((place for place in places if place.startswith(("/", "Cert:"))), None)
     port = next((place.rpartition(" ")[2] for place in places if place.startswith("port ")), None)
     if path:
-        command = f"sudo openssl x509 -noout -enddate -subject -issuer -in {shlex.quote(path)}"
+        command = _look_at(view, path)
     else:
         command = f"openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -enddate"
     return Verdict(
@@ -138,7 +151,12 @@ def _expiring(
     needs=("certificates",),
 )
 def chain(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge the order and completeness of every chain in use, as far as the files on the host tell."""
+    """Judge the order and completeness of every chain in use, as far as the files on the host tell.
+
+    Windows keeps no chains beside a certificate: it puts them together from its stores.
+    """
+    if view.windows:
+        return
     data = view.data("certificates")
     known = data["certificates"]
     issuers = {facts["subject_hash"]: facts for facts in known.values() if facts["ca"] and not facts["self_signed"]}
@@ -194,7 +212,9 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
             continue
         timers = [timer for timer in entry["timers"] or [] if timer["active"]]
         failed = [timer for timer in timers if timer["service_result"] not in (None, "success")]
-        look = f"systemctl list-timers --all | grep -i {tool.split('.')[0]}"
+        look = view.command(
+            f"systemctl list-timers --all | grep -i {tool.split('.')[0]}", f"Get-ScheduledTask | findstr /i {tool}"
+        )
         if failed:
             unit = failed[0]["name"].replace(".timer", ".service")
             bad.append(
@@ -204,7 +224,10 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=f"last run of {unit}: {failed[0]['service_result']}",
                     expected="success",
                     summary=f"{tool} is started on time but its last run failed; certificates will run out.",
-                    command=f"sudo journalctl -u {unit} -n 50 --no-pager",
+                    command=view.command(
+                        f"sudo journalctl -u {unit} -n 50 --no-pager",
+                        f"Get-ScheduledTaskInfo -TaskName {literal(unit)}",
+                    ),
                     since=failed[0]["last"],
                 )
             )
@@ -228,7 +251,9 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
                     object=tool,
                     observed="no timer and no cron entry starts it",
                     expected="a timer or cron entry",
-                    summary=f"{tool} keeps {count_text(entry['lineages'], 'certificate')} here but nothing starts it.",
+                    summary=f"{tool} keeps {count_text(entry['lineages'], 'certificate')} here but nothing starts it."
+                    if not view.windows
+                    else f"The task that starts {tool} is switched off; certificates will run out.",
                     command=look,
                 )
             )

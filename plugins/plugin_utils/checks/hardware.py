@@ -38,7 +38,8 @@ def series(view: View) -> Iterator[tuple[str, str, float]]:
         return
     data = view.data("hardware")
     for controller in data.get("memory_controllers") or ():
-        if controller["corrected"] is not None:
+        # What is counted anew at each look is no counter that grows.
+        if controller["corrected"] is not None and not controller.get("windowed"):
             yield "hardware.corrected_errors", controller["name"], float(controller["corrected"])
     for sensor in data.get("temperatures") or ():
         yield "hardware.heat_percent", sensor["sensor"], 100.0 * sensor["celsius"] / sensor["critical_celsius"]
@@ -68,6 +69,14 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
     """Uncorrected errors are a hard fact; corrected ones count by their growth."""
     controllers = view.data("hardware").get("memory_controllers")
     expected = f"none uncorrected, at most {policy.corrected_per_day_watch:g} corrected a day"
+    if controllers is None and view.windows:
+        # Memory that corrects nothing counts nothing; Windows writes down what the rest reports.
+        if not is_virtual(view) and view.data("hardware").get("kernel_log") is None:
+            text = "Nobody can see whether the memory makes errors."
+            yield Verdict(
+                "unknown", observed=why_missing(view, "hardware", "system log"), expected=expected, summary=text
+            )
+        return
     if controllers is None:
         if not is_virtual(view):
             yield Verdict(
@@ -84,7 +93,9 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
         corrected, uncorrected = controller["corrected"], controller["uncorrected"]
         state: State = "ok"
         rate = None
-        if corrected is not None:
+        if corrected is not None and controller.get("windowed"):
+            rate = corrected / max((controller.get("counting_for_s") or DAY) / DAY, 1.0)
+        elif corrected is not None:
             rate = _growth_per_day(view, "hardware.corrected_errors", controller["name"], float(corrected))
             if rate is None and controller.get("counting_for_s"):
                 rate = corrected / max(controller["counting_for_s"] / DAY, 1.0)
@@ -103,8 +114,16 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=f"{uncorrected} uncorrected, {corrected} corrected{pace}",
                     expected=expected,
                     summary=f"The memory behind {controller['name']} makes errors.",
-                    advice="Find the module (ras-mc-ctl --layout), plan its replacement, keep the backup close.",
-                    command="grep . /sys/devices/system/edac/mc/mc*/*_count; ras-mc-ctl --errors | tail -20",
+                    advice=view.command(
+                        "Find the module (ras-mc-ctl --layout), plan its replacement, keep the backup close.",
+                        "Find the module (the maker's own tool, or mdsched), plan its replacement, keep the backup "
+                        "close.",
+                    ),
+                    command=view.command(
+                        "grep . /sys/devices/system/edac/mc/mc*/*_count; ras-mc-ctl --errors | tail -20",
+                        "Get-WinEvent -FilterHashtable @{ LogName = 'System'; ProviderName = "
+                        "'Microsoft-Windows-WHEA-Logger' } -MaxEvents 20",
+                    ),
                 )
             )
     if bad:
@@ -128,7 +147,8 @@ def thermal(view: View, policy: Policy) -> Iterator[Verdict]:
     throttled = data.get("throttle_counts")
     expected = f"below {policy.heat_watch_percent:g} % of the critical temperature"
     if not sensors and not throttled:
-        if not is_virtual(view):
+        # Windows has no sensor of its own that can be believed.
+        if not is_virtual(view) and not view.windows:
             yield Verdict(
                 "unknown", observed="no sensor tells", expected=expected, advice="Load the drivers of lm-sensors."
             )

@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     View,
     check,
     count_text,
+    literal,
     threshold,
 )
 
@@ -33,6 +34,9 @@ class Policy(Section):
     resolver_slow_ms: float = threshold(500.0, "House; users feel half a second a name", gt=0)
     listener_new_s: float = threshold(7 * DAY, "House; a week to be asked about a new listening service", gt=0)
     listeners_expected: tuple[str, ...] = threshold((), "the client's own list, such as tcp/443")
+
+
+_ROUTES_ON_WINDOWS = "Get-NetRoute -DestinationPrefix '0.0.0.0/0', '::/0'"
 
 
 def _same_boot(before: Mapping[str, t.Any] | None, now: Mapping[str, t.Any]) -> bool:
@@ -68,14 +72,18 @@ def links(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=problem,
                 expected="up, full duplex, no flapping",
                 summary=f"Network link {link['name']}: {problem}.",
-                command=f"ip -s link show dev {link['name']}; ethtool {link['name']}",
+                command=view.command(
+                    f"ip -s link show dev {link['name']}; ethtool {link['name']}",
+                    f"Get-NetAdapter -Name {literal(link['name'])} | Format-List",
+                ),
             )
     present = {link["name"] for link in data["links"]}
     for name in sorted(set(known) - present):
         if known[name].get("kind") == "physical":
             bad += 1
             text = f"Network card {name} was there at the previous run and is gone."
-            yield Verdict("watch", name, observed="gone", expected="present", summary=text, command="ip -br link")
+            command = view.command("ip -br link", "Get-NetAdapter -IncludeHidden")
+            yield Verdict("watch", name, observed="gone", expected="present", summary=text, command=command)
     if not bad and used:
         names = ", ".join(link["name"] for link in used[:4])
         yield Verdict("ok", observed=f"{count_text(len(used), 'link')} in use: {names}", expected="all up")
@@ -123,7 +131,7 @@ def errors(view: View, policy: Policy) -> Iterator[Verdict]:
         if past is None or link["kind"] == "loopback":
             continue
         compared += 1
-        for verdict in _losses(link, past["counters"], policy):
+        for verdict in _losses(view, link, past["counters"], policy):
             bad += 1
             yield verdict
     if not bad and compared:
@@ -131,7 +139,7 @@ def errors(view: View, policy: Policy) -> Iterator[Verdict]:
         yield Verdict("ok", observed=observed, expected=f"below {policy.loss_percent} %")
 
 
-def _losses(link: Mapping[str, t.Any], past: Mapping[str, t.Any], policy: Policy) -> Iterator[Verdict]:
+def _losses(view: View, link: Mapping[str, t.Any], past: Mapping[str, t.Any], policy: Policy) -> Iterator[Verdict]:
     """Yield one verdict for each kind of loss of a link that passed both limits."""
     counters = link["counters"]
 
@@ -156,7 +164,10 @@ def _losses(link: Mapping[str, t.Any], past: Mapping[str, t.Any], policy: Policy
                     observed=f"{lost} of {packets + lost} packets ({int(percent * 100) / 100:.2f} %)",
                     expected=f"below {policy.loss_percent} %",
                     summary=f"{text}.",
-                    command=f"ip -s -s link show dev {link['name']}; ethtool -S {link['name']}",
+                    command=view.command(
+                        f"ip -s -s link show dev {link['name']}; ethtool -S {link['name']}",
+                        f"Get-NetAdapterStatistics -Name {literal(link['name'])} | Format-List",
+                    ),
                     data={"lost": lost, "packets": packets},
                 )
 
@@ -185,7 +196,7 @@ def bonds(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=observed,
             expected="all members up",
             summary=text,
-            command=f"cat /proc/net/bonding/{bond['name']}",
+            command=view.command(f"cat /proc/net/bonding/{bond['name']}", "Get-NetLbfoTeam; Get-NetLbfoTeamMember"),
         )
     if data["bonds"] and not bad:
         yield Verdict(
@@ -204,12 +215,14 @@ def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
     routes = view.data("network").get("default_routes")
     expected = "a gateway that answers"
     if routes is None:
-        yield Verdict("unknown", observed="routes could not be read", expected=expected, command="ip route")
+        command = view.command("ip route", _ROUTES_ON_WINDOWS)
+        yield Verdict("unknown", observed="routes could not be read", expected=expected, command=command)
         return
     if not routes:
         if view.exposure != "isolated":
             text = "The host has no default route."
-            yield Verdict("crit", observed="none", expected=expected, summary=text, command="ip route; ip -6 route")
+            command = view.command("ip route; ip -6 route", _ROUTES_ON_WINDOWS)
+            yield Verdict("crit", observed="none", expected=expected, summary=text, command=command)
         return
     broken = [route for route in routes if route.get("dead") or route.get("neighbour") in ("FAILED", "INCOMPLETE")]
     working = [route for route in routes if route not in broken]
@@ -222,7 +235,10 @@ def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
             observed="dead" if route.get("dead") else f"neighbour state {route['neighbour']}",
             expected=expected,
             summary=f"The IPv{route['family']} gateway {where} is unreachable: {reason}.",
-            command=f"ip -{route['family']} route show default; ip neigh show {route['gateway'] or ''}".rstrip(),
+            command=view.command(
+                f"ip -{route['family']} route show default; ip neigh show {route['gateway'] or ''}".rstrip(),
+                f"{_ROUTES_ON_WINDOWS}; Get-NetNeighbor",
+            ),
         )
     if not broken:
         names = ", ".join(f"{route['gateway'] or route['link']} (IPv{route['family']})" for route in routes[:4])

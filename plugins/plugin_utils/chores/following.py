@@ -37,13 +37,19 @@ def follow(action: HostAction, job: Job[t.Any], identifier: str, limit_s: float)
         if state.get("phase") == "ended" or state.get("outcome"):
             return state
         if time.monotonic() > end:
-            unit = f"keepwell-{job.chore.replace('_', '-')}-{identifier}"
             raise HostError(
                 f"The work {identifier} has not ended after {limit_s / 60:.0f} minutes and goes on. "
-                f"Look on the host: systemctl status {unit}"
+                f"Look on the host: {_look(action, job, identifier)}"
             )
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+
+def _look(action: HostAction, job: Job[t.Any], identifier: str) -> str:
+    """Return how a person looks at the work on the host."""
+    if action.on_windows():
+        return f"Get-Item 'HKLM:\\SOFTWARE\\Keepwell\\{job.chore}\\{identifier}'"
+    return f"systemctl status keepwell-{job.chore.replace('_', '-')}-{identifier}"
 
 
 def leave(job: Job[t.Any], record: ChangeRecord, exc: HostError, step: str) -> None:

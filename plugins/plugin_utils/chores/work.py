@@ -28,7 +28,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store, current_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, cause, one_line
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError, one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import NOT_COVERED
@@ -114,7 +114,7 @@ class ChoreAction(HostAction, t.Generic[JobT]):
                 self.pulse()
                 return self.work(job)
         except AnsibleConnectionFailure as exc:
-            return {"changed": False, "unreachable": True, "msg": one_line(f"not reachable: {cause(str(exc))}")}
+            return {"changed": False, "unreachable": True, "msg": one_line(f"not reachable: {self.silence(exc)}")}
         except (settings.SettingsError, EvidenceError, HostError) as exc:
             return {"changed": False, "failed": True, "msg": str(exc)}
 

@@ -21,6 +21,8 @@ _CLASSES = {
     "point_release": "point release",
     "bugfix": "bug fix",
     "feature": "new feature",
+    "driver": "driver",
+    "definition": "malware definition",
     "unknown": "no advisory, counts as security",
     "dependency": "needed by another",
 }
@@ -69,7 +71,8 @@ def _host(plan: Plan) -> Iterator[str]:
     yield from _wrap(f"{plan.host}{ring}{lane}: ", _counted(plan), indent=4)
     by_name = {item.name: item for item in plan.items}
     for move in plan.transaction:
-        yield from _wrap(f"  {_move(move)}", _why(by_name.get(move.name)), indent=6)
+        item = by_name.get(move.name)
+        yield from _wrap(f"  {_move(move, item)}", _why(item), indent=6)
     for item in plan.items:
         if item.kind == "patch":
             yield from _wrap(f"  patch {item.name}", _why(item), indent=6)
@@ -118,14 +121,18 @@ def _counted(plan: Plan) -> str:
     if not plan.transaction:
         return "nothing to do" if plan.ready and not plan.items else "nothing can be done"
     counts = Counter(item.update_class for item in plan.items)
-    more = len(plan.transaction) - sum(item.kind == "package" for item in plan.items)
+    more = len(plan.transaction) - sum(item.kind != "patch" for item in plan.items)
     parts = [f"{number} {_CLASSES[name]}" for name, number in sorted(counts.items())]
-    if more > 0 and all(item.kind == "package" for item in plan.items):
+    if more > 0 and all(item.kind != "patch" for item in plan.items):
         parts.append(f"{more} needed by them")
-    return f"{count_text(len(plan.transaction), 'package')} ({', '.join(parts)})"
+    what = "update" if any(item.kind == "update" for item in plan.items) else "package"
+    return f"{count_text(len(plan.transaction), what)} ({', '.join(parts)})"
 
 
-def _move(move: Move) -> str:
+def _move(move: Move, item: Item | None) -> str:
+    if item is not None and item.kind == "update":
+        title = "" if item.title in ("", move.name) else f" {item.title}"
+        return f"{move.name}{title}, revision {move.after}"
     name = f"{move.name}:{move.arch}" if move.arch not in ("", "all", "noarch") else move.name
     if move.action == "upgrade":
         return f"{name} {move.before} -> {move.after}"

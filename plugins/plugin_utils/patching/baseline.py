@@ -56,7 +56,8 @@ def rebooted(before: dict[str, t.Any], now: str, own: str) -> list[Difference]:
 def take(action: HostAction, job: Job) -> None:
     """Write down how the host is now, once a run."""
     if job.store.read_document(job.run_id, name(job.host)) is None:
-        found = {**look(action, job), "boot": boot(action, job)}
+        answer = action.ask_until({"operation": "boot"}, job.task_vars, job.options.reconnect_s)
+        found = {**look(action, job), "boot": identity(answer), "kernel": answer["kernel"]}
         job.store.write_document(job.run_id, name(job.host), canonical(found))
 
 

@@ -101,6 +101,8 @@ def _data(document: Mapping[str, t.Any], probe: str) -> Mapping[str, t.Any] | No
 def _units(services: Mapping[str, t.Any] | None, states: tuple[str, ...]) -> dict[str, str] | None:
     if services is None:
         return None
+    if services.get("manager") == "scm":
+        return _windows_services(services, states)
     found = {name: unit["active"] for name, unit in services["units"].items() if unit.get("active") in states}
     if "active" in states:
         found.update(dict.fromkeys(services.get("running") or [], "active"))
@@ -111,6 +113,18 @@ def _units(services: Mapping[str, t.Any] | None, states: tuple[str, ...]) -> dic
         name: _ON_DEMAND if (known.get(name) or {}).get("triggered_by") else "active"
         for name in found
         if name.endswith(".service") and not _FLEETING.match(name) and not _is_passing(known.get(name) or {})
+    }
+
+
+def _windows_services(services: Mapping[str, t.Any], states: tuple[str, ...]) -> dict[str, str]:
+    """Services of Windows that it starts by itself; others come and go with whoever asks for them."""
+    if states == ("failed",):
+        return {name: "failed" for name, unit in services["units"].items() if unit.get("active") == "failed"}
+    return {
+        # What waits for a trigger, or may end when there is nothing to do, need not be there.
+        name: _ON_DEMAND if unit.get("condition") is False else "active"
+        for name, unit in services["units"].items()
+        if unit.get("active") in states and unit.get("enabled") == "enabled"
     }
 
 

@@ -15,7 +15,9 @@ from pydantic import Field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model, PlanDocument, Timestamp
 
-UpdateClass = t.Literal["security", "point_release", "bugfix", "feature", "unknown", "dependency"]
+UpdateClass = t.Literal[
+    "security", "point_release", "bugfix", "feature", "driver", "definition", "unknown", "dependency"
+]
 # retire: an old kernel that goes because the host keeps only so many of them.
 Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall", "retire"]
 
@@ -24,7 +26,7 @@ class Item(Model):
     """An update that the policy wants on this host."""
 
     name: str
-    kind: t.Literal["package", "patch"] = "package"
+    kind: t.Literal["package", "patch", "update"] = "package"
     arch: str = ""
     installed: str | None = None
     version: str = Field(description="exactly this one is installed")
@@ -35,6 +37,10 @@ class Item(Model):
     published_at: Timestamp | None = None
     deadline: Timestamp | None = None
     reason: str = Field("", description="why it is in the plan, where that is not its class")
+    title: str = Field("", description="how Windows calls it")
+    update_id: str = Field("", description="which update of Windows Update it is; version is its revision")
+    alone: bool = Field(False, description="Windows installs it with nothing else, and before the others")
+    cumulative: bool = Field(False, description="the monthly update of Windows itself: the build tells of it")
 
 
 class Withheld(Model):
@@ -58,6 +64,7 @@ class Move(Model):
     action: Action
     before: str | None = None
     after: str | None = None
+    update_id: str = Field("", description="which update of Windows Update it is; after is its revision")
 
 
 class Fact(Model):

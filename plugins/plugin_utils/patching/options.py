@@ -32,6 +32,8 @@ REGISTERED = (
     "patching_announced",
     "patching_applied",
     "patching_batch",
+    "patching_rebooted",
+    "patching_round",
 )
 
 
@@ -147,6 +149,8 @@ class Options(chore_options.Options):
     keep_days: int = Field(14, ge=1)
     backup: t.Literal["reported", "required"] = "reported"
     limits: Limits = Field(default_factory=Limits)
+    accept_licences: bool = False
+    rounds: int = Field(3, ge=1, le=5)
 
     @model_validator(mode="after")
     def _release_has_a_name(self) -> Options:

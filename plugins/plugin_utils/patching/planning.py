@@ -25,6 +25,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models imp
     Withheld,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import planning as wua
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua.choosing import MANAGER
 
 # Packages whose update takes effect at the next boot (dnf-plugins-core, needs_restarting.py; Debian's kernels).
 _AT_BOOT = re.compile(
@@ -57,9 +59,10 @@ def build(
     """Return the plan of a host. ``look`` is what the host answered: the simulation, space, locks, state."""
     simulation = look["simulation"]
     moves = sorted(
-        (Move(**{key: move.get(key) for key in ("name", "action", "before", "after")}, arch=move.get("arch") or "")
+        (Move(**{key: move.get(key) for key in ("name", "action", "before", "after")}, arch=move.get("arch") or "",
+              update_id=move.get("update_id") or "")
          for move in simulation["moves"]),
-        key=lambda move: (move.name, move.arch, move.after or ""),
+        key=lambda move: (move.name, move.arch, move.after or "", move.update_id),
     )  # fmt: skip
     data = view.data("packages")
     manager = str(data["manager"])
@@ -77,12 +80,12 @@ def build(
         transaction=moves,
         plan_hash=plan_hash(client, view.host, manager, moves),
         preflight=list(preflight),
-        reboot=_reboot(data, items, moves, options),
+        reboot=wua.reboot(data, items, options) if manager == MANAGER else _reboot(data, items, moves, options),
         services=units,
         services_kept=kept,
         download_bytes=simulation.get("download_bytes"),
         installed_bytes=simulation.get("installed_bytes"),
-        rollback=rollback(moves, look),
+        rollback=wua.rollback(moves) if manager == MANAGER else rollback(moves, look),
         ring=ring,
         doubts=[*doubts, *_left_standing(items, simulation)],
     )
@@ -102,7 +105,10 @@ def _left_standing(items: Sequence[Item], simulation: Mapping[str, t.Any]) -> li
 
 def plan_hash(client: str, host: str, manager: str, moves: Sequence[Move]) -> str:
     """Return the hash that an approval is given for: whose host, which package manager, every single move."""
-    lines = sorted([move.name, move.arch, move.action, move.before or "", move.after or ""] for move in moves)
+    lines = sorted(
+        [move.name, move.arch, move.action, move.before or "", move.after or "", *filter(None, [move.update_id])]
+        for move in moves
+    )
     return hashlib.sha256(canonical([client, host, manager, lines])).hexdigest()
 
 

@@ -17,6 +17,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Fact
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import planning as wua_planning
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import preflight as wua
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua.choosing import MANAGER
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -25,6 +28,8 @@ _FREE_BYTES = _GIB
 _BOOT_BYTES = 200 * _MIB
 _FREE_INODES_PERCENT = 5.0
 _GROWTH = 1.5
+_MEND = "Mend it first: dpkg --configure -a, dnf check, or zypper verify say what is wrong."
+_WAIT = "Wait for its end; systemctl status 'keepwell-*' shows it."
 # What the packages probe asks the package managers, by the names of its sources.
 _ASKED = (
     "apt-get",
@@ -58,7 +63,8 @@ def judge(
         _own_lock(look),
         _offline(look),
         _updaters(look),
-        _pending_reboot(view),
+        _pending_reboot(look, view, options),
+        *wua.roles(look, options),
         _backup(backups, options),
     ]
 
@@ -85,6 +91,7 @@ def judge_reboot(look: Mapping[str, t.Any], options: Options) -> list[Fact]:
             "a passphrase has to be typed at boot: " + names_text(look.get("luks_at_boot") or []),
         ),
         _clear("cluster", "pacemaker", look.get("pacemaker"), "Pacemaker runs: move its resources away first"),
+        *wua.cluster(look),
         _offline(look),
         _own_lock(look),
         _locks(look, code="locked", passed=not look.get("locks")),
@@ -159,7 +166,7 @@ def _state(look: Mapping[str, t.Any]) -> Fact:
         code="" if clean else "broken_state",
         observed="clean" if clean else names_text(problems, 3) or "not clean",
         expected="" if clean else "no package is half installed",
-        advice="" if clean else "Mend it first: dpkg --configure -a, dnf check, or zypper verify say what is wrong.",
+        advice="" if clean else wua.MEND if look.get("manager") == MANAGER else _MEND,
     )
 
 
@@ -184,7 +191,9 @@ def _space(look: Mapping[str, t.Any]) -> Iterator[Fact]:
     kernel = max(_BOOT_BYTES, 2 * int(look.get("newest_boot_bytes") or 0))
     for entry in look["space"]:
         roles, free = set(entry["roles"]), entry["free_bytes"]
-        if {"/", "/var", "/usr"} & roles:
+        if "system" in roles:
+            least = max(wua.FREE_BYTES, 2 * int(simulation.get("download_bytes") or 0)) if moving else 0
+        elif {"/", "/var", "/usr"} & roles:
             least = needed
         elif "cache" in roles:
             least = int(simulation.get("download_bytes") or 0)
@@ -221,7 +230,7 @@ def _own_lock(look: Mapping[str, t.Any]) -> Fact:
         passed=not lock["held"],
         code="host_locked" if lock["held"] else "",
         observed=f"at work on this host: {lock['holder']}" if lock["held"] else "nothing of Keepwell is at work",
-        advice="Wait for its end; systemctl status 'keepwell-*' shows it." if lock["held"] else "",
+        advice=(wua.WAIT if look.get("manager") == MANAGER else _WAIT) if lock["held"] else "",
     )
 
 
@@ -235,9 +244,23 @@ def _updaters(look: Mapping[str, t.Any]) -> Fact:
     return Fact(name="other_updaters", passed=True, observed=f"at work now: {busy}" if busy else "none is at work")
 
 
-def _pending_reboot(view: View) -> Fact:
-    """A reboot that is due already is told, not refused: on Linux packages can be installed before it."""
-    reboot = view.data("packages")["reboot"]
+def _pending_reboot(look: Mapping[str, t.Any], view: View, options: Options) -> Fact:
+    """A reboot that is due already is told, not refused: on Linux packages can be installed before it.
+
+    Windows installs nothing before it: the host is rebooted first, where the role may do that.
+    """
+    data = view.data("packages")
+    reboot = data["reboot"]
+    first = wua_planning.due_first(data) if look.get("manager") == MANAGER else []
+    if first and look["simulation"]["moves"] and options.reboot == "never":
+        return Fact(
+            name="pending_reboot",
+            passed=False,
+            code="reboot_first",
+            observed=names_text(first, 3),
+            expected="no reboot is due: Windows installs nothing before it",
+            advice="Reboot the host, or let Keepwell do it (patching_reboot: when_required).",
+        )
     reasons = names_text([str(reason["detail"]) for reason in reboot["reasons"]], 3)
     return Fact(name="pending_reboot", passed=True, observed=reasons or f"pending already: {reboot['required']}")
 

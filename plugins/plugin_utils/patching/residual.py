@@ -27,6 +27,12 @@ def explain(plan: Plan, document: Mapping[str, t.Any]) -> list[str]:
         if item.kind == "patch":
             lines.append(f"patch {item.name} is still needed")
             continue
+        if item.kind == "update":
+            if entry["candidate"] == item.version:
+                lines.append(f"{item.name} is still offered{': ' + item.title if item.title else ''}")
+            else:
+                lines.append(f"{item.name} is offered in another revision since the plan was made")
+            continue
         if entry["installed"] == item.version:
             # Above the fix there is a newer version which the policy does not ask for, unless it is a fix again.
             if entry["class"] in ("security", "unknown"):

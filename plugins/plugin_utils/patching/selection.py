@@ -15,12 +15,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, UpdateClass, Withheld
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Emergency, Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import choosing as wua
 
 # An update whose repository gives no advisories may be anything: it counts as security.
 _WANTED: Mapping[str, tuple[str, ...]] = {
     "security": ("security", "unknown"),
     "security_and_point_release": ("security", "unknown", "point_release"),
-    "all": ("security", "unknown", "point_release", "bugfix", "feature"),
+    "all": ("security", "unknown", "point_release", "bugfix", "feature", "driver", "definition"),
 }
 _HELD = {
     "hold": "is on hold on the host",
@@ -30,6 +31,7 @@ _HELD = {
     "lock": "is locked on the host",
     "dependency": "cannot be installed without other changes: its dependencies keep it back",
     "phasing": "is not yet offered to this host by its vendor, who rolls it out in phases",
+    "hidden": "is hidden on the host, so that nobody is offered it",
     "update_stack": "waits for an update of the package manager itself, which comes first",
 }
 _CLASS_WORDS = {
@@ -37,6 +39,8 @@ _CLASS_WORDS = {
     "point_release": "an update of a point release",
     "bugfix": "a bug fix",
     "feature": "a new feature",
+    "driver": "a driver",
+    "definition": "a malware definition",
     "unknown": "an update without advisory",
 }
 Reason = tuple[str, str, str | None]
@@ -74,6 +78,16 @@ def select(
     return items, withheld
 
 
+def _names(update: patching.Update) -> list[str]:
+    """What an exclusion may call an update: its name, and where Windows offers it its title."""
+    return [str(name) for name in (update["name"], update.get("title")) if name]
+
+
+def _is_windows(update: patching.Update) -> bool:
+    """True for an update of Windows Update."""
+    return bool(update.get("update_id"))
+
+
 def _is_stack(update: patching.Update) -> bool:
     """True for a patch of zypper itself (pkgmanager="true")."""
     return bool(update.get("needs_stack_restart"))
@@ -83,7 +97,7 @@ def _limit(view: View, update: patching.Update, policy: patching.Policy) -> floa
     """Seconds that the policy allows for an update of this class."""
     if update["class"] == "point_release":
         return policy.point_release_d * DAY
-    if update["class"] in ("bugfix", "feature"):
+    if update["class"] in ("bugfix", "feature", "driver", "definition"):
         return policy.other_updates_d * DAY
     return patching.sla(update, view.exposure, policy)
 
@@ -113,19 +127,25 @@ def _held_back(
         words = _HELD.get(str(update["held_by"]), f"is held back ({update['held_by']})")
         return str(update["held_by"]), f"{name} {words}.", None
     for exclusion in options.exclusions:
-        if exclusion.holds(name, today):
+        if any(exclusion.holds(known, today) for known in _names(update)):
             text = f"Left out by {exclusion.approver} until {exclusion.expires.isoformat()}: {exclusion.reason}"
             return "exclusion", text, _day(exclusion.expires)
     for frozen in options.freeze:
         if frozen.holds(name, version, today):
             text = f"Version {version} is known to be bad: {frozen.reason} (until {frozen.expires.isoformat()})"
             return "freeze", text, _day(frozen.expires)
+    own = wua.against(update, options) if _is_windows(update) else None
+    if own is not None:
+        return *own, None
     if (name, version) in suspects:
         return "ring", f"Not before its cause is dealt with: {suspects[name, version]}.", None
     if options.emergency is not None:
         if not _named(update, options.emergency) and not _is_stack(update):
             return "emergency", "This is an emergency, and the update is not named by it.", None
         return None
+    never = wua.never(update) if _is_windows(update) else None
+    if never is not None:
+        return *never, None
     # Without it the host cannot even say what else is open: no policy leaves it out.
     if not _is_stack(update) and update["class"] not in _WANTED[options.policy]:
         words = _CLASS_WORDS.get(update["class"], str(update["class"]))
@@ -165,7 +185,7 @@ def _item(
     ended = [
         f"{exclusion.approver}'s exclusion ended on {exclusion.expires.isoformat()}"
         for exclusion in options.exclusions
-        if today > exclusion.expires and exclusion.matches(update["name"])
+        if today > exclusion.expires and any(map(exclusion.matches, _names(update)))
     ]
     return Item(
         name=update["name"],
@@ -180,6 +200,10 @@ def _item(
         published_at=iso(published) if published else None,
         deadline=iso(aged.deadline),
         reason="; ".join(filter(None, [reason, *ended])),
+        title=str(update.get("title") or ""),
+        update_id=str(update.get("update_id") or ""),
+        alone=wua.alone(update),
+        cumulative=bool(update.get("cumulative")),
     )
 
 

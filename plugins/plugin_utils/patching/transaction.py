@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import standing
 
 # Going back is a transaction, too. On packages that the last one left in between nobody can promise how it ends, and
 # the scripts that just failed would run again.
@@ -24,11 +25,29 @@ _STAYS: t.Final = (
     "Mend the host by hand. What was kept of the old packages is below /var/lib/keepwell/patching."
 )
 
+_STAYS_ON_WINDOWS: t.Final = (
+    "Not taken back: Windows takes back by itself what it could not finish, and nothing else can be taken back from "
+    "here. Restore the machine from a snapshot or a backup where that is needed."
+)
+
 
 def follow(action: HostAction, job: Job, transaction: str) -> dict[str, t.Any]:
     """Wait for the end of a transaction and return its last state. Raises as ``following.follow``."""
     limits = job.options.limits
-    return following.follow(action, job, transaction, limits.runtime_minutes * 60 + limits.lock_timeout_s)
+    state = following.follow(action, job, transaction, limits.runtime_minutes * 60 + limits.lock_timeout_s)
+    if not action.on_windows():
+        return state
+    # The host noted that it began; what came of it is in its own history of updates.
+    seen = action.patiently(lambda: action.observe(["packages"], {}, job.task_vars), job.options.reconnect_s)
+    return standing.state(state, packages(seen))
+
+
+def packages(document: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+    """Return what the packages probe told. Raises HostError when it told nothing."""
+    record = document["probes"]["packages"]
+    if record["status"] != "ok":
+        raise HostError(f"the packages could not be looked at: {record.get('detail') or record['status']}")
+    return t.cast("Mapping[str, t.Any]", record["data"])
 
 
 def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str) -> None:
@@ -37,9 +56,22 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     text = str(state.get("text") or "")
     outcome = state.get("outcome")
     record.versions += [
-        Version(name=move["name"], arch=move.get("arch") or "", before=move.get("before"), after=move.get("after"))
+        Version(
+            name=move["name"],
+            arch=move.get("arch") or "",
+            before=move.get("before"),
+            after=move.get("after"),
+            update_id=move.get("update_id") or "",
+            cumulative=bool(move.get("cumulative")),
+        )
         for move in state.get("moves_done") or []
     ]
+    # What succeeds at last has not failed.
+    record.failures = {
+        name: why
+        for name, why in {**record.failures, **(state.get("failures") or {})}.items()
+        if name not in {move["name"] for move in state.get("moves_done") or []}
+    }
     record.config_files += [str(path) for path in state.get("config_files") or []]
     record.half_done = [str(entry) for entry in state.get("half_done") or []]
     record.bounded = str(state.get("bounded") or "")
@@ -53,5 +85,5 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     record.code = str(state.get("code") or "failed")
     record.text = text
     if outcome == "failed" and state.get("kind") != "rollback" and job.options.rollback == "when_failed":
-        record.rollback = _STAYS
-        job.step(record, "rollback", "skipped", _STAYS, job.now())
+        record.rollback = _STAYS_ON_WINDOWS if "failures" in state else _STAYS
+        job.step(record, "rollback", "skipped", record.rollback, job.now())

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import ChoreAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job as ChoreJob
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 
@@ -27,6 +29,13 @@ class Job(ChoreJob[options.Options]):
     def plan(self) -> Plan | None:
         """The plan that this run made for the host."""
         return self.store.read_plan(Plan, self.run_id, self.host)
+
+    def packages(self) -> Mapping[str, t.Any]:
+        """What the packages probe of this run told of the host."""
+        evidence = self.evidence()
+        if evidence is None or evidence.observation is None:
+            raise EvidenceError(f"{self.host} was not observed in this run.")
+        return t.cast("Mapping[str, t.Any]", evidence.observation["probes"]["packages"]["data"])
 
     def change(self) -> ChangeRecord:
         """The host's change so far."""

@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, Finding, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import LOST_AFTER, Answer, Open, Sample
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 # What a beat judges; everything else needs more than it asks for.
 WATCHED = ("services.watched", "capacity.space", "capacity.read_only", "capacity.burst")
@@ -80,7 +81,8 @@ def observed(
 ) -> tuple[Sample, dict[tuple[str, str], Finding]]:
     """Return the sample of a host that answered, and its findings by check and object, for whoever tells of them."""
     since = {(entry.check, entry.object): entry.since for entry in before.findings} if before else {}
-    contact = Contact(reached=True, transport="stream")
+    windows = reading.is_windows(document)
+    contact = Contact(reached=True, transport="module" if windows else "stream")
     evidence = assessment.judge_observation(judging, document, contact, BeatHistory(room), checks=_CHECKS)
     found = {
         (result.check, finding.object): finding for result in evidence.result.results for finding in result.findings
@@ -90,7 +92,7 @@ def observed(
         answer="ok",
         known=True,
         boot=_boot(probes.get("system", {}).get("data", {}).get("boot") or {}),
-        watched=sorted({full_name(name) for name in watched}),
+        watched=sorted(_named(watched, probes) if windows else {full_name(name) for name in watched}),
         findings=[
             Open(check=check, object=name, state=finding.state, since=since.get((check, name), iso(judging.now)))
             for (check, name), finding in sorted(found.items())
@@ -98,6 +100,11 @@ def observed(
         room=dict(_room(probes.get("disks", {}).get("data", {}).get("filesystems") or [])),
     )
     return sample, found
+
+
+def _named(watched: Sequence[str], probes: Mapping[str, t.Any]) -> set[str]:
+    """Names of watched services as Windows writes them, which findings are about."""
+    return set(probes.get("services", {}).get("data", {}).get("watched") or watched)
 
 
 def _boot(boot: Mapping[str, t.Any]) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import hosts, needs, podman
 
-from bench import backups, cleanup, contenders, environments, figures, measure, watch
+from bench import backups, cleanup, contenders, environments, figures, measure, watch, windows
 from bench.contenders import CONTENDERS, TITLES, Contender, Facts, Setting
 from bench.figures import Kind, Sample
 
@@ -36,6 +36,7 @@ OTHERS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "--backups": backups.main,
     "--cleanup": cleanup.main,
     "--watch": watch.main,
+    "--windows": windows.main,
 }
 
 
@@ -66,6 +67,7 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser.add_argument("--backups", action="store_true", help="measure the verification of backups instead")
     parser.add_argument("--cleanup", action="store_true", help="measure disk cleanup instead")
     parser.add_argument("--watch", action="store_true", help="measure beats of the watch instead")
+    parser.add_argument("--windows", action="store_true", help="measure simulated Windows hosts instead")
     parser.add_argument("--hosts", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--memory-hosts", type=int, default=100, help="to compare memory with; 0: do not (default 100)")
     parser.add_argument("--rounds", type=int, default=5, help="of the contenders that take seconds (default 5)")

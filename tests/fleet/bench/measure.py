@@ -53,6 +53,13 @@ def adopting_orphans() -> Iterator[None]:
         library.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
+class Clock(t.Protocol):
+    """What knows the CPU time of hosts."""
+
+    def seconds(self) -> float | None:
+        """CPU seconds of all of them since they started; None where this machine does not say."""
+
+
 class HostsClock:
     """CPU time of containers."""
 
@@ -78,7 +85,7 @@ def _first_there(group: str) -> Path | None:
 
 
 def run(
-    argv: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, hosts: HostsClock, timeout: float
+    argv: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, hosts: Clock, timeout: float
 ) -> Measured:
     """Run a program to its end. Raise BenchError when it takes longer than ``timeout`` seconds."""
     hosts_before, machine_before, ours_before = hosts.seconds(), _machine_cpu_s(), _ours_cpu_s()

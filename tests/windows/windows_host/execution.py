@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 import typing as t
 
 from windows_host import arguments, registry, spec
@@ -38,7 +39,11 @@ def run(host: WindowsHost, script: str, lines: list[str]) -> Reply:
     if {name, request.name} & faults.breaks:
         text = 'Unhandled exception while executing module: Exception calling "Simulated": the fault that the test asked for'
         return _json({"failed": True, "changed": False, "msg": text, "exception": text}, 1)
-    reply = _answer(host, request)
+    try:
+        reply = _answer(host, request)
+    except Exception as exc:  # noqa: BLE001 - a model that fails is no answer of a host, and no test may pass with it
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        return _unknown(host, f"{name}: its model failed at {last.filename}:{last.lineno}: {exc!r}.")
     if faults.loses.get(name, 0) > 0:
         faults.loses[name] -= 1
         raise Lost
@@ -132,7 +137,11 @@ def _background(host: WindowsHost, request: Request) -> Reply:
     booted = host.boot_id
 
     def work() -> None:
-        result = module(host, request)
+        try:
+            result = module(host, request)
+        except Exception as exc:  # noqa: BLE001 - as in run()
+            host.problem(f"the model of {request.name} failed in the background: {exc!r}")
+            return
         if host.boot_id == booted:
             host.files.write(path, json.dumps({**begun, **result, "finished": True}).encode())
 

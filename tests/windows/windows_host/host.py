@@ -57,6 +57,8 @@ class WindowsHost:
         self.volumes = [Volume("C", 120 * GIB, 60 * GIB, "Windows", guid=str(uuid.uuid4()))]
         self.probes: dict[str, t.Any] = {}
         """Documents of probes that a test gives instead of those that models make."""
+        self.parameters: dict[str, t.Any] = {}
+        """By probe, what the plan told it in the assessment that is being answered."""
         self._more: dict[type[t.Any], t.Any] = {}
         self.jobs: dict[str, dict[str, t.Any]] = {}
         self.clock_offset_s = 0.0

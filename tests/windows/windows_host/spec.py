@@ -38,9 +38,52 @@ def opaque(value: object) -> list[str]:
 
 @functools.lru_cache(maxsize=256)
 def keys(text: str, variable: str) -> frozenset[str]:
-    """The keys of a hash table: of ``$agents`` the chores that Windows hosts have, of ``$probes`` what they look at."""
+    """The keys of a hash table: of ``$agents`` the chores that Windows hosts have."""
     found = _assigned(text, variable)
     return frozenset(_key(entry) for entry in _entries(found)) if found is not None else frozenset()
+
+
+@functools.lru_cache(maxsize=64)
+def probes(text: str) -> dict[str, str]:
+    """``$probes`` of assess.ps1: what Windows hosts look at, and the function that collects it."""
+    found = _assigned(text, "$probes")
+    value = _value(found) if found is not None else None
+    return {name: str(told.get("collect")) for name, told in value.items()} if isinstance(value, dict) else {}
+
+
+class Shape(t.NamedTuple):
+    """The keys of a document, and those of its parts that functions of the same file make."""
+
+    keys: frozenset[str]
+    parts: dict[str, frozenset[str]]
+
+
+@functools.lru_cache(maxsize=256)
+def shape(text: str, function: str) -> Shape | None:
+    """What a function returns, as far as it is written down as a hashtable; None where it is not."""
+    table = _returned(text, function)
+    if table is None:
+        return None
+    parts = {}
+    for entry in _entries(table):
+        called = next(_walk(entry.named_children[-1], "command_name"), None)
+        inner = _returned(text, _text(called)) if called is not None else None
+        if inner is not None:
+            parts[_key(entry)] = frozenset(map(_key, _entries(inner)))
+    return Shape(frozenset(map(_key, _entries(table))), parts)
+
+
+def _returned(text: str, function: str) -> tree_sitter.Node | None:
+    """The last ``return @{ ... }`` of a function."""
+    for node in _walk(_PARSER.parse(text.encode()).root_node, "function_statement"):
+        if any(_text(child) == function for child in node.named_children if child.type == "function_name"):
+            found = [
+                statement
+                for statement in _walk(node, "flow_control_statement")
+                if _text(statement).startswith("return @{") and _text(statement).endswith("}")
+            ]
+            return found[-1] if found else None
+    return None
 
 
 class Operations(t.NamedTuple):

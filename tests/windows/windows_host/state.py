@@ -161,5 +161,5 @@ class Defender:
     update_fails: int | None = None
     last_quick_scan_age_h: float | None = 20.0
     """None: it never scanned."""
-    last_full_scan_age_h: float | None = None
+    last_full_scan_age_h: float | None = 12 * 24.0
     detections: list[dict[str, t.Any]] = field(default_factory=list)

@@ -152,7 +152,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 def act(kind: t.Any, host: Host, outcome: t.Any = "running") -> tuple[Job, dict[str, t.Any]]:
     action = kind.ActionModule.__new__(kind.ActionModule)
     action._task = SimpleNamespace(check_mode=False)
-    action._connection = SimpleNamespace(reset=lambda: None)
+    action._connection = SimpleNamespace(reset=lambda: None, module_implementation_preferences=("",))
     action.ask, action.observe = host.ask, host.observe
     job = Job()
     job.record.outcome = outcome
@@ -201,7 +201,7 @@ def test_a_hold_placed_after_the_packages_stops_what_comes_next(step: t.Any, mon
 def patience(*outcomes: Exception | str) -> tuple[t.Any, list[int]]:
     """Take a step that ends like this, one after the other; return what came of it and how often it was taken."""
     action = patch_reboot.ActionModule.__new__(patch_reboot.ActionModule)
-    action._connection = SimpleNamespace(reset=lambda: None)
+    action._connection = SimpleNamespace(reset=lambda: None, module_implementation_preferences=("",))
     left, taken = list(outcomes), [0]
 
     def step() -> str:

@@ -17,9 +17,14 @@ if t.TYPE_CHECKING:
 def assess(host: WindowsHost, request: Request) -> Result:
     """Which probes there are is read out of the assess.ps1 that arrived."""
     started = time.monotonic()
-    known = spec.keys(request.text, "$probes")
+    known = spec.probes(request.text)
     collected_at = host.now()
-    records = {name: _record(host, name) for name in sorted(_select(known, request.arguments["subset"]))}
+    host.parameters = request.arguments["parameters"]
+    records = {}
+    for name in sorted(_select(frozenset(known), request.arguments["subset"])):
+        record = records[name] = _record(host, name)
+        if record["status"] == "ok":
+            _compare(host, name, record["data"], _shape(request, known[name]))
     return {
         "observation": {
             "schema_version": "1.0",
@@ -48,7 +53,7 @@ def _select(known: frozenset[str], subset: list[str]) -> set[str]:
 
 def _record(host: WindowsHost, name: str) -> Result:
     """A probe's record: what a test gave, else its model over golden data, else golden data alone."""
-    base = golden.data(host.version_name, name)
+    base = golden.data(host.version_name, name, host.now())
     model = registry.probes.get(name)
     if name in host.probes:
         said = host.probes[name]
@@ -69,3 +74,22 @@ def _record(host: WindowsHost, name: str) -> Result:
         "sources": dict(record.sources),
         "truncated": False,
     }
+
+
+def _shape(request: Request, function: str) -> spec.Shape | None:
+    """What the function that collects says it returns, in whichever file it came along."""
+    found = (spec.shape(text, function) for text in request.utilities.values() if f"function {function} " in text)
+    return next(found, None)
+
+
+def _compare(host: WindowsHost, name: str, data: Result, shape: spec.Shape | None) -> None:
+    """A model whose document has other keys than the PowerShell it stands for is a problem."""
+    if shape is None:
+        host.problem(f"the function of the probe {name} returns no table that can be read, or did not come along")
+        return
+    parts = {"": (data, shape.keys)} | {key: (data.get(key), keys) for key, keys in shape.parts.items()}
+    for part, (said, keys) in parts.items():
+        if isinstance(said, dict) and set(said) != keys:
+            lacks, has = sorted(keys - set(said)), sorted(set(said) - keys)
+            where = f"{name}.{part}" if part else name
+            host.problem(f"the model of the probe {where} lacks {lacks} and has {has} that its PowerShell has not")
