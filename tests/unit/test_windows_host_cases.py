@@ -22,7 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts impor
 
 GOLDEN = Path(__file__).parents[1] / "windows" / "windows_host" / "golden"
 RELEASES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir() and not path.name.startswith("_"))
-PROBES = ("access", "backups", "certificates", "disks", "hardware", "network", "pressure", "system")
+PROBES = tuple(sorted(reading.READERS))
 # Checks that read nothing else than these probes.
 CHECKS = tuple(
     check.id

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_exclusions import risk
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_policy import (
+    DEFENDER_LOOKS,
     Facts,
     Policy,
+    is_defender,
     protectors,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
@@ -23,13 +25,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     duration_text,
 )
 
-# Where users and programs write: who excludes these need not look at all.
-_WRITTEN_TO = (
-    *("", "/", "/home", "/root", "/srv", "/opt", "/usr", "/usr/local", "/usr/bin", "/bin", "/etc", "/var", "/media"),
-    *("/mnt", "/var/www", "/tmp", "/var/tmp", "/dev/shm"),  # noqa: S108 - names of places, nothing is written
-)
-_INTERPRETERS = re.compile(r"(?:^|/)(?:(?:ba|da|z|k)?sh|python[\d.]*|perl|php[\d.-]*|ruby|node|java)$")
-_EVERY_OF_A_KIND = re.compile(r"^[\^.*/]*\\?\.[a-z0-9]{1,5}\$?$", re.IGNORECASE)
 _CLAMAV_LOOK = "sudo grep FOUND /var/log/clamav/clamav.log | tail"
 _LEDGER_LOOK = "sudo cat /var/lib/keepwell/antivirus/ledger.json"
 
@@ -58,7 +53,7 @@ def detections(view: View, policy: Policy) -> Iterator[Verdict]:
                 bad.append(_open(engine, entry, view, policy))
     yield from bad
     record = view.record("antivirus")
-    if not bad and hidden and record.denied("clamd log", "ledger", "mdatp"):
+    if not bad and hidden and record.denied("clamd log", "ledger", "mdatp", "defender detections"):
         yield Verdict("unknown", observed=f"{', '.join(hidden)}: log not readable", expected="none open")
     elif not bad and looked:
         observed = f"none open, {count_text(over, 'detection')} over" if over else "none in the engine's record"
@@ -83,7 +78,7 @@ def _open(engine: Facts, entry: Facts, view: View, policy: Policy) -> Verdict:
         observed=f"{entry['name']}, open for {duration_text(age)}" if since else f"{entry['name']}, new",
         expected="none open",
         summary=f"{engine['product']} found {entry['name']}{ended}.",
-        command=look if engine["product"] == "ClamAV" else "",
+        command=look if engine["product"] == "ClamAV" else DEFENDER_LOOKS["detections"] if is_defender(engine) else "",
         since=since,
         age_basis="first seen by the engine" if entry["first_seen"] else "first seen by Keepwell",
     )
@@ -105,21 +100,11 @@ def exclusions(view: View, policy: Policy) -> Iterator[Verdict]:
             continue
         known += engine["exclusions"]
         for entry in sorted(set(engine["exclusions"]) - set(policy.exclusions_accepted)):
-            why = risk(entry)
+            why = risk(entry, windows=view.windows)
             if why:
                 summary = f"{engine['product']} passes by {entry}: {why}."
                 yield Verdict("act", f"{engine['product']} {entry}", entry, "nothing that wide", summary)
-    if known and not any(risk(entry) for entry in known if entry not in policy.exclusions_accepted):
+    if known and not any(
+        risk(entry, windows=view.windows) for entry in known if entry not in policy.exclusions_accepted
+    ):
         yield Verdict("ok", observed=count_text(len(known), "exclusion"), expected="nothing too wide")
-
-
-def risk(pattern: str) -> str:
-    """Return why an exclusion (a path, or ClamAV's regular expression) leaves too much unseen; "" when it does not."""
-    if _EVERY_OF_A_KIND.match(pattern):
-        return "that is every file of a kind, wherever it lies"
-    plain = re.sub(r"(?:/?\.?\*|\$|/)+$", "", pattern.lstrip("^"))
-    if plain in _WRITTEN_TO:
-        return "users or programs write there, so malware would lie there unseen"
-    if _INTERPRETERS.search(plain):
-        return "scripts run by an interpreter would go unseen"
-    return ""

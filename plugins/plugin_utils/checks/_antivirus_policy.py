@@ -36,6 +36,22 @@ class Policy(Section):
     licence_crit_days: float = threshold(7.0, "House: 60/30/7 days", ge=0)
 
 
+# What an engineer types on a Windows host to see what Defender says; nothing of it changes anything.
+DEFENDER_LOOKS = {
+    "service": "Get-Service WinDefend; Get-MpComputerStatus | Select-Object AMRunningMode, AMServiceEnabled",
+    "real_time": "Get-MpComputerStatus | Select-Object AMRunningMode, RealTimeProtectionEnabled, IsTamperProtected",
+    "health": "Get-MpComputerStatus | Select-Object AMRunningMode, ProductStatus, AMProductVersion",
+    "definitions": "Get-MpComputerStatus | Select-Object AntivirusSignatureVersion, AntivirusSignatureLastUpdated",
+    "scans": "Get-MpComputerStatus | Select-Object QuickScanEndTime, FullScanEndTime, QuickScanAge, FullScanAge",
+    "detections": "Get-MpThreat; Get-MpThreatDetection | Select-Object ThreatID, InitialDetectionTime, ActionSuccess",
+}
+
+
+def is_defender(engine: Facts) -> bool:
+    """True for Microsoft Defender Antivirus of Windows, which answers to Get-MpComputerStatus."""
+    return "running_mode" in engine or "WinDefend" in (engine.get("units") or {})
+
+
 def protectors(view: View) -> list[Facts]:
     """Engines that can stop malware; a host intrusion detector such as Wazuh only reports."""
     return [engine for engine in view.data("antivirus")["engines"] if engine["kind"] != "hids"]

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_policy import (
+    DEFENDER_LOOKS,
     Facts,
     Policy,
+    is_defender,
     product_text,
     protectors,
 )
@@ -45,6 +47,7 @@ def definitions(view: View, policy: Policy) -> Iterator[Verdict]:
             continue
         product = engine["product"]
         look = "clamdscan --version; ls -l --time-style=full-iso /var/lib/clamav" if product == "ClamAV" else ""
+        look = DEFENDER_LOOKS["definitions"] if is_defender(engine) else look
         updated_at, loaded = facts["updated_at"], facts["loaded_version"]
         if updated_at is None or updated_at > view.now + DAY:
             when = "build time lies in the future" if updated_at else "no definitions could be read"
@@ -223,7 +226,9 @@ def scans(view: View, policy: Policy) -> Iterator[Verdict]:
                 fine.append(words)
                 continue
             summary = f"{engine['product']}: {words}; due every {days:g} days."
-            bad.append(Verdict("watch", f"{engine['product']} {kind}", words, f"within {days:g} days", summary))
+            look = DEFENDER_LOOKS["scans"] if is_defender(engine) else ""
+            name = f"{engine['product']} {kind}"
+            bad.append(Verdict("watch", name, words, f"within {days:g} days", summary, command=look))
     yield from bad
     if fine and not bad:
         yield Verdict("ok", observed=", ".join(fine), expected="on schedule")

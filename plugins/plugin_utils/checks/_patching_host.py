@@ -27,6 +27,11 @@ _REFRESH = {
     "dnf5": "dnf5 makecache --refresh",
     "yum": "yum makecache",
     "zypper": "zypper refresh",
+    "wua": "(New-Object -ComObject Microsoft.Update.AutoUpdate).DetectNow()",
+}
+_UPDATER_LOOK = {
+    "apt": "apt-config dump | grep -E 'Periodic|Unattended'",
+    "wua": "Get-ItemProperty 'HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU'",
 }
 _REPAIR = {"apt": "dpkg --audit", "zypper": "zypper verify --dry-run"}
 
@@ -97,6 +102,7 @@ def _source_problems(data: Mapping[str, t.Any], policy: Policy, now: float) -> I
             "not registered",
             "The host is not registered with its vendor: updates are not offered to it.",
         )
+    yield from _switched_off(data)
     lock = data["not_offered"]["releasever_lock"]
     if lock:
         old = lock["dated"] is not None and now - lock["dated"] > policy.release_lock_max_age_d * DAY
@@ -121,6 +127,21 @@ def _source_problems(data: Mapping[str, t.Any], policy: Policy, now: float) -> I
                 )
 
 
+def _switched_off(data: Mapping[str, t.Any]) -> Iterator[tuple[str, State, str, str]]:
+    """Yield what keeps a Windows host from any source of updates."""
+    told = data["not_offered"]
+    off = "No update will ever be offered to this host"
+    if told.get("service_disabled"):
+        yield "service", "act", "the service Windows Update is disabled", f"{off}: Windows Update is disabled."
+    if told.get("access_disabled"):
+        yield "access", "act", "a policy takes Windows Update away", f"{off}: a policy takes Windows Update away."
+    if told.get("internet_blocked") and not (told.get("wsus") or {}).get("used"):
+        text = "a policy keeps it from Microsoft's servers, and no WSUS server is in use"
+        yield "internet", "act", text, f"{off}: {text}."
+    if (data.get("office") or {}).get("updates_enabled") is False:
+        yield "office", "watch", "Office does not update itself", "Office's own updates are switched off on this host."
+
+
 @check(
     "patching.package_state",
     title="State of the package database",
@@ -133,6 +154,8 @@ def package_state(view: View, policy: Policy) -> Iterator[Verdict]:
     data = view.data("packages")
     broken = data["broken_state"]
     expected = "every package whole"
+    if view.windows:
+        return  # Windows looks into its component store only when it is asked to, which takes minutes.
     if broken is None:
         yield Verdict("unknown", observed="the package database could not be read", expected=expected)
         return
@@ -181,7 +204,12 @@ def locks(view: View, policy: Policy) -> Iterator[Verdict]:
             expected=expected,
             summary=f"{who}{pid} holds {entry['path']}: updates must wait"
             + (", and it looks stuck." if stuck else "."),
-            command=f"ps -o pid,etime,stat,comm -p {entry['pid']}" if entry["pid"] else "",
+            command=view.command(
+                f"ps -o pid,etime,stat,comm -p {entry['pid']}",
+                f"Get-Process -Id {entry['pid']} | Select-Object Id, ProcessName, StartTime, CPU",
+            )
+            if entry["pid"]
+            else "",
             since=started,
             age_basis="start of the process" if started is not None else "",
             data=dict(entry),
@@ -237,7 +265,7 @@ def automatic_updates(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed="; ".join(text for _state, text in problems),
                 expected=expected,
                 summary=f"{updater['name']} {', '.join(text for _state, text in problems)}.",
-                command="apt-config dump | grep -E 'Periodic|Unattended'" if record.data["manager"] == "apt" else "",
+                command=_UPDATER_LOOK.get(record.data["manager"], ""),
                 data=dict(updater),
             )
     if not found:

@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     count_text,
     duration_text,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_months import gap, kept_away, offered
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import (
     Aged,
     Policy,
@@ -35,6 +36,8 @@ _LIST = {
     "dnf5": "dnf5 -C advisory list",
     "yum": "yum -C updateinfo list",
     "zypper": "zypper --no-refresh list-patches",
+    "wua": "(New-Object -ComObject Microsoft.Update.Session).CreateUpdateSearcher().Search('IsInstalled=0').Updates | "
+    "Select-Object Title, IsHidden",
 }
 _REASONS = {
     "hold": ("on hold", "apt-mark showhold"),
@@ -46,6 +49,7 @@ _REASONS = {
     "versionlock": ("locked to a version", "cat /etc/dnf/plugins/versionlock.list /etc/dnf/versionlock.toml"),
     "dependency": ("kept back by dependencies", "apt-get -s dist-upgrade"),
     "update_stack": ("waiting for an update of zypper itself", "zypper --no-refresh list-patches"),
+    "hidden": ("hidden on this host", _LIST["wua"]),
 }
 
 
@@ -203,8 +207,10 @@ def point_release_pending(view: View, policy: Policy) -> Iterator[Verdict]:
     thresholds=("other_updates_d",),
 )
 def other_pending(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge updates that their vendor calls bug fix or feature."""
-    items = [aged(view, update, policy.other_updates_d * DAY) for update in open_updates(view, "bugfix", "feature")]
+    """Judge updates that their vendor calls bug fix, feature or driver."""
+    items = [
+        aged(view, update, policy.other_updates_d * DAY) for update in open_updates(view, "bugfix", "feature", "driver")
+    ]
     yield from _pending(view, policy, "other", items, "ok", "watch")
 
 
@@ -282,6 +288,9 @@ def withheld(view: View, policy: Policy) -> Iterator[Verdict]:
             deadline=first.deadline,
             data={"held_by": reason, "waiver_required": bool(overdue), **_data(items, view.now)},
         )
+    away = list(_kept_away(view, policy)) if view.windows else []
+    yield from away
+    bad = bad or bool(away)
     doubt = doubts(view, policy)
     if not bad and doubt:
         yield Verdict(
@@ -302,3 +311,30 @@ def withheld(view: View, policy: Policy) -> Iterator[Verdict]:
         text = "; ".join(parts) or "nothing is held back"
         names_held = {"deferred_by_phasing": [update["name"] for update in phased][:20]}
         yield Verdict("ok", observed=text, expected="no security fix held back", data=names_held)
+
+
+def _kept_away(view: View, policy: Policy) -> Iterator[Verdict]:
+    """Judge pauses and deferrals of Windows Update: what they keep away is on no list."""
+    limit = sla({"severity": None}, view.exposure, policy)
+    lacks = gap(view)
+    deferred = view.data("packages")["not_offered"].get("deferred_days") or 0
+    for kind, text in kept_away(view):
+        waits = lacks is not None and not offered(view)
+        late = waits and lacks is not None and view.now > lacks.since + limit
+        too_long = kind == "deferral" and deferred * DAY > limit
+        if kind == "deferral" and not waits and not too_long:
+            continue
+        what = f"; the monthly update of {lacks.newest} is out" if waits and lacks else ""
+        yield Verdict(
+            "act" if late or too_long else "watch",
+            object=kind,
+            observed=f"{text}{what}",
+            expected="no security fix held back past its deadline",
+            summary=f"What is not offered is not installed: {text}{what}.",
+            command="Get-ItemProperty 'HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate', "
+            "'HKLM:\\SOFTWARE\\Microsoft\\WindowsUpdate\\UX\\Settings'",
+            since=lacks.since if waits and lacks else None,
+            age_basis="release of the update after the installed one" if waits else "",
+            deadline=lacks.since + limit if waits and lacks else None,
+            data={"held_by": kind, "waiver_required": late or too_long},
+        )

@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _patching_months
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
     HOUR,
@@ -83,6 +84,8 @@ def aged(view: View, update: Update, limit_s: float) -> Aged:
     moments = [(view.now, "seen now")]
     if update.get("published_at"):
         moments.append((float(update["published_at"]), "advisory_issued"))
+    if update.get("behind_since"):
+        moments.append((float(update["behind_since"]), "successor_of_installed_build"))
     sightings = [view.history.first_seen("pending", key(update))]
     if update["class"] in ("security", "unknown"):
         sightings.append(view.history.first_seen("pending_security", name))
@@ -134,6 +137,8 @@ def doubts(view: View, policy: Policy) -> list[str]:
             reasons.append(f"{source['id']}: expired {duration_text(view.now - source['valid_until'])} ago")
     if data["pending"] is None:
         reasons.append("the package manager gave no list of updates")
+    if view.windows:
+        reasons += _patching_months.doubt(view, limit)
     return reasons
 
 

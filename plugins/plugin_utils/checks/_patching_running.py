@@ -19,6 +19,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, names_text
 
+_WINDOWS_LOOK = (
+    "Get-ChildItem 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing', "
+    "'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update' -Name"
+)
+
 
 @check(
     "patching.reboot_required",
@@ -55,7 +60,7 @@ def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
             expected=expected,
             summary=f"The host should be rebooted: {names_text(details, 3)}.{note}",
             advice="" if strong else "No need to force it: take it along with the next reboot.",
-            command="uname -r; ls -1 /boot/vmlinuz-*",
+            command=view.command("uname -r; ls -1 /boot/vmlinuz-*", _WINDOWS_LOOK),
             since=since,
             age_basis=basis,
             deadline=since + limit if strong else None,
@@ -69,6 +74,15 @@ def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
         )
     elif reboot["required"] == "no":
         yield Verdict("ok", observed=f"running {kernel['running']}, nothing waits for a reboot", expected=expected)
+    elif view.windows:
+        yield Verdict(
+            "unknown",
+            observed="cannot tell: none of the signs could be read",
+            expected=expected,
+            summary="Nothing on this host can tell whether it needs a reboot.",
+            advice="Give Keepwell an account that may read the registry, or look by hand.",
+            command=_WINDOWS_LOOK,
+        )
     elif reboot["container"] is None:
         why = reboot["needrestart"]["why_not"]
         no_kernel = "its kernel does not come from a package" if kernel["newest"] is None else "nothing could be asked"
@@ -133,6 +147,8 @@ def services_restart(view: View, policy: Policy) -> Iterator[Verdict]:
     data = view.data("packages")
     groups = data["services_restart"]
     seen = data["services_seen"]
+    if view.windows:
+        return  # Files in use cannot be replaced there: their update waits for a reboot, and that is told.
     expected = "no service on deleted program files"
     if groups is None:
         yield Verdict("unknown", observed="no process could be inspected", expected=expected)

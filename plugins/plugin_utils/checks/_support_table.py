@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to keepwell.fleet: until when operating systems are supported. Data with a date, no code.
 
-Snapshot of endoflife.date. ``support_ends`` is when the maker's general support ends, ``security_ends`` when the last
-security updates come that need no contract, ``extended_ends`` when those end that need one, which counts only where
-the host shows it (``entitlement`` names the kind). Dates are ISO, inclusive.
+Snapshot of endoflife.date; rows of Windows are those of learn.microsoft.com/lifecycle, which it repeats.
+``support_ends`` is when the maker's general support ends, ``security_ends`` when the last security updates come that
+need no contract, ``extended_ends`` when those end that need one, which counts only where the host shows it
+(``entitlement`` names the kind). Dates are ISO, inclusive.
 """
 
 from __future__ import annotations
@@ -93,18 +94,26 @@ ROWS: tuple[Row, ...] = (
     ),
     # ESU for Server 2012 R2 has ended, too: no row of it can be extended any more.
     _windows("9600", "Windows Server 2012 R2", "2026-10-13", editions=_SERVER, support="2023-10-10"),
-    _windows("14393", "Windows Server 2016", "2027-01-12", "2030-01-08", _SERVER),
-    _windows("17763", "Windows Server 2019", "2029-01-09", editions=_SERVER),
-    _windows("20348", "Windows Server 2022", "2031-10-14", editions=_SERVER),
+    _windows("14393", "Windows Server 2016", "2027-01-12", "2030-01-08", _SERVER, support="2022-01-11"),
+    _windows("17763", "Windows Server 2019", "2029-01-09", editions=_SERVER, support="2024-01-09"),
+    _windows("20348", "Windows Server 2022", "2031-10-14", editions=_SERVER, support="2026-10-13"),
     _windows("25398", "Windows Server, version 23H2", "2026-05-12", editions=_SERVER),
-    _windows("26100", "Windows Server 2025", "2034-11-14", editions=_SERVER),
+    _windows("26100", "Windows Server 2025", "2034-11-14", editions=_SERVER, support="2029-11-13"),
     _windows("14393", "Windows 10 LTSB 2016", "2026-10-13", editions=_LTSC),
     _windows("17763", "Windows 10 LTSC 2019", "2029-01-09", editions=_LTSC + _IOT_LTSC),
     _windows("19044", "Windows 10 IoT Enterprise LTSC 2021", "2032-01-13", editions=_IOT_LTSC),
     _windows("19044", "Windows 10 LTSC 2021", "2027-01-12", editions=_LTSC),
+    _windows("19044", "Windows 10 21H2", "2023-06-13", editions=_HOME),
+    _windows("19044", "Windows 10 21H2 Enterprise", "2024-06-11", editions=_ENTERPRISE),
     _windows("19045", "Windows 10 22H2", "2025-10-14", "2028-10-10"),
+    _windows("22000", "Windows 11 21H2", "2023-10-10", editions=_HOME),
+    _windows("22000", "Windows 11 21H2 Enterprise", "2024-10-08", editions=_ENTERPRISE),
+    _windows("22621", "Windows 11 22H2", "2024-10-08", editions=_HOME),
+    _windows("22621", "Windows 11 22H2 Enterprise", "2025-10-14", editions=_ENTERPRISE),
     _windows("22631", "Windows 11 23H2", "2025-11-11", editions=_HOME),
     _windows("22631", "Windows 11 23H2 Enterprise", "2026-11-10", editions=_ENTERPRISE),
+    _windows("26100", "Windows 11 IoT Enterprise LTSC 2024", "2034-10-10", editions=_IOT_LTSC),
+    _windows("26100", "Windows 11 LTSC 2024", "2029-10-09", editions=_LTSC),
     _windows("26100", "Windows 11 24H2", "2026-10-13", editions=_HOME),
     _windows("26100", "Windows 11 24H2 Enterprise", "2027-10-12", editions=_ENTERPRISE),
     _windows("26200", "Windows 11 25H2", "2027-10-12", editions=_HOME),

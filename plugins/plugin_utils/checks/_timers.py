@@ -26,6 +26,9 @@ def problem(timer: Mapping[str, t.Any], now: float, booted: float | None, overdu
     if running:
         return ""
     following = timer.get("next")
+    if following is None and timer.get("by_event"):
+        # A scheduled task of Windows that something else than the clock may start.
+        return ""
     if following is None:
         # A timer that counts from boot only and has fired since is done until the next boot.
         done = timer.get("last") is not None and (booted is None or timer["last"] >= booted - 1)

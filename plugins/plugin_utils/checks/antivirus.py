@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._antivirus_policy import (
+    DEFENDER_LOOKS,
     Facts,
     Policy,
+    is_defender,
     product_text,
     protectors,
 )
@@ -102,7 +104,10 @@ def running(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=f"{product_text(engine)}: not running" + (" (start condition not met)" if passed_by else ""),
                 expected="running",
                 summary=f"{engine['product']} is installed but protects nothing: {why}.{hint}",
-                command=f"systemctl status {_unit(engine)}; journalctl -u {_unit(engine)} -n 30 --no-pager",
+                command=view.command(
+                    f"systemctl status {_unit(engine)}; journalctl -u {_unit(engine)} -n 30 --no-pager",
+                    DEFENDER_LOOKS["service"] if is_defender(engine) else f"Get-Service '{_unit(engine)}'",
+                ),
             )
         )
     yield from bad
@@ -148,7 +153,7 @@ def real_time(view: View, policy: Policy) -> Iterator[Verdict]:
     else:
         summary = "No engine watches files as they are opened: malware runs until the next scan."
         advice = ""
-    command = "systemctl status clamav-clamonacc" if only_clamav else ""
+    command = "systemctl status clamav-clamonacc" if only_clamav else view.command("", DEFENDER_LOOKS["real_time"])
     yield Verdict("act" if only_clamav else "crit", "", words, "on", summary, advice, command)
 
 
@@ -167,21 +172,43 @@ def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
         if engine["realtime"] == "degraded":
             reason = engine.get("degraded_reason") or "no reason given"
             summary = f"{product} runs and reports in, but it detects nothing: {reason}."
-            command = "sudo /opt/CrowdStrike/falconctl -g --rfm-state --rfm-reason --version; uname -r"
+            command = view.command(
+                "sudo /opt/CrowdStrike/falconctl -g --rfm-state --rfm-reason --version; uname -r",
+                f"Get-Service '{_unit(engine)}'",
+            )
             yield Verdict("crit", product, reason, "full functionality", summary, command=command)
         elif engine.get("healthy") is False:
             issues = ", ".join(engine.get("health_issues") or []) or "no issue named"
             summary = f"{product} calls itself unhealthy: {issues}."
-            yield Verdict("act", product, issues, "healthy", summary, command="sudo mdatp health --details features")
+            command = view.command("sudo mdatp health --details features", DEFENDER_LOOKS["health"])
+            yield Verdict("act", product, issues, "healthy", summary, command=command)
         elif engine.get("onboarded") is False:
             summary = f"{product} is installed but not enrolled: nobody sees what it finds."
             yield Verdict(
                 "act", product, "not enrolled", "enrolled", summary, "Enrol the host with the client's package."
             )
+        elif off := _parts_off(engine):
+            parts = " and ".join(off)
+            summary = f"{product} watches files, but {parts} is switched off."
+            command = DEFENDER_LOOKS["real_time"]
+            yield Verdict("watch", product, f"off: {parts}", "full functionality", summary, command=command)
         elif engine["running"] and (engine["realtime"] == "on" or engine.get("healthy")):
             healthy.append(product)
     if healthy:
         yield Verdict("ok", observed=", ".join(healthy), expected="full functionality")
+
+
+def _parts_off(engine: Facts) -> list[str]:
+    """Parts of an engine in real time that somebody switched off."""
+    if engine["realtime"] != "on" or not engine["running"]:
+        return []
+    names = {
+        "behaviour": "behaviour monitoring",
+        "downloads": "the scan of downloads",
+        "cloud": "protection by the cloud",
+    }
+    controls = engine.get("controls") or {}
+    return [text for name, text in names.items() if controls.get(name) is False]
 
 
 @check(

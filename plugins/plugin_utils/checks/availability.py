@@ -28,16 +28,23 @@ class Policy(Section):
     contact_watch_s: float = threshold(30.0, "House: ten times what a healthy host takes over a slow link", gt=0)
 
 
+_WINDOWS_LOOK = (
+    "Get-WinEvent -FilterHashtable @{LogName='System'; Id=12, 13, 41, 1001, 1074, 6006, 6008} -MaxEvents 20 | "
+    "Select-Object TimeCreated, ProviderName, Id"
+)
+
+
 @check(
     "availability.unexpected_reboot",
     title="Unexpected reboots",
-    advice="Read the end of the previous boot's journal and the hardware log: power, heat, memory, a kernel panic.",
+    advice="Read the end of the previous boot's log and the hardware log: power, heat, memory, a crash of the kernel.",
     needs=("system",),
     thresholds=("reboot_recent_days",),
 )
 def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
     """A new boot id since an earlier run, without a clean shutdown at the end of the boot before."""
     boot = view.data("system").get("boot") or {}
+    log = view.command("journal", "event log")
     current = boot.get("boot_id")
     expected = "no restart without a clean shutdown"
     if not current:
@@ -58,11 +65,11 @@ def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
     elif clean is False:
         yield Verdict(
             "act",
-            observed=f"{up}; the journal of the boot before ends without a shutdown",
+            observed=f"{up}; the {log} of the boot before ends without a shutdown",
             expected=expected,
             summary="The host restarted without having been shut down.",
             advice="Find the cause before it happens again: power, heat, memory, a kernel panic, the hypervisor.",
-            command="journalctl -b -1 -n 100 --no-pager",
+            command=view.command("journalctl -b -1 -n 100 --no-pager", _WINDOWS_LOOK),
             since=booted_at,
             age_basis="boot time",
             data={"boot_id": current, "previous": dict(previous)},
@@ -78,14 +85,17 @@ def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
             age_basis="boot time",
         )
     else:
-        reason = "it restarted more than once since the last look" if clean else "no journal of the boot before"
+        reason = "it restarted more than once since the last look" if clean else f"no {log} of the boot before"
         yield Verdict(
             "unknown",
             observed=f"{up}; {reason}",
             expected=expected,
             summary="The host restarted; whether it was shut down cleanly cannot be told.",
-            advice="Find out why; then keep the journal over reboots (Storage=persistent) and let Keepwell read it.",
-            command="last -x -n 20 reboot shutdown; journalctl --list-boots",
+            advice=view.command(
+                "Find out why; then keep the journal over reboots (Storage=persistent) and let Keepwell read it.",
+                "Find out why; then give the log System more room, so that it reaches back to the boot before.",
+            ),
+            command=view.command("last -x -n 20 reboot shutdown; journalctl --list-boots", _WINDOWS_LOOK),
             since=booted_at,
             age_basis="boot time",
         )
@@ -131,14 +141,24 @@ def observation(view: View, policy: Policy) -> Iterator[Verdict]:
             observed="; ".join(texts),
             expected=expected,
             summary=f"{count_text(len(refused), 'source')} may not be read by the user Keepwell has on this host.",
-            advice="Allow become (sudo) for that user on this host."
-            if not view.privileged
-            else "Even root may not read them: look for a container or a security module in the way.",
-            command="sudo -n -l",
+            advice=_rights(view),
+            command=view.command("sudo -n -l", "whoami.exe /groups"),
             data=data,
         )
     else:
         yield Verdict("ok", observed=f"{count_text(len(view.probes), 'probe')} answered in full", expected=expected)
+
+
+def _rights(view: View) -> str:
+    if view.windows:
+        return (
+            "Even an administrator may not read them: look for a policy or a security product in the way."
+            if view.privileged
+            else "Put Keepwell's account into the group Administrators of this host."
+        )
+    if view.privileged:
+        return "Even root may not read them: look for a container or a security module in the way."
+    return "Allow become (sudo) for that user on this host."
 
 
 def _some(names: list[str]) -> str:
@@ -180,8 +200,11 @@ def contact(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=f"{seconds:.1f} s",
                 expected=f"within {policy.contact_watch_s:g} s",
                 summary="This host takes long to answer.",
-                advice="Look at its load, its name resolution (UseDNS, sssd) and the line to it.",
-                command="uptime",
+                advice=view.command(
+                    "Look at its load, its name resolution (UseDNS, sssd) and the line to it.",
+                    "Look at its load, at what scans PowerShell as it starts, and at the line to it.",
+                ),
+                command=view.command("uptime", "Get-Process | Sort-Object CPU -Descending | Select-Object -First 10"),
             )
         )
     if bad:

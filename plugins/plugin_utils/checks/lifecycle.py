@@ -66,6 +66,22 @@ def find_row(system: Mapping[str, t.Any]) -> table.Row | None:
     return best[1] if best else None
 
 
+def gets_updates(view: View, moment: float) -> bool:
+    """True where security updates were still made for this system at a time; True as well where nobody knows."""
+    record = view.probes.get("system")
+    system = (record.data.get("os") or {}) if record is not None and record.status == "ok" else {}
+    row = find_row(system) if system.get("id") else None
+    if record is None or row is None:
+        return True
+    return _epoch(row.extended_ends if _covered(row, record.data) else row.security_ends) >= moment
+
+
+def _covered(row: table.Row, data: Mapping[str, t.Any]) -> bool:
+    """True where the host shows the contract that extends its support."""
+    entitlement = data.get("entitlement") or {}
+    return bool(row.entitlement) and entitlement.get("kind") == row.entitlement and entitlement.get("active") is True
+
+
 def _state(seconds: float, policy: Policy) -> State:
     for limit, state in ((policy.crit_days, "crit"), (policy.act_days, "act"), (policy.watch_days, "watch")):
         if seconds < limit * DAY:
@@ -78,6 +94,14 @@ def _when(date: str, now: float) -> str:
     if left < 0:
         return f"ended {date}"
     return f"until {date} ({count_text(int(left // DAY), 'day')} left)"
+
+
+def _look(view: View) -> str:
+    return view.command(
+        "cat /etc/os-release",
+        "Get-ItemProperty 'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion' | "
+        "Select-Object EditionID, DisplayVersion, CurrentBuildNumber",
+    )
 
 
 @check(
@@ -110,7 +134,7 @@ def os_support(view: View, policy: Policy) -> Iterator[Verdict]:
             summary=f"Nobody has written down until when {name} gets security updates.",
             advice="Look up its end of support and add the release to the table."
             + (f" It derives from {like}, but has dates of its own." if like else ""),
-            command="cat /etc/os-release",
+            command=_look(view),
             data={"id": system["id"], "version_id": system.get("version_id")},
         )
         return
@@ -127,8 +151,7 @@ def _own_statement(system: Mapping[str, t.Any], name: str) -> table.Row | None:
 
 
 def _judge_row(view: View, policy: Policy, row: table.Row) -> Verdict:
-    entitlement = view.data("system").get("entitlement") or {}
-    covered = bool(row.entitlement) and entitlement.get("kind") == row.entitlement and entitlement.get("active") is True
+    covered = _covered(row, view.data("system"))
     end = row.extended_ends if covered else row.security_ends
     deadline = _epoch(end)
     state = _state(deadline - view.now, policy)
@@ -158,7 +181,7 @@ def _judge_row(view: View, policy: Policy, row: table.Row) -> Verdict:
         if state != policy.free_extension_state or not extended_free
         else f"{row.name} has left standard support; {row.free_extension} covers most, but not all packages.",
         advice="" if state == "ok" else _advice(row, over, covered),
-        command="" if state == "ok" else "cat /etc/os-release",
+        command="" if state == "ok" else _look(view),
         since=deadline if over else None,
         age_basis="end of security support" if over else "",
         deadline=deadline,

@@ -15,13 +15,14 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (
     _patching_host,
     _patching_pending,
     _patching_running,
+    _patching_windows,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, key
 
 __all__ = ["Policy", "series", "sightings"]
 # Importing these modules registers their checks.
-PARTS = (_patching_pending, _patching_running, _patching_host)
+PARTS = (_patching_pending, _patching_running, _patching_host, _patching_windows)
 
 
 def sightings(view: View) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
 __all__ = ["Policy", "_saturation", "series"]
 
 ENABLED = ("enabled", "enabled-runtime")
+_STOPPED = (
+    "Get-CimInstance Win32_Service -Filter \"StartMode='Auto' AND State<>'Running'\" | Select-Object Name, ExitCode"
+)
+_CRASHES = (
+    "Get-WinEvent -MaxEvents 20 -FilterHashtable "
+    "@{LogName='System'; ProviderName='Service Control Manager'; Id=7031, 7034}"
+)
 # The lists of units, by the names of their sources.
 KINDS = ("services", "mounts", "sockets", "paths")
 
@@ -33,8 +40,15 @@ def _ignored(name: str, policy: Policy) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in policy.units_ignored)
 
 
-def _look(name: str) -> str:
-    return f"systemctl status --no-pager --lines=30 -- '{name}'"
+def _look(view: View, name: str) -> str:
+    return view.command(
+        f"systemctl status --no-pager --lines=30 -- '{name}'",
+        f"Get-CimInstance Win32_Service -Filter \"Name='{name}'\" | Select-Object Name, State, StartMode, ExitCode",
+    )
+
+
+def _since_basis(view: View) -> str:
+    return view.command("systemd's last change of state", "the service manager's event")
 
 
 def _unread(view: View, *kinds: str) -> list[str]:
@@ -42,10 +56,11 @@ def _unread(view: View, *kinds: str) -> list[str]:
     return [kind for kind in kinds if view.record("services").status_of(kind) != "ok"]
 
 
-def _not_all_read(kinds: list[str], expected: str) -> Verdict:
+def _not_all_read(view: View, kinds: list[str], expected: str) -> Verdict:
     text = f"Not all units could be read ({', '.join(kinds)}): one that is down may be among the others."
     observed = f"not read whole: {', '.join(kinds)}"
-    return Verdict("unknown", observed=observed, expected=expected, summary=text, command="systemctl --failed")
+    command = view.command("systemctl --failed", _STOPPED)
+    return Verdict("unknown", observed=observed, expected=expected, summary=text, command=command)
 
 
 @check(
@@ -58,6 +73,8 @@ def _not_all_read(kinds: list[str], expected: str) -> Verdict:
 def system_state(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge systemd's word for the whole host. ``degraded`` is explained unit by unit in services.failed_units."""
     data = view.data("services")
+    if view.windows:
+        return  # Its service manager has no word for the whole host.
     word = data.get("system_state")
     counts = [kind for kind in (data.get("counts") or {}).values() if kind]
     failed = sum(kind.get("failed", 0) for kind in counts)
@@ -113,14 +130,15 @@ def failed_units(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"failed: {why}{code}",
             expected="not failed",
             summary=f"{name} {'could not be mounted' if mount else 'has failed'}: {why}{code}.",
-            command=_look(name),
+            advice=view.command("", "Read its events, repair the cause, then start it again."),
+            command=_look(view, name),
             since=unit.get("since"),
-            age_basis="systemd's last change of state",
+            age_basis=_since_basis(view),
             data={"result": unit.get("result"), "exit": unit.get("exit")},
         )
     unread = _unread(view, *KINDS)
     if unread and not bad:
-        yield _not_all_read(unread, "not failed")
+        yield _not_all_read(view, unread, "not failed")
     elif not bad:
         active = (data["counts"].get("service") or {}).get("active", 0)
         yield Verdict("ok", observed=f"none; {count_text(active, 'active service')}", expected="not failed")
@@ -138,9 +156,16 @@ def restarting(view: View, policy: Policy) -> Iterator[Verdict]:
     data = view.data("services")
     found = {name: flaps for name, flaps in _restarts.flaps(view).items() if not _ignored(name, policy)}
     if data.get("restarts_last_hour") is None and not _restarts.countable(data):
-        text = "Neither the journal nor systemd tells how often services restarted."
+        text = view.command(
+            "Neither the journal nor systemd tells how often services restarted.",
+            "The log of the service manager could not be read: nobody knows how often services ended unexpectedly.",
+        )
         yield Verdict(
-            "unknown", observed="not counted", expected="no restarts", summary=text, command="journalctl -n 1"
+            "unknown",
+            observed="not counted",
+            expected="no restarts",
+            summary=text,
+            command=view.command("journalctl -n 1", "Get-WinEvent -LogName System -MaxEvents 1"),
         )
         return
     bad = 0
@@ -160,7 +185,7 @@ def restarting(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"{flaps.text}{down}",
             expected=f"below {policy.flaps_watch_per_hour:g} an hour",
             summary=f"{name} keeps restarting: {flaps.text}{down}.",
-            command=f"journalctl --no-pager -u '{name}' --since=-1h",
+            command=view.command(f"journalctl --no-pager -u '{name}' --since=-1h", _CRASHES),
             data={"per_hour": flaps.per_hour, "since_previous": flaps.since_previous},
         )
     if not bad:
@@ -197,9 +222,9 @@ def watched(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=observed,
             expected="active",
             summary=f"{name} should run here: {observed}.",
-            command=_look(name),
+            command=_look(view, name),
             since=unit.get("since"),
-            age_basis="systemd's last change of state",
+            age_basis=_since_basis(view),
         )
     if names and not bad:
         yield Verdict("ok", observed=f"{count_text(len(names), 'watched unit')}, all active", expected="active")
@@ -208,7 +233,8 @@ def watched(view: View, policy: Policy) -> Iterator[Verdict]:
 def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> tuple[State, str]:
     """Return (state, text) of a watched unit. A waiting restart counts as down, a finished oneshot as done."""
     if unit.get("load") == "masked" or name in (data.get("masked") or ()):
-        return "watch", "masked: somebody forbade it to start"
+        word = "disabled" if data.get("manager") == "scm" else "masked"
+        return "watch", f"{word}: somebody forbade it to start"
     if unit.get("load") == "not-found" or not unit:
         return "watch", "no such unit on this host"
     if unit["active"] in ("active", "reloading"):
@@ -239,7 +265,7 @@ def not_running(view: View, policy: Policy) -> Iterator[Verdict]:
     masked = set(data.get("masked") or ())
     enabled = bad = 0
     for name, unit in sorted(data["units"].items()):
-        if unit.get("enabled") not in ENABLED or not name.endswith(".service") or name in masked:
+        if unit.get("enabled") not in ENABLED or name in masked or not (view.windows or name.endswith(".service")):
             continue
         enabled += 1
         ran_before = (before.get(name) or {}).get("active") == "active"
@@ -257,13 +283,13 @@ def not_running(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"stopped{ran}",
             expected="running, or disabled",
             summary=f"{name} starts at boot but does not run now{ran}.",
-            command=_look(name),
+            command=_look(view, name),
             since=unit.get("since"),
-            age_basis="systemd's last change of state",
+            age_basis=_since_basis(view),
         )
     unread = _unread(view, "services")
     if unread and not bad:
-        yield _not_all_read(unread, "running, or disabled")
+        yield _not_all_read(view, unread, "running, or disabled")
     elif not bad:
         more = f" ({data['left_out']} more were not listed)" if data.get("left_out") else ""
         observed = f"{count_text(enabled, 'enabled service')}{more}, none stopped"
@@ -282,8 +308,9 @@ def timers(view: View, policy: Policy) -> Iterator[Verdict]:
     data = view.data("services")
     listed = data.get("timers")
     if listed is None:
-        text = "The timers could not be read."
-        yield Verdict("unknown", observed="not read", expected="on time", summary=text, command="systemctl list-timers")
+        text = view.command("The timers could not be read.", "The scheduled tasks could not be read.")
+        command = view.command("systemctl list-timers", "Get-ScheduledTask")
+        yield Verdict("unknown", observed="not read", expected="on time", summary=text, command=command)
         return
     judged = bad = 0
     for name, timer in sorted(listed.items()):
@@ -299,9 +326,15 @@ def timers(view: View, policy: Policy) -> Iterator[Verdict]:
                 observed=problem,
                 expected="on time and successful",
                 summary=f"{name}: {problem}.",
-                command=f"systemctl list-timers --all '{name}'; {_look(timer['unit'] or name)}",
+                command=view.command(
+                    f"systemctl list-timers --all '{name}'; {_look(view, timer['unit'] or name)}",
+                    f"schtasks.exe /query /v /fo LIST /tn '{timer['unit'] or name}'",
+                ),
                 since=timer.get("unit_since") if problem.startswith("last run") else None,
-                age_basis="systemd's last change of state" if problem.startswith("last run") else "",
+                age_basis=view.command("systemd's last change of state", "the task's last run")
+                if problem.startswith("last run")
+                else "",
             )
     if judged and not bad:
-        yield Verdict("ok", observed=f"{count_text(judged, 'timer')} on time", expected="on time and successful")
+        what = count_text(judged, view.command("timer", "scheduled task"))
+        yield Verdict("ok", observed=f"{what} on time", expected="on time and successful")

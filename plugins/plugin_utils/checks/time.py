@@ -31,6 +31,13 @@ class Policy(Section):
     sources_min: int = threshold(2, "CIS 8.4", ge=1)
 
 
+_W32TIME = "w32tm.exe /query /status /verbose; w32tm.exe /query /peers"
+
+
+def _own_clock(view: View) -> str:
+    return view.command("date -u +%s.%N", "(Get-Date).ToUniversalTime().ToString('o')")
+
+
 def seconds_text(seconds: float) -> str:
     """Return ``0.499 s``: the size of an offset to the millisecond, cut off and never rounded up."""
     return f"{Decimal(repr(abs(seconds))).quantize(Decimal('0.001'), ROUND_DOWN)} s"
@@ -66,7 +73,7 @@ def offset(view: View, policy: Policy) -> Iterator[Verdict]:
             observed="no offset reported",
             expected=expected,
             summary="No time service on this host says how far its clock is off.",
-            command="timedatectl; chronyc tracking",
+            command=view.command("timedatectl; chronyc tracking", _W32TIME),
         )
         return
     state = _grade(abs(seconds), policy.offset_watch_s, policy.offset_crit_s)
@@ -88,6 +95,7 @@ def _command(data: t.Mapping[str, t.Any]) -> str:
         "ntpd": "ntpq -pn",
         "openntpd": "ntpctl -s all",
         "timesyncd": "timedatectl timesync-status",
+        "w32time": _W32TIME,
     }
     return commands.get(str(data.get("provider")), "timedatectl")
 
@@ -95,7 +103,7 @@ def _command(data: t.Mapping[str, t.Any]) -> str:
 @check(
     "time.synchronised",
     title="Time service",
-    advice="Install and start one time service (chrony), and see that UDP port 123 to its servers is open. A clock"
+    advice="Let one time service run (chrony; Windows Time) and see that UDP port 123 to its servers is open. A clock"
     " that drifts breaks logins, certificates and the order of log lines.",
     needs=("timesync",),
     controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
@@ -106,7 +114,7 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
     if not _keeps_own_clock(data):
         return
     providers = list(data.get("providers") or ())
-    command = _command(data)
+    command = view.command(_command(data), _W32TIME)
     expected = "one time service that follows a source"
     if len(providers) > 1 and "ptp" not in providers:
         names = " and ".join(providers)
@@ -134,7 +142,9 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
                 "unknown", observed="kept by something unknown", expected=expected, summary=text, command=command
             )
             return
-        if any(record.status_of(name) == "denied" for name in ("systemd", "chrony", "ntpd", "openntpd")):
+        if any(
+            record.status_of(name) == "denied" for name in ("systemd", "chrony", "ntpd", "openntpd", "time services")
+        ):
             yield Verdict("unknown", observed="the time service may not be asked by this user", expected=expected)
             return
         text = "Nothing keeps this clock right: no time service runs."
@@ -177,6 +187,9 @@ def sources(view: View, policy: Policy) -> Iterator[Verdict]:
         # It follows one server at a time by design and changes to the next when that one fails.
         yield Verdict("ok", observed=f"{observed}; timesyncd follows one at a time", expected=expected)
         return
+    if data["provider"] == "w32time" and data.get("type") == "NT5DS" and good:
+        yield Verdict("ok", observed=f"{observed}; members follow a controller of their domain", expected=expected)
+        return
     facts = {"reachable": good, "silent": silent}
     if len(good) >= policy.sources_min:
         yield Verdict("ok", observed=observed, expected=expected, data=facts)
@@ -198,7 +211,7 @@ def controller_offset(view: View, policy: Policy) -> Iterator[Verdict]:
     seconds = view.clock_offset_s
     if seconds is None:
         text = "The answer took too long to compare the clocks."
-        yield Verdict("unknown", observed="not measured", expected=expected, summary=text, command="date -u +%s.%N")
+        yield Verdict("unknown", observed="not measured", expected=expected, summary=text, command=_own_clock(view))
         return
     state = _grade(abs(seconds), policy.controller_watch_s, policy.controller_crit_s)
     direction = "ahead of" if seconds > 0 else "behind"
@@ -208,7 +221,7 @@ def controller_offset(view: View, policy: Policy) -> Iterator[Verdict]:
         observed=seconds_text(seconds),
         expected=expected,
         summary="" if state == "ok" else text,
-        command="date -u; timedatectl",
+        command=view.command("date -u; timedatectl", f"(Get-Date).ToUniversalTime(); {_W32TIME}"),
         data={"offset_s": seconds},
     )
 
