@@ -60,6 +60,21 @@ class Office:
     def change(self, host: str) -> dict[str, t.Any]:
         return json.loads((self.newest / "changes" / f"{host}.antivirus.json").read_text())
 
+    def states(self, host: str) -> dict[str, str]:
+        told = json.loads((self.newest / "detections" / f"{host}.json").read_text())["detections"]
+        return {entry["name"]: entry["state"] for entry in told}
+
+    def result(self, host: str, check: str) -> dict[str, t.Any]:
+        results = json.loads((self.newest / "hosts" / f"{host}.json").read_text())["result"]["results"]
+        return next(result for result in results if result["check"] == check)
+
+    def finding(self, host: str, check: str) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", self.result(host, check)["findings"][0])
+
+    @property
+    def report(self) -> Path:
+        return sorted((self.project.state / CLIENT / "reports").iterdir())[-1]
+
     def plan(self, host: str) -> dict[str, t.Any]:
         return json.loads((self.newest / "plans" / f"{host}.antivirus.json").read_text())
 
@@ -148,6 +163,15 @@ def test_what_a_scan_finds_is_followed_to_its_end_by_the_record_of_defender(proj
     )
     assert "HackTool:Win32/Mimikatz, open" in " ".join(change["residual"])
     assert touched(host) == ["win01 definitions 1.441.100.0", r"win01 malware C:\Users\jan\invoice.exe"]
+    # The assessment afterwards tells their life: one is over, two are open.
+    assert office.states("win01") == {
+        "Trojan:Win32/Emotet": "cleared",
+        "HackTool:Win32/Mimikatz": "open",
+        "Virus:DOS/EICAR_Test_File": "open",
+    }
+    finding = office.finding("win01", "antivirus.detections")
+    assert finding["summary"].startswith("Microsoft Defender Antivirus found")
+    assert "HackTool:Win32/Mimikatz" in (office.report / "findings.csv").read_text()
     # A person looks after it; Defender's own record ends it, and the next scan tells.
     for entry in host.defender.detections:
         entry.update(found(entry["name"], entry["resources"][0], 4, host.now()), id=entry["id"])
@@ -156,6 +180,8 @@ def test_what_a_scan_finds_is_followed_to_its_end_by_the_record_of_defender(proj
     assert office.play(*ACT).rc == 0
     assert not office.change("win01")["antivirus"].get("detections")
     assert before == {entry["id"] for entry in host.defender.detections}
+    assert set(office.states("win01").values()) == {"cleared"}
+    assert office.result("win01", "antivirus.detections")["state"] == "ok"
 
 
 def test_paths_are_hidden_where_the_client_wants_that(project: Project, windows: t.Any) -> None:

@@ -7,6 +7,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.antivirus
 
 function Get-KeepwellDefenderPolicy {
     <#
@@ -155,29 +156,12 @@ function Get-KeepwellDefenderRival {
     catch {
         $found = @{}
     }
-    $services = @{
-        CSFalconService = 'CrowdStrike Falcon'
-        SentinelAgent = 'SentinelOne'
-        ekrn = 'ESET'
-        SAVService = 'Sophos'
-        'Sophos Endpoint Defense Service' = 'Sophos'
-        EPSecurityService = 'Bitdefender'
-        masvc = 'Trellix'
-        mfemms = 'Trellix'
-        ntrtscan = 'Trend Micro'
-        SepMasterService = 'Symantec Endpoint Protection'
-        WRSVC = 'Webroot'
-        MBAMService = 'Malwarebytes'
-        CylanceSvc = 'Cylance'
-        fsulorsp = 'WithSecure'
-        fshoster = 'WithSecure'
-        'AVP' = 'Kaspersky'
-    }
-    foreach ($service in @(Get-Service -Name @($services.Keys) -ErrorAction SilentlyContinue)) {
-        $name = $services[$service.Name]
-        $known = @($found.Keys | Where-Object -FilterScript { $_ -like "*$name*" })
-        if ($known.Count -eq 0) {
-            $found[$name] = ($service.Status -eq 'Running') -or [bool]$found[$name]
+    if (@($found.Keys | Where-Object -FilterScript { $found[$_] }).Count -eq 0) {
+        # Agents that only manage or only watch are no engine.
+        $others = @('WinDefend', 'WdNisSvc', 'Sense', 'EraAgentSvc', 'Sophos MCS Agent', 'HuntressAgent', 'WazuhSvc')
+        $names = @(Get-KeepwellEngineName | Where-Object -FilterScript { $others -notcontains $_ })
+        foreach ($service in @(Get-Service -Name $names -ErrorAction SilentlyContinue)) {
+            $found[$service.DisplayName] = $service.Status -eq 'Running'
         }
     }
     return @($found.Keys | Sort-Object | ForEach-Object -Process { @{ product = $_; active = [bool]$found[$_] } })
@@ -188,8 +172,8 @@ function Get-KeepwellDefenderDetection {
     .SYNOPSIS
     What Defender's own record says of detections: hashtables, oldest first, 200 at most; $null when it cannot be read.
     .DESCRIPTION
-    status_id, action_id and additional are numbers of Defender (MP_THREAT_STATUS, MP_THREAT_ACTION,
-    AdditionalActionsBitMask); times are epoch seconds.
+    As the probe tells them, with the threat's own fields, the error's code and where it was found. status and additional
+    are numbers of Defender (MP_THREAT_STATUS, AdditionalActionsBitMask); times are epoch seconds.
     #>
     [CmdletBinding()]
     param()
@@ -206,22 +190,19 @@ function Get-KeepwellDefenderDetection {
     $found = @()
     foreach ($entry in $entries) {
         $threat = $names[[string]$entry.ThreatID]
-        $name = if ($threat -and $threat.ThreatName) { [string]$threat.ThreatName } else { "threat $($entry.ThreatID)" }
         $found += @{
-            # As the probe calls it.
-            id = "$($entry.ThreatID)/$($entry.DetectionID)"
-            threat_id = [int64]$entry.ThreatID
-            name = $name
-            severity_id = if ($threat) { [int]$threat.SeverityID } else { $null }
-            status_id = [int]$entry.ThreatStatusID
-            action_id = [int]$entry.CleaningActionID
-            action_ok = [bool]$entry.ActionSuccess
+            id = [string]$entry.DetectionID
+            threat = [string]$entry.ThreatID
+            name = if ($threat) { [string]$threat.ThreatName } else { '' }
+            severity = if ($threat) { [int]$threat.SeverityID } else { $null }
+            active = if ($threat) { [bool]$threat.IsActive } else { $null }
+            executed = if ($threat) { [bool]$threat.DidThreatExecute } else { $null }
+            status = [int]$entry.ThreatStatusID
+            acted_well = [bool]$entry.ActionSuccess
             additional = [int64]$entry.AdditionalActionsBitMask
             error = [int64]$entry.ThreatStatusErrorCode
-            first_seen = ConvertTo-KeepwellEpoch -Moment $entry.InitialDetectionTime
+            first_at = ConvertTo-KeepwellEpoch -Moment $entry.InitialDetectionTime
             changed_at = ConvertTo-KeepwellEpoch -Moment $entry.LastThreatStatusChangeTime
-            remediated_at = ConvertTo-KeepwellEpoch -Moment $entry.RemediationTime
-            executed = if ($threat) { [bool]$threat.DidThreatExecute } else { $null }
             # file:_C:\folder\name: what stands before the first underscore is the kind.
             resources = @(@($entry.Resources) | Where-Object -FilterScript { $_ } | ForEach-Object -Process { [string]$_ -replace '^[a-z]+:_', '' } | Select-Object -First 5)
         }

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import PlannedStep
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.options import Options, ScanLimits, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import duration_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import defender as own_record
 
 Facts = Mapping[str, t.Any]
 SYSTEM: t.Final = "windows"
@@ -28,11 +29,8 @@ _LEFT: Mapping[str, str] = {
     "quarantine": f"{_ITS_OWN}; Keepwell moves nothing on Windows",
 }
 # MP_THREAT_STATUS of mpclient.h (learn.microsoft.com/windows/win32/lwef/mpthreat-status): what became of the file.
-STATUS: Mapping[int, str] = {2: "cleaned", 3: "quarantined", 4: "removed", 5: "allowed", 6: "blocked"}
-_FAILED: Mapping[int, str] = {102: "cleaned", 103: "quarantined", 104: "removed", 105: "allowed", 107: "blocked"}
-_ABANDONED = 106
-# Bits of AdditionalActionsBitMask (MSFT_MpThreatDetection): what is still to be done.
-_ACTIONS: Mapping[int, str] = {4: "a full scan", 8: "a restart", 16: "work by hand", 32768: "an offline scan"}
+STATUS: Mapping[int, str] = {2: "cleaned", 3: "quarantined", 4: "removed", 6: "blocked"}
+_FAILED: Mapping[int, str] = {102: "cleaned", 103: "quarantined", 104: "removed", 107: "blocked"}
 
 
 class Standing(t.NamedTuple):
@@ -173,14 +171,12 @@ def count_open(look: Facts) -> int:
 
 def became(entry: Facts) -> tuple[str, str]:
     """Return what became of a detection (a word of ``Detected.outcome``) and a sentence of why it is open."""
-    status = int(entry["status_id"])
-    if status in STATUS and entry["action_ok"] is not False:
-        rest = [words for bit, words in _ACTIONS.items() if int(entry["additional"]) & bit]
-        return (STATUS[status], "") if not rest else ("open", f"{STATUS[status]}, and it needs {' and '.join(rest)}")
-    if status in _FAILED or status in STATUS:
+    judged = own_record.detection({**entry, "path_hash": ""}, entry)
+    status = int(entry["status"])
+    if judged["active"] is False and judged["action_ok"] is not False and status in STATUS:
+        return STATUS[status], ""
+    word = _FAILED.get(status) or (STATUS.get(status) if judged["action_ok"] is False else None)
+    if word:
         code = int(entry["error"] or 0) & 0xFFFFFFFF
-        word = _FAILED.get(status) or STATUS[status]
         return "open", f"it could not be {word}" + (f" (0x{code:08x})" if code else "")
-    if status == _ABANDONED:
-        return "open", "nobody said what is to become of it"
-    return "open", "Defender has not acted on it yet"
+    return "open", judged["why"] or "Defender has not acted on it yet"

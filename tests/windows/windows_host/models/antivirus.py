@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -45,20 +46,20 @@ class Protection:
 
 def found(name: str, path: str, status: int, at: float, number: int = 1, **more: t.Any) -> Result:
     """A detection as Get-KeepwellDefenderDetection tells it."""
+    over = status in (CLEANED, QUARANTINED, REMOVED)
     return {
-        "id": f"2147519003/{number:08d}-0000-4000-8000-000000000000",
-        "threat_id": 2147519003,
+        "id": f"{{{number:08X}-0000-4000-8000-000000000000}}",
+        "threat": str(2147519003 + number),
         "name": name,
-        "severity_id": 5,
-        "status_id": status,
-        "action_id": 2,
-        "action_ok": status in (CLEANED, QUARANTINED, REMOVED),
+        "severity": 5,
+        "active": not over,
+        "executed": False,
+        "status": status,
+        "acted_well": over,
         "additional": 0,
         "error": 0 if status < 100 else 0x80508023,
-        "first_seen": at,
+        "first_at": at,
         "changed_at": at,
-        "remediated_at": at if status in (CLEANED, QUARANTINED, REMOVED) else None,
-        "executed": False,
         "resources": [path],
         **more,
     }
@@ -264,3 +265,50 @@ def recorded(host: WindowsHost, request: Result) -> Result:
 @operation("antivirus", "clean", source=_AGENT)
 def clean(host: WindowsHost, request: Result) -> Result:
     return work.clean(host, "antivirus", request)
+
+
+def over(host: WindowsHost, base: Result) -> Result:
+    """What this state is to the probe (Get-KeepwellAntivirusFacts), over what it tells of Defender."""
+    told, now = host.of(Protection), host.now()
+    service = host.services["windefend"]
+    if not told.installed:
+        base["services"] = {name: facts for name, facts in base["services"].items() if "Defend" not in name}
+        base["defender"] = None
+    elif service.state == "stopped" or not told.readable:
+        base["services"]["WinDefend"]["state"] = "Stopped" if service.state == "stopped" else "Running"
+        base["defender"] = None
+    else:
+        base["defender"]["threats"] = {
+            entry["threat"]: {name: entry[name] for name in ("name", "severity", "active", "executed")}
+            for entry in host.defender.detections
+        }
+        base["defender"]["detections"] = [
+            {
+                **{name: entry[name] for name in ("id", "threat", "first_at", "changed_at", "acted_well", "status")},
+                "execution": 1,
+                "additional": entry["additional"],
+                "path_hash": hashlib.sha256("|".join(entry["resources"]).encode()).hexdigest()[:16],
+            }
+            for entry in host.defender.detections
+        ]
+    for number, (name, on) in enumerate(told.rivals):
+        if host.version.server:
+            base["services"][_SERVICES[name]] = {
+                "state": "Running" if on else "Stopped",
+                "start": "Auto",
+                "version": "10.0.0.0",
+            }
+        else:
+            entry = {"name": name, "guid": f"{{{number:08X}-1111-2222-3333-444444444444}}", "program_exists": True}
+            # Bit 0x1000: on (productState of root/SecurityCenter2).
+            state = 0x041000 if on else 0x040000
+            base["centre"] = [*(base["centre"] or []), {**entry, "state": state, "timestamp": _stamp(now)}]
+    return base
+
+
+# The service by which a server's other engine is known.
+_SERVICES = {"CrowdStrike Falcon": "CSFalconService", "Sophos": "Sophos Endpoint Defense Service"}
+
+
+def _stamp(at: float) -> str:
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at))

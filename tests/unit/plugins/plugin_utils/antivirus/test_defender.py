@@ -9,8 +9,14 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from windows_host import golden
+from windows_host.host import WindowsHost
+from windows_host.models import antivirus as models_of_hosts
+from windows_host.models import probes
+from windows_host.models.antivirus import Protection
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import defender, models, options, planning
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import antivirus as windows_antivirus
 
 NOW = 1795399200.0
 DEFENDER: dict[str, t.Any] = {
@@ -21,7 +27,10 @@ DEFENDER: dict[str, t.Any] = {
     "sources_by_policy": False,
     "wsus": None,
 }
-ENTRY: dict[str, t.Any] = {"id": "1/A", "name": "X", "status_id": 3, "action_ok": True, "additional": 0, "error": 0}
+ENTRY: dict[str, t.Any] = {
+    "id": "1/A", "threat": "1", "name": "X", "severity": 5, "active": False, "executed": False, "status": 3,
+    "acted_well": True, "additional": 0, "error": 0, "first_at": NOW, "changed_at": NOW,
+}  # fmt: skip
 ASKED = {"antivirus_update": True, "antivirus_repair": True, "antivirus_scan": True, "antivirus_quarantine": True}
 
 
@@ -99,18 +108,18 @@ def test_a_restore_names_the_place_where_it_is_done() -> None:
     ("more", "outcome", "words"),
     [
         ({}, "quarantined", ""),
-        ({"status_id": 2}, "cleaned", ""),
-        ({"status_id": 4}, "removed", ""),
-        ({"status_id": 6}, "blocked", ""),
-        ({"status_id": 5}, "allowed", ""),
-        ({"status_id": 1, "action_ok": False}, "open", "has not acted"),
-        ({"status_id": 0}, "open", "has not acted"),
-        ({"status_id": 103, "action_ok": False, "error": -2142207965}, "open", "could not be quarantined (0x80508023)"),
-        ({"status_id": 3, "action_ok": False}, "open", "could not be quarantined"),
-        ({"status_id": 106}, "open", "nobody said"),
-        ({"additional": 8}, "open", "quarantined, and it needs a restart"),
-        ({"additional": 20}, "open", "a full scan and work by hand"),
-        ({"additional": 32768}, "open", "an offline scan"),
+        ({"status": 2}, "cleaned", ""),
+        ({"status": 4}, "removed", ""),
+        ({"status": 6}, "blocked", ""),
+        ({"status": 5}, "open", "somebody allowed it"),
+        ({"status": 1, "acted_well": False}, "open", "has not acted"),
+        ({"status": 0}, "open", "has not acted"),
+        ({"status": 103, "acted_well": False, "error": -2142207965}, "open", "could not be quarantined (0x80508023)"),
+        ({"status": 3, "acted_well": False}, "open", "could not be quarantined"),
+        ({"status": 106, "acted_well": False}, "open", ""),
+        ({"additional": 8}, "open", "restart"),
+        ({"additional": 20}, "open", ""),
+        ({"additional": 32768}, "open", "without Windows"),
     ],
 )
 def test_what_became_of_a_detection_is_what_defenders_record_says(
@@ -122,8 +131,8 @@ def test_what_became_of_a_detection_is_what_defenders_record_says(
 
 
 def test_detections_are_new_or_over_by_two_looks_at_the_record() -> None:
-    waiting = {**ENTRY, "id": "1/B", "status_id": 1}
-    new, over = defender.compare([waiting, ENTRY], [{**waiting, "status_id": 4}, ENTRY, {**ENTRY, "id": "1/C"}])
+    waiting = {**ENTRY, "id": "1/B", "status": 1}
+    new, over = defender.compare([waiting, ENTRY], [{**waiting, "status": 4}, ENTRY, {**ENTRY, "id": "1/C"}])
     assert [entry["id"] for entry in new] == ["1/C"]
     assert over == ["1/B"]
     assert defender.count_open({"detections": [waiting, ENTRY]}) == 1
@@ -135,3 +144,43 @@ def test_options_at_their_defaults_are_not_called_meaningless() -> None:
     assert plan(look(), antivirus_scan_paths=["/"]).warnings == []
     (line,) = plan(look(), antivirus_archives="quarantine", antivirus_scan_exclude=["/srv"]).warnings
     assert line.endswith("antivirus_scan_exclude, antivirus_archives")
+
+
+def _host(mode: str, version: str, rival: tuple[str, bool] | None, stopped: bool, installed: bool) -> WindowsHost:
+    host = WindowsHost("win01", version)
+    host.defender.mode = mode
+    told = host.of(Protection)
+    told.installed = installed
+    told.rivals = [rival] if rival else []
+    host.services["windefend"].state = "stopped" if stopped else "started"
+    return host
+
+
+# What is planned and what is judged come from two looks at the same host: they may not see two different ones.
+@pytest.mark.parametrize(
+    ("host", "part", "protects"),
+    [
+        (_host("Normal", "2022", None, False, True), "engine", True),
+        (_host("Normal", "11-24H2", None, False, True), "engine", True),
+        (_host("Passive Mode", "11-24H2", ("Sophos Intercept X", True), False, True), "beside", True),
+        (_host("Passive Mode", "2019", ("CrowdStrike Falcon", True), False, True), "beside", None),
+        (_host("Passive Mode", "2022", None, False, True), "passive", False),
+        (_host("EDR Block Mode", "11-24H2", ("Sophos Intercept X", True), False, True), "blocking", True),
+        (_host("Normal", "2016", None, True, True), "stopped", False),
+        (_host("Normal", "2016", None, False, False), "absent", False),
+    ],
+)
+def test_the_part_that_is_planned_by_is_the_one_that_the_checks_see(
+    host: WindowsHost, part: str, protects: bool | None
+) -> None:
+    assert defender.standing(models_of_hosts.look(host, {})).part == part
+    raw = probes.antivirus(host, golden.data(host.version_name, "antivirus"))
+    engines = windows_antivirus.read(raw, host.now())["engines"]
+    on = [engine["product"] for engine in engines if engine["realtime"] == "on" and engine["running"]]
+    unknown = [engine["product"] for engine in engines if engine["realtime"] == "unknown"]
+    assert bool(on) is bool(protects)
+    assert protects is not None or unknown
+    own = [engine for engine in engines if engine["product"] == "Microsoft Defender Antivirus"]
+    assert bool(own) == (part != "absent")
+    if part in ("passive", "beside", "blocking"):
+        assert own[0]["realtime"] == "passive"
