@@ -71,10 +71,10 @@ def plan(
 ) -> tuple[list[PlannedStep], dict[str, str]]:
     """Return the steps in their order, and those that this host has no use for, each with the reason."""
     where = standing(look)
-    left = {name: _LEFT[name] for name in steps if name in _LEFT}
+    left: dict[str, str] = {name: _LEFT[name] for name in steps if name in _LEFT}
     wanted = [name for name in _ORDER if name in steps]
     if where.part == "beside":
-        return [], {**dict.fromkeys(wanted, where.why), **left}
+        return [], {**dict.fromkeys(map(str, wanted), where.why), **left}
     if "scan" in wanted and where.part in ("passive", "blocking"):
         wanted.remove("scan")
         left["scan"] = f"{where.why}: it is not asked to scan"

@@ -102,7 +102,7 @@ class Detected(Model):
     id: str
     name: str = Field(description="the engine's name of what was found")
     path: str = ""
-    outcome: t.Literal["quarantined", "left", "open", "cleaned", "removed", "blocked", "allowed"]
+    outcome: t.Literal["quarantined", "left", "open", "cleaned", "removed", "blocked"]
     by: str = Field("", description="the engine that did it; empty: Keepwell")
     code: str = Field("", description="stable word for why it was left in place")
     text: str = ""

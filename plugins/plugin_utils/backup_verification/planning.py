@@ -41,8 +41,8 @@ def plan(action: VerifyAction, job: Job, entries: Sequence[Assigned], closed: St
         told = _told(action, job, entry, planned) if planned.chosen else None
         test = planned.test
         if told is not None:
-            known = {"files": told.files, "bytes": told.bytes or test.bytes, "target": told.target or test.target}
-            test = test.model_copy(update=known)
+            seen = {"files": told.files, "bytes": told.bytes or test.bytes, "target": told.target or test.target}
+            test = test.model_copy(update=seen)
         tests.append(
             PlannedTest(
                 host=planned.host,

@@ -18,7 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification
     _repository,
     _restic_text,
 )
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine_commands import Output
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Output
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import below
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import paths
 
@@ -51,10 +51,10 @@ def look(dataset: Dataset, facts: Facts) -> dict[str, t.Any]:
     }
     if listed.rc != 0 or listed.status != "ok":
         status, words = _restic_text.trouble(listed)
-        return _driver.look(status, f"restic: {words.rstrip('.')}.", repository=repository)
+        return dict(_driver.look(status, f"restic: {words.rstrip('.')}.", repository=repository))
     everything = _restic_text.snapshots(listed.out)
     mine = sorted((entry for entry in everything if _belongs(entry, dataset)), key=lambda entry: entry["time"] or 0)
-    return _driver.look(
+    found = _driver.look(
         "ok",
         repository=repository,
         snapshots=mine[-_driver.SNAPSHOT_CAP :],
@@ -63,6 +63,7 @@ def look(dataset: Dataset, facts: Facts) -> dict[str, t.Any]:
         missing=_missing(dataset, facts) if mine else [],
         unwanted=None if dataset.unwanted_paths else [],
     )
+    return dict(found)
 
 
 def _same(dataset: Dataset, place: str) -> bool | None:

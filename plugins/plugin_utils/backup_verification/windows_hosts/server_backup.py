@@ -64,7 +64,7 @@ def _time(entry: Facts) -> float:
 
 def _snapshot(entry: Facts, jobs: Mapping[str, Facts]) -> dict[str, t.Any]:
     job = jobs.get(entry["id"])
-    return _driver.snapshot(
+    found = _driver.snapshot(
         str(entry["id"]),
         _time(entry),
         end=job["ended_at"] if job else None,
@@ -72,6 +72,7 @@ def _snapshot(entry: Facts, jobs: Mapping[str, Facts]) -> dict[str, t.Any]:
         complete=None if job is None else _result(job["hr"], job["detailed_hr"]) == "success",
         bytes=job["bytes"] if job else None,
     )
+    return dict(found)
 
 
 def _result(hr: int | None, detailed: int | None) -> t.Literal["success", "warning", "failed"]:

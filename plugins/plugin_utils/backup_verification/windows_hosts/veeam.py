@@ -30,7 +30,7 @@ def look(dataset: Dataset, facts: Facts) -> dict[str, t.Any]:
     if not mine:
         known = f" Its jobs are: {', '.join(jobs)}." if jobs else ""
         text = f"Veeam Agent has no session of a job '{dataset.repository}' on record.{known}"
-        return _driver.look("no_repository", text)
+        return dict(_driver.look("no_repository", text))
     points = [session for session in mine if session["result"] in _MADE_A_POINT]
     snapshots = [
         _driver.snapshot(

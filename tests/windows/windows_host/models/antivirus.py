@@ -131,7 +131,7 @@ def look(host: WindowsHost, request: Result) -> Result:
 
 @operation("antivirus", "start", source=_AGENT)
 def start(host: WindowsHost, request: Result) -> Result:
-    own = {"steps": list(request["steps"]), "results": {}, "progress": {}, "waits_until": None}
+    own: Result = {"steps": list(request["steps"]), "results": {}, "progress": {}, "waits_until": None}
     return work.begin(host, "antivirus", request, own, lambda state: _care(host, request))
 
 

@@ -174,7 +174,7 @@ def test_the_part_that_is_planned_by_is_the_one_that_the_checks_see(
     host: WindowsHost, part: str, protects: bool | None
 ) -> None:
     assert defender.standing(models_of_hosts.look(host, {})).part == part
-    raw = probes.antivirus(host, golden.data(host.version_name, "antivirus"))
+    raw = probes.antivirus(host, golden.data(host.version_name, "antivirus", host.now()))
     engines = windows_antivirus.read(raw, host.now())["engines"]
     on = [engine["product"] for engine in engines if engine["realtime"] == "on" and engine["running"]]
     unknown = [engine["product"] for engine in engines if engine["realtime"] == "unknown"]
