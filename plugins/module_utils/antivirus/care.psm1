@@ -254,7 +254,11 @@ function Invoke-KeepwellDefenderScan {
     $facts = @{
         scanner = if ($full) { 'Full scan by Defender' } else { 'Quick scan by Defender' }
         whole = $false; reached = $null; resumed = $false; files = $null; bytes = $null; found = 0
-        before = @(Get-KeepwellDefenderDetection); after = @()
+        before = @(); after = @()
+    }
+    $seen = Get-KeepwellDefenderDetection
+    if ($null -ne $seen) {
+        $facts.before = $seen
     }
     $last = (Get-KeepwellDefenderState).$field
     $job = Start-MpScan -ScanType $type -AsJob -ErrorAction Stop
@@ -269,7 +273,10 @@ function Invoke-KeepwellDefenderScan {
         $said = if ($record) { "Defender answered $(Get-KeepwellDefenderCode -Record $record)" } else { 'Defender ended it with an error' }
     }
     Remove-Job -Job $job -Force -ErrorAction SilentlyContinue
-    $facts.after = @(Get-KeepwellDefenderDetection)
+    $seen = Get-KeepwellDefenderDetection
+    if ($null -ne $seen) {
+        $facts.after = $seen
+    }
     $ended = (Get-KeepwellDefenderState).$field
     $facts.whole = $null -ne $ended -and $ended -ne $last
     $known = @($facts.before | ForEach-Object -Process { $_.id })

@@ -9,11 +9,13 @@ PowerShell is read here, not run: what is not written down in these files cannot
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _canary
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification._tools import FORBIDDEN
 
 MODULES = Path(__file__).parents[5] / "plugins/module_utils"
@@ -97,3 +99,23 @@ def test_what_is_removed_is_a_sandbox_alone() -> None:
     for path in [*BACKUPS, *ANTIVIRUS]:
         removing = re.findall(r"Remove-Item|\]::Delete\(", code(path))
         assert bool(removing) == (path.name == "sandbox.psm1"), path.name
+
+
+def test_a_canary_of_windows_is_one_of_python_to_the_byte() -> None:
+    """The lines of New-KeepwellCanaryText put together as PowerShell does: literals and values, joined by +."""
+    text = code(MODULES / "backup_verification/canary.psm1")
+    values = {"$Id": "files", "$Nonce": "0a" * 16, "$Version": "3", "$WrittenAt": "1795399200"}
+
+    def joined(expression: str) -> str:
+        for name, value in values.items():
+            expression = expression.replace(f" {name}", f" '{value}'")
+        return "".join(re.findall(r"'([^']*)'", expression))
+
+    (head,) = re.findall(r"\$head = (.*)", text)
+    (tail,) = re.findall(r"\$tail = (.*)", text)
+    (whole,) = re.findall(r"return \$head \+ (.*) \+ \$tail \+ \"`n\"", text)
+    summed = hashlib.sha256((joined(head) + joined(tail)).encode()).hexdigest()
+    values["$sum"] = summed
+    made = joined(head) + joined(whole) + joined(tail) + "\n"
+    assert made == _canary.text_of("files", 3, 1795399200, "0a" * 16)
+    assert _canary.read(made.encode()) is not None
