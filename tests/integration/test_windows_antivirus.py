@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import typing as t
 from pathlib import Path
 
@@ -286,3 +287,29 @@ def test_work_that_is_ended_from_outside_is_told(project: Project, windows: t.An
     office = Office(project, windows, host)
     assert office.play(*ACT).rc == 2
     assert (office.change("win01")["outcome"], office.change("win01")["code"]) == ("failed", "interrupted")
+
+
+def test_work_whose_end_nobody_saw_is_taken_up_by_the_next_run(project: Project, windows: t.Any) -> None:
+    host = old("win01")
+    host.faults.breaks = {"antivirus/status"}
+    office = Office(project, windows, host)
+    assert office.play(*ACT, antivirus_scan=False).rc in (2, 4)
+    assert (office.change("win01")["outcome"], office.change("win01")["code"]) == ("lost", "no_end")
+    begun = office.newest.name
+    host.faults.breaks = set()
+    assert office.play(*ACT, antivirus_scan=False).rc == 0
+    change = office.change("win01")
+    assert (change["outcome"], change["begun_by"]) == ("done", begun)
+    assert change["antivirus"]["definitions"][0]["result"] == "updated"
+    assert len(host.called("antivirus/start")) == 1
+
+
+def test_hosts_of_both_systems_are_in_one_announcement(project: Project, windows: t.Any) -> None:
+    host = old("win01")
+    office = Office(project, windows, host)
+    office.hosts["here"] = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    outcome = office.play("--check", antivirus_scan=False, antivirus_repair=False)
+    assert outcome.rc == 0, outcome.output
+    assert office.plan("win01")["scanner"] == "defender"
+    assert office.plan("here").get("left", {}) == {}
+    assert touched(host) == []

@@ -282,3 +282,19 @@ def test_restic_on_windows_is_read_restored_and_keeps_its_secret(project: Projec
     host.of(Backups).damaged = "repository contains errors"
     office.play(*ACT, backup_verification_now=["files/subset"])
     assert office.verdicts()["integrity"]["state"] == "crit"
+
+
+def test_a_test_whose_end_nobody_saw_is_taken_up_by_the_next_run(project: Project, windows: t.Any) -> None:
+    host = server()
+    back_up(host, time.time() - 7200)
+    host.faults.breaks = {"backup_verification/status"}
+    office = Office(project, windows, host)
+    office.datasets["win01"] = [dataset(canary=None)]
+    assert office.play(*ACT).rc in (2, 4)
+    assert office.change()["outcome"] == "lost"
+    host.faults.breaks = set()
+    outcome = office.play(*ACT)
+    assert outcome.rc == 0, outcome.output
+    (proof,) = office.document()["proofs"]
+    assert (proof["kind"], proof["outcome"]) == ("sample", "proven")
+    assert len(host.called("backup_verification/start")) == 1

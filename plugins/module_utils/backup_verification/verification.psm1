@@ -346,8 +346,17 @@ function Find-KeepwellSampleFile {
     $cut = $false
     if ($Kind -eq 'sample') {
         $folders = New-Object -TypeName System.Collections.Queue
-        foreach ($source in @($Dataset.sources)) {
-            $folders.Enqueue([string]$source)
+        $sources = @($Dataset.sources | Where-Object -FilterScript { $_ })
+        if ($sources.Count -eq 0) {
+            $sources = @($Dataset.expected_paths | Where-Object -FilterScript { $_ })
+        }
+        foreach ($source in $sources) {
+            if (Test-Path -LiteralPath $source -PathType Leaf) {
+                $null = $files.Add((ConvertTo-KeepwellSampleFile -File (Get-Item -LiteralPath $source -Force)))
+            }
+            else {
+                $folders.Enqueue([string]$source)
+            }
         }
         while ($folders.Count -gt 0 -and -not $cut) {
             foreach ($entry in @(Get-ChildItem -LiteralPath $folders.Dequeue() -Force -ErrorAction SilentlyContinue)) {

@@ -80,7 +80,10 @@ def _restoring(dataset: Dataset, asked: Facts, answer: Facts, snapshot: Facts, f
         found.update(files=[entry[0] for entry in chosen], files_count=len(chosen), bytes=size)
         what = f"{len(chosen)} files ({size / 1048576:.1f} MiB)"
         if not chosen:
-            text = "No file of the dataset lies on this host as it was when the backup began: nothing can be compared."
+            text = (
+                "No file of the dataset lies on this host as it was when the backup began: nothing could be compared. "
+                "Are its sources right?"
+            )
             raise AgentError("nothing_fits", text)
         if answer["files_cut"]:
             found["notes"] = ["drawn from a part of the files: there are very many"]

@@ -234,7 +234,7 @@ def plan(host: WindowsHost, request: Result) -> Result:
     files = []
     if request["kind"] in ("canary", "sample"):
         canary = (dataset["canary"] or {}).get("path")
-        sources = dataset["sources"] if request["kind"] == "sample" else []
+        sources = (dataset["sources"] or dataset["expected_paths"]) if request["kind"] == "sample" else []
         found = [path for source in sources for path in host.files.below(source)]
         wanted = [path for path in [canary] if path and host.files.is_file(path)] + [p for p in found if p != canary]
         files = [
