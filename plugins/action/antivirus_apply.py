@@ -10,7 +10,12 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import guards, outcome, transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import (
+    defender,
+    guards,
+    outcome,
+    transaction,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import AntivirusAction, Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
@@ -70,10 +75,12 @@ class ActionModule(AntivirusAction):
             "splay_s": job.splay_s() if "update" in steps else 0.0,
             "scan": job.scan_request(closes_at),
             "quarantine": {"folders": list(options.quarantine_folders), "archives": options.archives},
+            "update": {"current_s": defender.CURRENT_S},
             "repair": {"attempts": options.repair_attempts, "per_day": options.repairs_per_day},
             "restore": options.restore or "none",
             "limits": transaction.limits(job),
-            "program": work_program(self.CHORE),
+            # Windows hosts take the work along with the module that asks for it.
+            **({} if self.on_windows() else {"program": work_program(self.CHORE)}),
         }
         started = self.ask_until(request, job.task_vars, options.reconnect_s)
         if started.get("started") or started.get("attached"):

@@ -6,6 +6,8 @@
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.watch.agent
@@ -20,8 +22,10 @@ $spec = @{
 }
 $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 
-# A chore that Windows hosts do not have is answered as such; every other one brings its agent: see answer.psm1.
+# What every chore brings: see answer.psm1.
 $agents = @{
+    antivirus = { Get-KeepwellAntivirusAgent }
+    backup_verification = { Get-KeepwellBackupVerificationAgent }
     disk_cleanup = { Get-KeepwellDiskCleanupAgent }
     patching = { Get-KeepwellPatchingAgent }
     watch = { Get-KeepwellWatchAgent }
@@ -31,10 +35,6 @@ $chore = $module.Params.chore
 $request = $module.Params.request
 if ($module.Params.secrets.Count -gt 0) {
     $request['secrets'] = $module.Params.secrets
-}
-if (-not $agents.ContainsKey($chore)) {
-    $module.Result.answer = @{ error = 'not_here'; text = "Windows hosts have no agent for $chore." }
-    $module.ExitJson()
 }
 $agent = & $agents[$chore]
 $reads = $agent.reading -contains $request['operation']

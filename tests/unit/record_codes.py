@@ -67,6 +67,17 @@ def codes_in(paths: Iterable[Path]) -> set[str]:
     return found
 
 
+def codes_of_scripts(*folders: str) -> set[str]:
+    """All codes that the PowerShell of these folders of module_utils brings."""
+    found: set[str] = set()
+    for folder in folders:
+        for path in (Path(__file__).parents[2] / "plugins/module_utils" / folder).glob("*.psm1"):
+            text = path.read_text(encoding="utf-8")
+            found.update(re.findall(r"-Code '([a-z_]+)'", text))
+            found.update(re.findall(r"\bcode = '([a-z_]+)'", text))
+    return found
+
+
 def first_column(page: str, head: str) -> set[str]:
     """The words in backquotes in the first column of the table with this head."""
     table = page.split(head, 1)[1].split("\n\n", 1)[0]

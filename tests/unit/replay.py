@@ -276,6 +276,8 @@ def _known(entry: dict[str, t.Any], now: float) -> known.KnownDataset:
     if "look" in entry:
         shape = {"status": "ok", "missing": [], "unwanted": [], **entry["look"]}
         shape["snapshots"] = sorted(_snapshots(shape.get("snapshots") or [], now), key=lambda found: found["time"])
+        if shape.get("last_run"):
+            shape["last_run"] = _timed(shape["last_run"], "ago", "at", now)
         shape["locks"] = [_timed(lock, "since_ago", "since", now) for lock in shape.get("locks") or []]
         look = models.Look.model_validate(shape)
     proofs = [

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from record_codes import codes_of_scripts
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
@@ -120,7 +121,7 @@ def test_the_readers_of_the_product_take_every_example(text: str) -> None:
 
 def test_the_page_has_every_code_of_a_record() -> None:
     codes = _calls(SOURCES, {"Stop": 1, "AgentError": 0, "close": 1, "_give_up": 1})
-    codes |= _told_by_key(SOURCES) | _planned()
+    codes |= _told_by_key(SOURCES) | _planned() | codes_of_scripts("antivirus", "chores")
     assert _first_column("| code | outcome |") == codes - ANSWERS - FALLBACKS
 
 

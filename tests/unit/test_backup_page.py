@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from record_codes import codes_in, first_column
+from record_codes import codes_in, codes_of_scripts, first_column
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification import _drivers, _proof
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import due, options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Dataset
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import looks
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
@@ -30,13 +31,14 @@ SOURCES = sorted(
         *ROOT.glob("plugins/action/backup_*.py"),
         *ROOT.glob("plugins/plugin_utils/chores/*.py"),
         ROOT / "plugins/plugin_utils/backup_verification/testing.py",
+        *ROOT.glob("plugins/plugin_utils/backup_verification/windows_hosts/*.py"),
         *ON_HOSTS.glob("chores/*.py"),
         *ON_HOSTS.glob("backup_verification/*.py"),
     ]
 )
 # What a test found: the record is done then and has no code.
 FOUND = {
-    "damaged", "inconclusive", "mismatch", "missing", "query", "database", "nothing_fits", "canary_stale", "canary_wrong", "canary_missing",
+    "damaged", "inconclusive", "mismatch", "missing", "query", "database", "canary_stale", "canary_wrong", "canary_missing",
 }  # fmt: skip
 # Errors of a question to the host, told as text: they never become the code of a record.
 ANSWERS = {"bad_request", "not_ended", "unknown_work", "not_ours"}
@@ -71,13 +73,14 @@ def datasets() -> list[dict[str, t.Any]]:
 def test_there_is_an_example_for_every_tool_that_can_be_verified() -> None:
     tools = set(t.get_args(Dataset.model_fields["tool"].annotation))
     assert {entry["tool"] for entry in datasets()} == tools
-    assert set(_drivers.DRIVERS) | {"sftp"} == tools
+    assert set(_drivers.DRIVERS) | set(looks._READERS) | {"sftp"} == tools
 
 
 def test_examples_give_drivers_only_options_that_they_look_at() -> None:
     drivers = [
         *ON_HOSTS.glob("backup_verification/*.py"),
         ROOT / "plugins/plugin_utils/backup_verification/sftp.py",
+        *(ROOT / "plugins/plugin_utils/backup_verification/windows_hosts").glob("*.py"),
     ]
     text = "".join(path.read_text(encoding="utf-8") for path in drivers)
     asked = set(re.findall(r"options(?:\.get\(|\[)\"([a-z_]+)\"", text)) | set(
@@ -99,7 +102,7 @@ def test_the_page_has_every_verdict_and_every_test() -> None:
 
 
 def test_the_page_has_every_code_of_a_record() -> None:
-    codes = codes_in(SOURCES) | set(_proof._OUTCOMES) | JUDGED
+    codes = codes_in(SOURCES) | codes_of_scripts("backup_verification", "chores") | set(_proof._OUTCOMES) | JUDGED
     assert first_column(PAGE, "| code | outcome |") == codes - FOUND - ANSWERS
     source = (ON_HOSTS / "backup_verification/_proof.py").read_text(encoding="utf-8")
     assert all(f'"{code}"' in source for code in JUDGED)

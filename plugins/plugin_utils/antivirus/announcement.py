@@ -28,15 +28,15 @@ def client(
         else "This is an announcement: nothing has been changed.",
         "",
     ]
-    busy = sorted((plan for plan in plans if plan.steps), key=lambda plan: plan.host)
+    busy = sorted((plan for plan in plans if plan.steps or plan.left), key=lambda plan: plan.host)
     for plan in busy:
         lines += [*_host(plan), ""]
-    idle = sorted(plan.host for plan in plans if not plan.steps)
+    idle = sorted(plan.host for plan in plans if not (plan.steps or plan.left))
     if idle:
         lines += [*_wrap("No step was asked for: ", ", ".join(idle)), ""]
     if missing:
         lines += [*_wrap("No plan, because they were not reached or could not be judged: ", ", ".join(missing)), ""]
-    if busy and not acting:
+    if any(plan.steps for plan in busy) and not acting:
         lines += ["To do it, add: -e antivirus_act=true", ""]
     return "\n".join(lines)
 
@@ -47,6 +47,8 @@ def _host(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
         against = "" if step.ready else "NOT POSSIBLE: "
         yield from _wrap(f"  {step.name}: ", f"{against}{step.text}.", indent=6)
+    for step_name, why in plan.left.items():
+        yield from _wrap(f"  {step_name}: ", f"left: {why}.", indent=6)
     if plan.targets:
         if plan.targets.largest_bytes:
             yield f"  Files larger than {size_text(plan.targets.largest_bytes)} are passed by."

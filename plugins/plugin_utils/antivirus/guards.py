@@ -12,11 +12,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.planning import left_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work import CHORE, Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision as windows
+
+# What became of files, by Keepwell or by an engine that it asked to scan.
+_ACTED = ("quarantined", "cleaned", "removed", "blocked")
 
 
 class Decision(t.NamedTuple):
@@ -35,7 +39,8 @@ def decide(job: Job, plan: Plan | None) -> Decision:
     if stop is None and plan is None:
         stop = Stop("refused", "no_plan", "This run made no plan for the host; the messages of 'Plan' say why.")
     elif plan is not None and not plan.steps:
-        stop = Stop("nothing", "", "No step was asked for.")
+        why = f"Nothing for Keepwell to do here: {left_text(plan)}." if plan.left else "No step was asked for."
+        stop = Stop("nothing", "", why)
     if stop is not None or plan is None:
         return Decision([], {}, stop)
     needed = guards.expected(job, CHORE, job.options.reserve_minutes)
@@ -67,7 +72,7 @@ def has_changed(record: ChangeRecord) -> bool:
         return False
     return bool(
         any(entry.result == "updated" for entry in found.definitions)
-        or any(entry.outcome == "quarantined" for entry in found.detections)
+        or any(entry.outcome in _ACTED for entry in found.detections)
         or any(text.startswith("started") for text in found.repaired.values())
         or found.restored
     )

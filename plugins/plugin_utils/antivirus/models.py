@@ -48,8 +48,9 @@ class Plan(PlanDocument):
 
     CHORE: t.ClassVar[str] = "antivirus"
     made_at: Timestamp
-    scanner: str = Field("", description="clamd, clamscan, or empty when there is none")
+    scanner: str = Field("", description="clamd, clamscan, defender, or empty when there is none")
     steps: list[PlannedStep] = []
+    left: dict[str, str] = Field({}, description="step that was asked for and this host has no use for -> why")
     targets: Targets | None = None
     open_detections: int = 0
     in_quarantine: int = 0
@@ -82,8 +83,8 @@ class ScanCounts(Model):
     whole: bool = Field(description="false: it came to its limit before everything was scanned")
     reached: str | None = Field(None, description="the last file, when it did")
     resumed: bool = Field(False, description="it went on where an earlier one had stopped")
-    files: int
-    bytes: int
+    files: int | None = Field(None, description="null: the engine does not count them")
+    bytes: int | None = None
     found: int
     errors: int = Field(0, description="files and folders that could not be read")
     unanswered: int = Field(0, description="files of which the scanner said nothing")
@@ -101,7 +102,8 @@ class Detected(Model):
     id: str
     name: str = Field(description="the engine's name of what was found")
     path: str = ""
-    outcome: t.Literal["quarantined", "left", "open"]
+    outcome: t.Literal["quarantined", "left", "open", "cleaned", "removed", "blocked"]
+    by: str = Field("", description="the engine that did it; empty: Keepwell")
     code: str = Field("", description="stable word for why it was left in place")
     text: str = ""
     quarantine_id: str = Field("", description="by which it can be restored")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import defender
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import (
     AntivirusChange,
     Definitions,
@@ -31,6 +32,7 @@ def change(state: Facts, *, shown: bool) -> AntivirusChange:
     units: Facts = (results.get("repair") or {}).get("units") or {}
     quarantine: Facts = results.get("quarantine") or {}
     restored = (results.get("restore") or {}).get("restored")
+    new, over = defender.compare(scan.get("before") or [], scan.get("after") or [])
     return AntivirusChange(
         steps=list(state.get("steps") or []),
         definitions=[_definitions(entry) for entry in update.get("engines") or []],
@@ -39,8 +41,9 @@ def change(state: Facts, *, shown: bool) -> AntivirusChange:
         detections=[
             *(_taken(entry, shown=shown) for entry in quarantine.get("taken") or []),
             *(_left(entry, shown=shown) for entry in quarantine.get("left") or []),
+            *(_by_defender(entry, shown=shown) for entry in new),
         ],
-        cleared=list(rescan.get("closed") or []),
+        cleared=[*(rescan.get("closed") or []), *over],
         repaired={unit: f"{answer['result']}: {answer['text']}" for unit, answer in sorted(units.items())},
         evidence={unit: answer["evidence"] for unit, answer in sorted(units.items()) if answer["evidence"]},
         restored=[_restored(restored, shown=shown)] if restored else [],
@@ -93,6 +96,20 @@ def _left(entry: Facts, *, shown: bool) -> Detected:
     )
 
 
+def _by_defender(entry: Facts, *, shown: bool) -> Detected:
+    """What Defender found and did by itself, as its own record tells it."""
+    outcome, why = defender.became(entry)
+    path = next(iter(entry["resources"]), "") if shown else ""
+    return Detected(
+        id=entry["id"],
+        name=entry["name"],
+        path=path,
+        outcome=t.cast(t.Any, outcome),
+        by="" if outcome == "open" else "Defender",
+        text=why,
+    )
+
+
 def _restored(entry: Facts, *, shown: bool) -> Restored:
     return Restored(
         quarantine_id=entry["id"],
@@ -113,9 +130,15 @@ def sentence(record: ChangeRecord) -> str:
     parts = [f"definitions of {entry.engine} {entry.result}" for entry in found.definitions]
     started = [unit for unit, text in found.repaired.items() if text.startswith("started")]
     parts += [f"started {', '.join(started)}"] if started else []
-    if found.scan:
+    if found.scan and found.scan.files is not None:
         parts.append(f"{count_text(found.scan.files, 'file')} scanned, {found.scan.found} with finds")
-    taken = sum(entry.outcome == "quarantined" for entry in found.detections)
+    elif found.scan:
+        parts.append(f"{found.scan.scanner}, {count_text(found.scan.found, 'new detection')}")
+    taken = sum(entry.outcome == "quarantined" and not entry.by for entry in found.detections)
+    by_engine = [entry for entry in found.detections if entry.by]
+    if by_engine:
+        words = sorted({entry.outcome for entry in by_engine})
+        parts.append(f"{len(by_engine)} {' or '.join(words)} by {by_engine[0].by}")
     left = sum(entry.outcome == "left" for entry in found.detections)
     if taken or left:
         parts.append(f"{taken} in quarantine, {left} left in place")
@@ -135,7 +158,14 @@ def residual(record: ChangeRecord) -> list[str]:
         for entry in found.detections
         if entry.outcome == "left"
     ]
-    if found.scan and not found.scan.whole:
+    lines += [
+        f"{entry.path or entry.id}: {entry.name}, open: {entry.text}"
+        for entry in found.detections
+        if entry.outcome == "open"
+    ]
+    if found.scan and found.scan.files is None and not found.scan.whole:
+        lines.append("scan: the time was over and it was ended; the next one begins anew")
+    elif found.scan and not found.scan.whole:
         lines.append(f"scan: the time was over at {found.scan.reached or 'the beginning'}; the next one goes on there")
     return lines
 

@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus._allowed import DEFAULT_FOLDERS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import defender
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan, PlannedStep, Targets
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.options import Options, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, duration_text, size_text
@@ -30,20 +31,31 @@ def build(
     splay_s: float,
 ) -> Plan:
     """Return the plan of a host."""
-    clamav = look["engines"]["clamav"]
-    scanner = str(clamav["scanner"]) if clamav else ""
+    left: dict[str, str] = {}
+    if look.get("system") == defender.SYSTEM:
+        scanner = "defender" if look["engines"]["defender"] else ""
+        planned, left = defender.plan(look, options, steps, splay_s)
+        warnings = list(defender.warnings(look, options, steps))
+        known = defender.count_open(look)
+    else:
+        clamav = look["engines"]["clamav"]
+        scanner = str(clamav["scanner"]) if clamav else ""
+        planned = [_step(name, look, options, scanner, splay_s) for name in steps]
+        warnings = list(_warnings(look, scanner, steps))
+        known = len(look["open"])
     return Plan(
         run_id=run_id,
         client=client,
         host=host,
         made_at=iso(now),
         scanner=scanner,
-        steps=[_step(name, look, options, scanner, splay_s) for name in steps],
+        steps=planned,
+        left=left,
         targets=_targets(look["targets"], options) if look["targets"] else None,
-        open_detections=len(look["open"]),
+        open_detections=known,
         in_quarantine=len(look["quarantined"]),
-        splay_s=splay_s if "update" in steps else 0.0,
-        warnings=list(_warnings(look, scanner, steps)),
+        splay_s=splay_s if any(step.name == "update" for step in planned) else 0.0,
+        warnings=warnings,
     )
 
 
@@ -141,8 +153,18 @@ def _warnings(look: Facts, scanner: str, steps: Sequence[str]) -> t.Iterator[str
 
 def headline(plan: Plan) -> str:
     """Return the plan in one line."""
+    if not plan.steps and plan.left:
+        return left_text(plan)
     if not plan.steps:
         return "nothing was asked for (antivirus_update, antivirus_repair, antivirus_scan, antivirus_quarantine)"
     against = [step.name for step in plan.steps if not step.ready]
     words = ", ".join(step.name for step in plan.steps if step.name != "rescan")
     return words + (f"; not possible: {', '.join(against)}" if against else "")
+
+
+def left_text(plan: Plan) -> str:
+    """Return what was asked for and this host has no use for, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in plan.left.items():
+        reasons.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())

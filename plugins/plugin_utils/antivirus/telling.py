@@ -22,8 +22,13 @@ ENGLISH = gettext.NullTranslations()
 
 def definitions_line(entry: Definitions, texts: gettext.NullTranslations = ENGLISH) -> str:
     """Return what became of the definitions of one engine."""
-    told = texts.gettext("{engine} {result}: {before} -> {after} on disk, {old} -> {new} loaded; {text}")
     none = texts.gettext("none")
+    known = entry.loaded_before or entry.loaded_after or entry.engine == "ClamAV"
+    told = (
+        texts.gettext("{engine} {result}: {before} -> {after} on disk, {old} -> {new} loaded; {text}")
+        if known
+        else texts.gettext("{engine} {result}: {before} -> {after} on disk; {text}")
+    )
     return told.format(
         engine=entry.engine,
         result=entry.result,
@@ -37,9 +42,16 @@ def definitions_line(entry: Definitions, texts: gettext.NullTranslations = ENGLI
 
 def scan_line(counts: ScanCounts, texts: gettext.NullTranslations = ENGLISH) -> str:
     """Return what a scan went over."""
+    if counts.files is None:
+        told = texts.ngettext(
+            "{scanner}: {n} new detection; files are not counted by it",
+            "{scanner}: {n} new detections; files are not counted by it",
+            counts.found,
+        ).format(scanner=counts.scanner, n=counts.found)
+        return told if counts.whole else told + texts.gettext("; the time was over and it was ended")
     parts = [
         texts.ngettext("{n} file ({size})", "{n} files ({size})", counts.files).format(
-            n=counts.files, size=binary_size(texts, counts.bytes)
+            n=counts.files, size=binary_size(texts, counts.bytes or 0)
         ),
         texts.gettext("{n} with finds").format(n=counts.found),
         texts.gettext("{n} not readable").format(n=counts.errors),
@@ -59,6 +71,9 @@ def scan_line(counts: ScanCounts, texts: gettext.NullTranslations = ENGLISH) -> 
 def detected_line(entry: Detected, texts: gettext.NullTranslations = ENGLISH) -> str:
     """Return what became of one file."""
     where = entry.path or entry.id
+    if entry.by:
+        told = texts.gettext("{where}: {name}, {outcome} by {by}")
+        return told.format(where=where, name=entry.name, outcome=entry.outcome, by=entry.by)
     if entry.outcome == "quarantined":
         told = texts.gettext("{where}: {name}, in quarantine as {id}")
         return told.format(where=where, name=entry.name, id=entry.quarantine_id)

@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import defender, options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import ChoreAction
@@ -56,6 +56,8 @@ class Job(ChoreJob[options.Options]):
             left = closes_at - self.now() - self.splay_s() - self.options.reserve_minutes * 60.0
             seconds = max(_SHORTEST_SCAN_S, min(seconds, left))
         return {
+            # Of engines that decide themselves where they look.
+            "kind": "full" if defender.scans_all(self.options) else "quick",
             "paths": list(self.options.scan_paths),
             "exclude": list(self.options.scan_exclude),
             "backups": list(self.backups),

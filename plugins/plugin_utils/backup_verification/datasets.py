@@ -20,12 +20,17 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Reason, Setting
 
 Tool = t.Literal[
-    "restic", "borg", "kopia", "rsnapshot", "tree", "archive", "pg_dump", "mysql_dump", "pgbackrest", "sftp"
-]
+    "restic", "borg", "kopia", "rsnapshot", "tree", "archive", "pg_dump", "mysql_dump", "pgbackrest", "sftp",
+    "windows_server_backup", "veeam_agent",
+]  # fmt: skip
 # How a repository begins that is on the verifying host itself.
-_ON_THE_HOST = ("/", "local:", "file:", "rclone:")
+_ON_THE_HOST = ("/", "local:", "file:", "rclone:", "\\\\")
+# Tools whose repository is what they call a place or a job on their own host.
+_OF_THE_HOST = ("kopia", "windows_server_backup", "veeam_agent")
+_DRIVE = re.compile(r"^[A-Za-z]:\\")
 _LOOPBACK = re.compile(r"(?:^|[/@:])(?:localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)", re.IGNORECASE)
-AbsolutePath = t.Annotated[str, Field(pattern=r"^/")]
+# On Windows a letter of a drive, or a share.
+AbsolutePath = t.Annotated[str, Field(pattern=r"^(/|[A-Za-z]:\\|\\\\)")]
 
 
 class Credentials(Setting):
@@ -85,6 +90,14 @@ class KeyEscrow(Setting):
     tested: dt.date | None = None
 
 
+class ByHand(Setting):
+    """A restore that a person did and compared, where the tool lets nobody do it by program."""
+
+    date: dt.date
+    by: str = Field(min_length=1)
+    text: str = Field("", description="what came back and how it was compared")
+
+
 class Query(Setting):
     """What a restored database is asked; without ``expect`` it only has to answer with a row."""
 
@@ -123,6 +136,7 @@ class Dataset(Setting):
     offsite_required: bool = True
     immutable_required: bool = True
     key_escrow: KeyEscrow | None = None
+    restored_by_hand: ByHand | None = None
     credentials: Credentials = Field(default_factory=Credentials, repr=False)
     queries: list[Query] = Field(default_factory=list)
     jobs: list[str] = Field(default_factory=list, description="timers or cron files on the host that make it")
@@ -166,8 +180,9 @@ def shared_key(repository_key: str, tool: str, repository: str, verifier: str) -
     A folder, a name in a configuration of the host (borgmatic, kopia) and a server on the loopback are another
     repository on every host that verifies them, however alike they are declared.
     """
-    remote = ":" in repository and not repository.startswith(_ON_THE_HOST) and not _LOOPBACK.search(repository)
-    return repository_key if remote and tool != "kopia" else f"{repository_key}@{verifier}"
+    here = repository.startswith(_ON_THE_HOST) or _DRIVE.match(repository) or _LOOPBACK.search(repository)
+    remote = ":" in repository and not here
+    return repository_key if remote and tool not in _OF_THE_HOST else f"{repository_key}@{verifier}"
 
 
 class Unverified(Setting):

@@ -39,6 +39,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "mysql_dump": _DATABASE,
     "pgbackrest": _DATABASE,
     "sftp": (),
+    # It has no check of its own, and gives single files alone.
+    "windows_server_backup": ("canary", "sample"),
+    # Its restores are windows in which a person clicks.
+    "veeam_agent": (),
 }
 # The order among tests that are equally late: the quick ones first.
 _QUICK = ("canary", "structure", "sample", "subset", "database", "data", "full")

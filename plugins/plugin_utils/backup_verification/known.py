@@ -9,6 +9,7 @@ The checks import this; so it imports nothing of the settings, and the declarati
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
 # Restores of these are proofs of restore; a canary alone is one known file.
 RESTORES = ("full", "database", "sample")
 INTEGRITY = ("structure", "subset", "data")
+_WINDOWS = re.compile(r"^([A-Za-z]:|\\\\)")
 # Metric of history: free bytes where the repository is, by dataset.
 FREE_SERIES = "backup_free"
 
@@ -106,5 +108,10 @@ def came_back(proof: Proof) -> bool:
 
 
 def below(path: str, folder: str) -> bool:
-    """True when a path is a folder or lies in it."""
+    """True when a path is a folder or lies in it. Paths of Windows know no upper and lower case."""
+    path, folder = _plain(path), _plain(folder)
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _plain(path: str) -> str:
+    return path.replace("\\", "/").casefold() if _WINDOWS.match(path) else path

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import asking, sftp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Look, LookStatus
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import Assigned
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import looks
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.redact import redact
@@ -32,7 +33,10 @@ def look(action: VerifyAction, job: Job, entries: Sequence[Assigned]) -> dict[st
     found: dict[str, str] = {}
     for entry in entries:
         name = f"{entry.host}/{entry.dataset.id}"
-        seen = _from_here(job, entry) if entry.dataset.tool == "sftp" else _read(answers.get(name))
+        told = answers.get(name)
+        if action.on_windows():
+            told = looks.of(entry.dataset, told)
+        seen = _from_here(job, entry) if entry.dataset.tool == "sftp" else _read(told)
         _keep(job, entry, seen)
         found[name] = seen.status
     return found

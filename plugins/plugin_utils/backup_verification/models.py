@@ -97,6 +97,15 @@ class ToolInfo(_Seen):
     path: str | None = None
 
 
+class LastRun(_Seen):
+    """How the job itself says that its newest run ended; where the repository does not tell."""
+
+    at: float
+    result: t.Literal["success", "warning", "failed"]
+    code: str = Field("", description="the tool's own code")
+    text: str = ""
+
+
 class Look(_Seen):
     """What a driver's list() saw."""
 
@@ -111,6 +120,7 @@ class Look(_Seen):
     groups: list[Group] = []
     missing: list[str] | None = None
     unwanted: list[str] | None = None
+    last_run: LastRun | None = None
 
 
 class Mismatch(_Seen):

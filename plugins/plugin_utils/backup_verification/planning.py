@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
     TestPlan,
     Told,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import plans
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
@@ -40,7 +41,8 @@ def plan(action: VerifyAction, job: Job, entries: Sequence[Assigned], closed: St
         told = _told(action, job, entry, planned) if planned.chosen else None
         test = planned.test
         if told is not None:
-            test = test.model_copy(update={"files": told.files, "bytes": told.bytes or test.bytes})
+            seen = {"files": told.files, "bytes": told.bytes or test.bytes, "target": told.target or test.target}
+            test = test.model_copy(update=seen)
         tests.append(
             PlannedTest(
                 host=planned.host,
@@ -70,6 +72,9 @@ def _told(action: VerifyAction, job: Job, entry: Assigned, planned: due.Planned)
     digests = job.history(entry.host).restored_digests(entry.dataset.id, asking.KNOWN_PATHS)
     request = asking.plan(entry, planned.test, job.options, job.host, digests)
     try:
+        if action.on_windows():
+            answer = action.ask(plans.request(request), job.task_vars)
+            return Told.model_validate(redact(plans.told(entry.dataset, request, answer)))
         return Told.model_validate(redact(action.ask(request, job.task_vars)))
     except HostError as exc:
         return Told(code="no_plan", refused=str(exc))

@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Proof
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.options import Assigned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import PlannedTest
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import plans, proofs
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.work import Job, VerifyAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following, guards
@@ -79,7 +80,7 @@ def carry_out(action: VerifyAction, job: Job, record: ChangeRecord, entry: Assig
     # Before the host is asked: what is begun must be known, whatever happens then.
     job.save(record)
     try:
-        request = _request(job, entry, planned, record.transaction)
+        request = _request(action, job, entry, planned, record.transaction)
         started = action.ask_until(request, job.task_vars, job.options.reconnect_s)
         if started.get("started") or started.get("attached"):
             state = _follow(action, job, record.transaction)
@@ -110,7 +111,9 @@ def _follow(action: VerifyAction, job: Job, identifier: str) -> dict[str, t.Any]
     return following.follow(action, job, identifier, job.options.limits.runtime_minutes * 60 + asking.LOCK_TIMEOUT_S)
 
 
-def _request(job: Job, entry: Assigned, planned: PlannedTest, identifier: str) -> dict[str, t.Any]:
+def _request(
+    action: VerifyAction, job: Job, entry: Assigned, planned: PlannedTest, identifier: str
+) -> dict[str, t.Any]:
     known = job.history(entry.host).restored_digests(entry.dataset.id, asking.KNOWN_PATHS)
     look = job.document(entry).look
     request = asking.start(entry, planned.test, job.options, job.host, known, look)
@@ -119,14 +122,10 @@ def _request(job: Job, entry: Assigned, planned: PlannedTest, identifier: str) -
         request["snapshot"] = planned.told.snapshot
     if entry.dataset.canary is not None and _too_young(job, planned, versions):
         request["dataset"] = {name: value for name, value in request["dataset"].items() if name != "canary"}
-    return {
-        **request,
-        "id": identifier,
-        "run_id": job.run_id,
-        "client": job.store.client_id,
-        "canary_history": versions,
-        "program": work_program(job.chore),
-    }
+    ids = {"id": identifier, "run_id": job.run_id, "client": job.store.client_id}
+    if action.on_windows():
+        return {**plans.order(entry.dataset, request, planned.told), **ids}
+    return {**request, **ids, "canary_history": versions, "program": work_program(job.chore)}
 
 
 def _too_young(job: Job, planned: PlannedTest, versions: list[dict[str, t.Any]]) -> bool:
@@ -149,7 +148,12 @@ def absorb(
 ) -> None:
     """Take the end of a test into the dataset's evidence and into the host's change."""
     try:
+        if "facts" in state:
+            # A Windows host tells what it did; here it is judged.
+            state = proofs.ended(entry.dataset, state, job.canary_versions(entry))
         proof = Proof.model_validate(state.get("proof"))
+    except (KeyError, TypeError) as exc:
+        raise HostError(f"The host's account of the test {name} cannot be read: {exc!r}.") from exc
     except ValidationError as exc:
         raise HostError(f"The host's account of the test {name} cannot be read: {exc.error_count()} errors.") from exc
     document = job.document(entry)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification import groups
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import KnownDataset
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Snapshot
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import LastRun, Snapshot
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _backup_sizes as sizes
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_policy import (
     Notes,
@@ -96,12 +96,14 @@ def _fresh(known: KnownDataset, now: float, policy: Policy) -> Verdict:
 def completeness(view: View, policy: Policy) -> Iterator[Verdict]:
     """Is everything in the newest snapshot that should be, and nothing else?"""
     for known in view.backups:
-        yield trouble(known, view.now, policy, "completeness") or _complete(known, policy)
+        yield trouble(known, view.now, policy, "completeness") or _complete(known, view.now, policy)
 
 
-def _complete(known: KnownDataset, policy: Policy) -> Verdict:
+def _complete(known: KnownDataset, now: float, policy: Policy) -> Verdict:
     dataset, look = known.dataset, known.look
     notes = Notes(known, "all of it, nothing else, of the usual size")
+    if look is not None:
+        _note_last_run(notes, look.last_run, now)
     if look is None or not look.snapshots:
         notes.add("unknown", "no snapshot", "Without a snapshot nothing can be said of what is in it.")
         return notes.verdict("")
@@ -127,6 +129,21 @@ def _complete(known: KnownDataset, policy: Policy) -> Verdict:
     told += [] if newest is None or newest.bytes is None else [size_text(newest.bytes)]
     told += [f"{count_text(len(dataset.expected_paths), 'expected path')} there"] if dataset.expected_paths else []
     return notes.verdict(", ".join(told) or "complete")
+
+
+def _note_last_run(notes: Notes, last: LastRun | None, now: float) -> None:
+    """Note how the job's newest run ended: what failed today is old tomorrow."""
+    if last is None or last.result == "success":
+        return
+    code = f" ({last.code})" if last.code else ""
+    said = f" {last.text}" if last.text else ""
+    ago = f"{duration_text(now - last.at)} ago"
+    if last.result == "failed":
+        text = f"The newest run of the job, {ago}, failed{code}.{said}"
+        notes.add("act", f"the last run failed{code}", text, advice="Find out why before the next one is due.")
+    else:
+        text = f"The newest run of the job, {ago}, ended with a warning{code}.{said}"
+        notes.add("watch", "the last run ended with a warning", text, advice="Read in the tool what it missed.")
 
 
 def _line(notes: Notes, name: str, newest: Snapshot, earlier: Sequence[Snapshot], policy: Policy) -> bool:

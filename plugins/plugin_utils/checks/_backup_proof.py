@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 from collections.abc import Iterator, Mapping
 
@@ -44,6 +45,17 @@ _NOT_DONE = {
     "error": "failed by itself",
     "timeout": "took too long",
 }
+# Why nothing reads the whole of what a tool makes, and why nothing is restored from it; "" for tools not named.
+_NO_READING = {
+    "": "What {tool} shows is a listing: it proves no content.",
+    "windows_server_backup": "Windows Server Backup has no command that checks a backup: only restoring proves it.",
+    "veeam_agent": "Veeam Agent checks its backups by its own schedule alone, and tells nobody but its console of it.",
+}
+_NO_RESTORE = {
+    "": "From what {tool} shows Keepwell restores nothing.",
+    "veeam_agent": "Veeam Agent restores only where a person clicks: Keepwell cannot prove that it does.",
+}
+_BY_HAND_ADVICE = "Restore from this copy by hand, and note it (restored_by_hand of the dataset)."
 _CANARY: Mapping[str, tuple[State, str]] = {
     "stale": ("act", "the canary that came back is older than it may be: the backup saves an old state"),
     "wrong": ("crit", "the canary that came back is not what was written"),
@@ -73,8 +85,9 @@ def _sound(known: KnownDataset, now: float, policy: Policy) -> Verdict:
     schedule = known.dataset.schedule
     notes = Notes(known, f"checked every {schedule.integrity_days:g} days, all read in {schedule.read_all_days:g}")
     if not set(INTEGRITY) & set(due.TESTS[known.dataset.tool]):
-        text = f"What {known.dataset.tool} shows is a listing: it proves no content."
-        notes.add("unknown", "cannot be read", text, advice="Restore from this copy by hand, and note it.")
+        text = _NO_READING.get(known.dataset.tool, _NO_READING[""]).format(tool=known.dataset.tool)
+        advice = "" if set(RESTORES) & set(due.TESTS[known.dataset.tool]) else _BY_HAND_ADVICE
+        notes.add("unknown", "cannot be read", text, advice=advice)
         return notes.verdict("")
     book = ledger.of(known, now)
     broken = book.damage
@@ -158,8 +171,7 @@ def _restorable(known: KnownDataset, now: float, policy: Policy) -> Verdict:
         text = f"Restored data could not be removed and is still at {proof.left} on {proof.host or 'the verifier'}."
         notes.add("act", f"restored data left at {proof.left}", text, advice="Remove it: it is the client's data.")
     if not set(RESTORES) & set(due.TESTS[known.dataset.tool]):
-        text = f"From what {known.dataset.tool} shows Keepwell restores nothing."
-        notes.add("unknown", "cannot be tested", text, advice="Restore from this copy by hand, and note it.")
+        _note_by_hand(notes, known, now, policy)
         return notes.verdict("")
     if book.restore is None:
         _note_never(notes, book, now)
@@ -173,6 +185,19 @@ def _restorable(known: KnownDataset, now: float, policy: Policy) -> Verdict:
     _note_full(notes, known, book, now, policy)
     _note_time(notes, known, book.recovery)
     return notes.verdict(_restored_text(book, now), **_numbers(book))
+
+
+def _note_by_hand(notes: Notes, known: KnownDataset, now: float, policy: Policy) -> None:
+    """Note what a person says to have restored, where nothing else can tell: it is a word, so it is never ok."""
+    text = _NO_RESTORE.get(known.dataset.tool, _NO_RESTORE[""]).format(tool=known.dataset.tool)
+    told = known.dataset.restored_by_hand
+    if told is None:
+        notes.add("unknown", "cannot be tested", text, advice=_BY_HAND_ADVICE)
+        return
+    days = now / DAY - (told.date - dt.date(1970, 1, 1)).days
+    said = f"{told.by} says to have restored from it by hand {duration_text(days * DAY)} ago. {told.text}".strip()
+    state: State = "act" if days > policy.restore_max_days else "watch"
+    notes.add(state, f"by declaration alone, {told.date.isoformat()}", f"{text} {said}", advice=_BY_HAND_ADVICE)
 
 
 def _is_past(proof: Proof, book: Ledger) -> bool:

@@ -23,6 +23,8 @@ _PROGRAMS: Mapping[str, Collection[str]] = {
     "pg_dump": ("pg_dump", "pg_dumpall", "autopostgresqlbackup"),
     "mysql_dump": ("mysqldump", "mariadb-dump", "mydumper", "automysqlbackup"),
     "pgbackrest": ("pgbackrest",),
+    "windows_server_backup": ("wsb", "wbadmin"),
+    "veeam_agent": ("veeam",),
 }
 _DATABASE_TOOLS: Mapping[str, Collection[str]] = {
     "postgresql": ("pg_dump", "pgbackrest"),

@@ -161,10 +161,11 @@ def _detections(told: Raw) -> list[dict[str, t.Any]] | None:
     if told.get("detections") is None:
         return None
     threats = told.get("threats") or {}
-    return [_detection(entry, threats.get(entry["threat"]) or {}) for entry in told["detections"]]
+    return [detection(entry, threats.get(entry["threat"]) or {}) for entry in told["detections"]]
 
 
-def _detection(entry: Raw, threat: Raw) -> dict[str, t.Any]:
+def detection(entry: Raw, threat: Raw) -> dict[str, t.Any]:
+    """Return a detection as every engine tells of one: whether it is over is told by Defender's own record."""
     status = int(entry["status"])
     bits = int(entry["additional"])
     additional = [name for bit, name in _ADDITIONAL.items() if bits & bit]

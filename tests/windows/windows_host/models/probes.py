@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from windows_host.models.antivirus import over
 from windows_host.registry import Result, probe
 
 if t.TYPE_CHECKING:
@@ -101,7 +102,7 @@ def antivirus(host: WindowsHost, base: Result) -> Result:
         status[f"{kind}ScanAge"] = _NEVER if age is None else int(age // 24)
         status[f"{kind}ScanEndTime"] = None if age is None else now - age * _HOUR
     base["services"]["WinDefend"]["state"] = "Running" if runs else "Stopped"
-    return base
+    return over(host, base)
 
 
 def _iso(moment: float) -> str:

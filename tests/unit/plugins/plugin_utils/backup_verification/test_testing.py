@@ -63,6 +63,9 @@ class Host:
         }
         self.asked: list[dict[str, t.Any]] = []
 
+    def on_windows(self) -> bool:
+        return False
+
     def ask(self, request: t.Mapping[str, t.Any], task_vars: t.Any) -> t.Any:
         self.asked.append(dict(request))
         answer = self.answers[request["operation"]]
