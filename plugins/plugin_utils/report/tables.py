@@ -237,6 +237,7 @@ def sheet(columns: Sequence[str], rows: Iterable[Sequence[t.Any]], dialect: Dial
     separator = ";" if dialect == "excel_eu" else ","
     writer = csv.writer(stream, delimiter=separator, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
-    writer.writerows([_inert(value) if isinstance(value, str) else cell(value, dialect) for value in row] for row in rows)
+    for row in rows:
+        writer.writerow([_inert(value) if isinstance(value, str) else cell(value, dialect) for value in row])
     # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
     return stream.getvalue().encode("utf-8-sig" if dialect == "excel_eu" else "utf-8", "replace")
