@@ -218,6 +218,16 @@ def test_a_page_says_which_language_it_has(kind):
         assert all(f'<html lang="{language}">' in page for page in spoken(kind, language))
 
 
+@pytest.mark.parametrize("kind", ["engineer", "work", "hosts", "period"])
+def test_who_hears_a_page_hears_evidence_in_english(kind):
+    for page in spoken(kind, "en"):
+        assert page.count('lang="en"') == 1
+    assert any('lang="en"' in page for page in spoken(kind, "de"))
+    observed = max((problem.observed for problem in run_of("engineer").problems), key=len)
+    if kind == "engineer":
+        assert f'lang="en">{observed}<' in unescape(spoken(kind, "it")[0])
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pages_are_the_same_bytes_twice_and_their_numbers_those_of_english(language):
     for kind in ("engineer", "period", "auditor", "mail"):
