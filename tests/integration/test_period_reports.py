@@ -59,7 +59,9 @@ def test_a_client_has_its_language_look_and_templates_where_no_host_is_in_the_pl
     look = {"health_report_templates": ["templates"], "health_report_brand": {"name": "Acme IT"}}
     acme = client(tmp_path, "acme", **look)
     assert project.play("assess", acme, "-e", "keepwell_subset=system").rc == 0
-    asked = json.dumps({"keepwell_month": MONTH, "health_report_formats": ["html", "pdf"], "health_report_language": "de"})
+    asked = json.dumps(
+        {"keepwell_month": MONTH, "health_report_formats": ["html", "pdf"], "health_report_language": "de"}
+    )
     made = project.play("period_report", acme, "-e", asked)
     assert made.rc == 0, made.output
     [folder] = (project.state / "acme" / "reports").glob("period-*")

@@ -36,7 +36,20 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import WORDS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
-PAGES = ("engineer", "split", "work", "backups", "hosts", "summary", "auditor", "period", "fleet", "mail", "text", "chat")
+PAGES = (
+    "engineer",
+    "split",
+    "work",
+    "backups",
+    "hosts",
+    "summary",
+    "auditor",
+    "period",
+    "fleet",
+    "mail",
+    "text",
+    "chat",
+)
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 # What is written the same for everybody: names of formats and programs, units, files, zones, standards.
 SAME = (
@@ -113,7 +126,21 @@ def pages(kind: str, texts: gettext.NullTranslations) -> list[str]:
     told = notice.notice_of(desk)
     lines = chat.lines_of(desk, told)
     if kind == "chat":
-        return ["\n".join((lines.subject, lines.partial, lines.verdict, lines.hosts, lines.results, *lines.facts, *lines.problems, lines.more, lines.foot))]
+        return [
+            "\n".join(
+                (
+                    lines.subject,
+                    lines.partial,
+                    lines.verdict,
+                    lines.hosts,
+                    lines.results,
+                    *lines.facts,
+                    *lines.problems,
+                    lines.more,
+                    lines.foot,
+                )
+            )
+        ]
     values = {"desk": desk, "notice": told, "lines": lines, "attached": ["run.json"], "left_out": [], "logo_id": ""}
     if kind == "mail":
         return [templates.mail("mail/run.html.j2", **values)]
@@ -134,10 +161,35 @@ def evidence() -> list[str]:
                 walk(entry, key)
         elif isinstance(value, dict):
             for name, entry in value.items():
-                if key in ("services", "probes", "sources", "versions", "skipped", "restored", "withheld", "repaired", "items", "cves"):
+                if key in (
+                    "services",
+                    "probes",
+                    "sources",
+                    "versions",
+                    "skipped",
+                    "restored",
+                    "withheld",
+                    "repaired",
+                    "items",
+                    "cves",
+                ):
                     found.add(str(name))
                 # Ours, with a translation: whoever shows them as they are in evidence is found.
-                if name not in ("title", "verdict", "pillar", "state", "previous_state", "underlying", "status", "origin", "outcome", "standing", "ended", "improve", "acting"):
+                if name not in (
+                    "title",
+                    "verdict",
+                    "pillar",
+                    "state",
+                    "previous_state",
+                    "underlying",
+                    "status",
+                    "origin",
+                    "outcome",
+                    "standing",
+                    "ended",
+                    "improve",
+                    "acting",
+                ):
                     walk(entry, name)
 
     for document in documents:
@@ -168,7 +220,9 @@ def standards() -> list[str]:
 
 def as_shown(own: list[str]) -> re.Pattern[str]:
     """Return what finds these texts in a page, which replaces line ends and puts its own end to a sentence."""
-    shown = {form for text in own for form in (text, " ".join(text.split()), text.rstrip("."), text[:1].upper() + text[1:])}
+    shown = {
+        form for text in own for form in (text, " ".join(text.split()), text.rstrip("."), text[:1].upper() + text[1:])
+    }
     return re.compile("|".join(re.escape(text) for text in sorted(shown, key=len, reverse=True) if text))
 
 

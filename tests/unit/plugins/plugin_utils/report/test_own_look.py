@@ -50,7 +50,11 @@ NOTIFY, _PROBLEMS = receivers.build(
         "room": {"channel": "slack", "url": "https://hooks.example/x"},
         "kamer": {"channel": "slack", "url": "https://hooks.example/y", "language": "client"},
         "team": {"channel": "teams", "url": "https://hooks.example/z"},
-        "oncall": {"channel": "webhook", "url": "https://hooks.example/w", "secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"},
+        "oncall": {
+            "channel": "webhook",
+            "url": "https://hooks.example/w",
+            "secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
+        },
     },
     {"host": "mail.msp.example", "from": "Keepwell <keepwell@msp.example>"},
 )
