@@ -116,7 +116,7 @@ def pages(kind: str, texts: gettext.NullTranslations) -> list[str]:
     if kind == "summary":
         return [make_bundle(run_of(kind), TEMPLATES, ["engineer"], ["md"], texts).files["summary.md"].decode()]
     if kind == "auditor":
-        return [page.decode() for page in auditor_files(run, period, templates, texts)[0].values()]
+        return [page.decode() for page in auditor_files(run, period, templates, texts).values()]
     if kind == "period":
         return [page.decode() for page in period_files(run, period, templates, texts, None, []).values()]
     if kind == "fleet":
