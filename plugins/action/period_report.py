@@ -26,7 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files, auditor_paper
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import embedded, evidence_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
@@ -89,20 +89,13 @@ class ActionModule(ControlAction):
             texts, warning = reader_texts(arguments["language"], client.locale)
             warnings += [warning] if warning else []
             templates = Templates(path, texts, brand=brand)
-            inside = embedded(made.run, evidence_of(made.path), registers) if "pdf" in arguments["formats"] else []
-            pages, said = auditor_files(
-                made.run,
-                made.period,
-                templates,
-                texts,
-                seal,
-                arguments["seed"],
-                DOCUMENT,
-                arguments["formats"],
-                inside,
-            )
-            wanted |= pages
-            warnings += said
+            told = (made.run, made.period, templates, texts, seal, arguments["seed"], DOCUMENT)
+            if "html" in arguments["formats"]:
+                wanted |= auditor_files(*told)
+            if "pdf" in arguments["formats"]:
+                paper, said = auditor_paper(*told, embedded(made.run, evidence_of(made.path), registers))
+                wanted |= paper
+                warnings += said
         folder = store.root / "reports" / f"period-{days.first}-{days.last}"
         if arguments["destination"]:
             folder = Path(os.path.abspath(arguments["destination"]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gettext
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
@@ -136,26 +136,31 @@ def auditor_files(
     seal: Seal | None = None,
     seed: str = "",
     rest: str = "run.json",
-    formats: Collection[str] = ("html",),
+) -> dict[str, bytes]:
+    """Return the auditor's report of a period that ended with a run. The same evidence and seed: the same bytes.
+
+    ``rest`` is the file that holds what is too long for a page.
+    """
+    view = auditor_view(run, period, texts, seal, seed, rest)
+    return {file_name(run, "auditor", "html"): templates.html(TEMPLATE, view=view)}
+
+
+def auditor_paper(
+    run: Run,
+    period: Period,
+    templates: Templates,
+    texts: gettext.NullTranslations,
+    seal: Seal | None = None,
+    seed: str = "",
+    rest: str = "run.json",
     inside: Sequence[Embedded] = (),
 ) -> tuple[dict[str, bytes], list[str]]:
-    """Return the auditor's report of a period that ended with a run, and what the reader of the play should know.
-
-    The same evidence and seed: the same bytes. ``rest`` is the file that holds what is too long for a page, ``inside``
-    is embedded in the PDF.
-    """
-    files: dict[str, bytes] = {}
-    if "html" in formats:
-        view = auditor_view(run, period, texts, seal, seed, rest)
-        files[file_name(run, "auditor", "html")] = templates.html(TEMPLATE, view=view)
-    if "pdf" not in formats:
-        return files, []
+    """Return the same page as PDF with ``inside`` embedded, and what the reader of the play should know without it."""
     name = file_name(run, "auditor", "pdf")
     if not pdf.available():
-        return files, [pdf.MISSING.format(name=name)]
+        return {}, [pdf.MISSING.format(name=name)]
     view = auditor_view(run, period, texts, seal, seed, rest, [entry.name for entry in inside])
-    files[name] = pdf.archive(templates.html(TEMPLATE, view=view), inside)
-    return files, []
+    return {name: pdf.archive(templates.html(TEMPLATE, view=view), inside)}, []
 
 
 def auditor_view(

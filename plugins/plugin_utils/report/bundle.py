@@ -14,7 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import du
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import USUAL_FORMATS, Dialect
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.collect import of_run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files, auditor_paper
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import RUN, embedded
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
@@ -99,10 +99,13 @@ def make_bundle(
     warnings = list(desk.warnings)
     if "auditor" in reports:
         period = of_run(run, seal.head if seal else "")
-        inside = embedded(run, evidence or {RUN: dump(run)}, {}) if "pdf" in formats else []
-        made, said = auditor_files(run, period, templates, texts, seal, formats=formats, inside=inside)
-        files |= made
-        warnings += said
+        if "html" in formats:
+            files |= auditor_files(run, period, templates, texts, seal)
+        if "pdf" in formats:
+            inside = embedded(run, evidence or {RUN: dump(run)}, {})
+            made, said = auditor_paper(run, period, templates, texts, seal, inside=inside)
+            files |= made
+            warnings += said
     if "owner" in reports and ("html" in formats or "pdf" in formats):
         made, said = owner_files(desk, search_path, formats, brand)
         files |= made

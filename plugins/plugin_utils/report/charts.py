@@ -20,6 +20,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import 
 
 COLUMN = 22
 ROW = 22
+GRADES = "ABCDEF"
+# A line of fewer says nothing of a direction.
+_LEAST_GRADES = 2
+_GRADE_STEP = 12
+_GRADE_STRIDE = 24
+_GRADE_EDGE = 6
 # A fine check is a thin line, trouble a full cell: a healthy fleet looks quiet, and size repeats what colour says.
 _HEIGHT: Mapping[State, int] = {"ok": 4, "accepted": 18, "watch": 14, "unknown": 18, "act": 18, "crit": 18}
 # Drawn around the middle of a cell; relative, so that the text is short.
@@ -98,3 +104,36 @@ def state_bar(name: str, counts: Counts, width: int = 160, height: int = 10) -> 
         layers.append(Layer(state, fill(state, name), f"M{left} 0h{wide}v{height}h-{wide}z", "", number))
         left += wide + gap
     return Chart(name, width, height, layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Grades from left to right, the best on top: broken where there was none, with its end at the newest."""
+
+    width: int
+    height: int
+    rules: str
+    path: str
+    end_x: int
+    end_y: int
+
+
+def grade_line(letters: Sequence[str]) -> Line | None:
+    """Return the line of grades ("" for a run without one), oldest first; None below two grades."""
+    known = [place for place, letter in enumerate(letters) if letter]
+    if len(known) < _LEAST_GRADES:
+        return None
+    height = _GRADE_STEP * (len(GRADES) - 1) + 2 * _GRADE_EDGE
+    width = _GRADE_STRIDE * (len(letters) - 1) + 2 * _GRADE_EDGE
+
+    def at(place: int) -> tuple[int, int]:
+        return _GRADE_EDGE + place * _GRADE_STRIDE, _GRADE_EDGE + GRADES.index(letters[place]) * _GRADE_STEP
+
+    path = ""
+    for place in known:
+        x, y = at(place)
+        # Alone between two without a grade it is a dot: a line of no length with round ends.
+        path += f"L{x} {y}" if place - 1 in known else f"M{x} {y}h0"
+    rules = "".join(f"M0 {_GRADE_EDGE + row * _GRADE_STEP}h{width}" for row in range(len(GRADES)))
+    end_x, end_y = at(known[-1])
+    return Line(width, height, rules, path, end_x, end_y)

@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import language_in
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE, language_in
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import decimal
@@ -190,6 +190,8 @@ def _environment(
         **options,
     )
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
+    # For tags around what evidence says in its own words: who hears a page has to hear them in English.
+    environment.globals["said"] = Markup("" if language_in(texts) == SOURCE else f' lang="{SOURCE}"')  # noqa: S704 - ours
     environment.filters["decimal"] = functools.partial(_decimal, texts)
     environment.filters["word"] = functools.partial(_word, texts)
     return environment

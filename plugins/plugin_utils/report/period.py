@@ -28,7 +28,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.availability
     availability_view,
     missed_lines,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import Chart, state_bar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import Chart, Line, grade_line, state_bar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     Desk,
     Shown,
@@ -47,6 +47,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 TEMPLATE = "period/page.html.j2"
 # More lines than these are no trend that somebody sees.
 POINTS = 32
+GRADES_SHOWN = 12
 ROWS_SHOWN = 100
 
 
@@ -99,6 +100,8 @@ class PeriodView:
     by_schedule: int
     unsound: list[str]
     trend: Shown[Point]
+    grades: Line | None
+    graded: list[Point]
     flows: list[FlowRow]
     together: Flow
     work: list[WorkRow]
@@ -144,6 +147,8 @@ def period_view(
         desk, run=desk.run.model_copy(update={"availability": shown.availability, "missed_runs": shown.missed})
     )
     counts = counting.count_run(desk.run.hosts)
+    trend = _trend(desk, shown)
+    graded = trend.items[-GRADES_SHOWN:]
     flows = tracking.flows(shown.tracks, shown.begin, list(dict.fromkeys(check.pillar for check in desk.run.checks)))
     bad = [entry for entry in shown.changes if entry.outcome in (*BAD, "running")]
     return PeriodView(
@@ -159,7 +164,9 @@ def period_view(
         whole_runs=sum(entry.whole for entry in shown.runs),
         by_schedule=sum(_by_schedule(entry) for entry in shown.runs),
         unsound=[*shown.broken, *(text for entry in shown.runs for text in entry.altered)],
-        trend=_trend(desk, shown),
+        trend=trend,
+        grades=grade_line([point.letter[:1].strip("-") for point in graded]),
+        graded=graded,
         flows=[FlowRow(desk.pillar_title(flow.pillar), flow) for flow in flows],
         together=tracking.flow("availability", shown.tracks, shown.begin),
         work=_work(shown),

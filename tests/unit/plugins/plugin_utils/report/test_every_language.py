@@ -116,7 +116,7 @@ def pages(kind: str, texts: gettext.NullTranslations) -> list[str]:
     if kind == "summary":
         return [make_bundle(run_of(kind), TEMPLATES, ["engineer"], ["md"], texts).files["summary.md"].decode()]
     if kind == "auditor":
-        return [page.decode() for page in auditor_files(run, period, templates, texts)[0].values()]
+        return [page.decode() for page in auditor_files(run, period, templates, texts).values()]
     if kind == "period":
         return [page.decode() for page in period_files(run, period, templates, texts, None, []).values()]
     if kind == "fleet":
@@ -270,6 +270,16 @@ def test_a_page_says_which_language_it_has(kind):
         return
     for language in LANGUAGES:
         assert all(f'<html lang="{language}">' in page for page in spoken(kind, language))
+
+
+@pytest.mark.parametrize("kind", ["engineer", "work", "hosts", "period"])
+def test_who_hears_a_page_hears_evidence_in_english(kind):
+    for page in spoken(kind, "en"):
+        assert page.count('lang="en"') == 1
+    assert any('lang="en"' in page for page in spoken(kind, "de"))
+    observed = max((problem.observed for problem in run_of("engineer").problems), key=len)
+    if kind == "engineer":
+        assert f'lang="en">{observed}<' in unescape(spoken(kind, "it")[0])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

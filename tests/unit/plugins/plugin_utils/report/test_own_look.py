@@ -72,7 +72,7 @@ def pages(path: list[str], brand: Brand | None = None) -> dict[str, str]:
         "owner": make_bundle(whole, path, ["owner"], ["html"], brand=brand).files["owner.html"],
         "engineer": templates.html("engineer/page.html.j2", view=view),
         "host": templates.html("engineer/host_page.html.j2", view=view, host=host_view(desk, desk.run.hosts[0])),
-        "auditor": auditor_files(run, period, templates, TEXTS)[0]["auditor.html"],
+        "auditor": auditor_files(run, period, templates, TEXTS)["auditor.html"],
         "period": period_files(run, period, templates, TEXTS, None, [])["period.html"],
         "fleet": fleet_files([Member("demolen", run)], templates, TEXTS, fleet_maker.NOW)["overview.html"],
     }

@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, mo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import grade_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.fleet import Member, fleet_files, fleet_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import POINTS, period_files, period_view
@@ -182,3 +183,23 @@ def test_the_overview_of_hostile_clients_is_inert() -> None:
 
 def test_no_client_at_all_is_a_page_too() -> None:
     assert "No client has a run." in fleet([])
+
+
+def test_the_line_of_grades_goes_down_with_them_and_breaks_where_there_was_none() -> None:
+    line = grade_line(["A", "C", "", "B"])
+    assert line is not None
+    assert line.path == "M6 6h0L30 30M78 18h0"
+    assert (line.end_x, line.end_y) == (78, 18)
+    assert line.width == 84
+    assert grade_line(["", "A", ""]) is None
+    assert grade_line([]) is None
+
+
+def test_the_page_shows_the_grades_of_its_days_as_a_line_and_in_words() -> None:
+    run, period = made("14")
+    page, view = render(run, period), period_view(run, period, TEXTS)
+    letters = [point.letter for point in view.trend.items][-12:]
+    assert len([letter for letter in letters if letter != "-"]) > 1
+    said = re.search(r'<desc id="grades-d">(.*?)</desc>', page).group(1)
+    assert [part.rsplit(" ", 1)[1] for part in said.split("; ")] == letters
+    assert f"</svg> <b>{letters[-1]}</b>" in page
