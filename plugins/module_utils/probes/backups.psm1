@@ -26,16 +26,20 @@ function Get-KeepwellBackupsFacts {
     $tools = 'restic|borgmatic|borg|kopia|resticprofile|autorestic|duplicati|rclone|wbadmin|start-wbbackup|veeamconfig'
     $dumps = 'pg_dumpall|pg_dump|pg_basebackup|mysqldump|mariadb-dump|mariabackup|xtrabackup|mongodump|sqlcmd|backup-sqldatabase|backup-dbadatabase'
     $vss = @(Get-KeepwellEvent -Machine $Machine -Log 'Application' -Provider 'VSS' -Id 8193, 8194, 12289, 12293, 12298, 12305, 12310, 12347 -SinceS 604800 -Cap 200 -Source 'vss events')
+    $server = Get-KeepwellBackupsServer -Machine $Machine
+    $veeam = @(Get-KeepwellBackupsVeeam -Machine $Machine)
     return @{
         programs = @(Get-KeepwellBackupsProgram -Machine $Machine)
         services = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Service' -Source 'services' -Property 'Name', 'State', 'StartMode'
         tasks = Get-KeepwellTaskRecord -Machine $Machine -Pattern "(?<![\w-])($tools|$dumps)(?![\w-])" -NamePattern 'backup|sicherung'
         processes = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Process' -Source 'processes' -Property 'Name'
-        wsb = Get-KeepwellBackupsServer -Machine $Machine
+        wsb = $server
+        # Nothing is said of a feature that is not there; one that may not be asked is another matter.
+        wsb_asked = @('ok', 'absent') -contains $Machine.sources['windows server backup'].status
         # Of Windows Server Backup; they are there without the feature, too, where wbadmin is used.
         wsb_events = @(Get-KeepwellEvent -Machine $Machine -Log 'Microsoft-Windows-Backup' -Cap 40 -Source 'backup events')
         vss_events = if ($Machine.sources['vss events'].status -eq 'ok') { , $vss } else { $null }
-        veeam = @(Get-KeepwellBackupsVeeam -Machine $Machine)
+        veeam = if ($Machine.sources['veeam logs'].status -eq 'ok') { , $veeam } else { $null }
     }
 }
 

@@ -39,8 +39,8 @@ _OPERATIONS = {
 
 
 def rows(data: Row, key: str) -> list[Row] | None:
-    """Return a list of records; None where the host could not read it."""
-    value = data.get(key)
+    """Return a list of records; None where the host could not read it. Raises KeyError where it was not even sent."""
+    value = data[key]
     # PowerShell is quick to make one value of a list of one.
     entries = [value] if isinstance(value, Mapping) else value
     return None if entries is None else [row for row in entries if isinstance(row, Mapping)]

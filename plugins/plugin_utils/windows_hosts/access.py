@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._records import (
@@ -28,7 +27,6 @@ GROUPS = {
 _GUEST = 501
 _DISABLED_DRIVER = 4
 _TRUE = 1
-_CONTROLLER = 4
 # SecurityCenter2: the second byte of a product's state; 0x10 is on.
 _STATE_SHIFT, _STATE_ON = 8, 0x10
 _ON_MASK = 0xF0
@@ -184,11 +182,11 @@ def _firewall_products(data: Row) -> list[str]:
 
 
 def _laps(data: Row) -> dict[str, bool]:
-    own = re.compile(r"^[12]$")
-    modern = any(
-        own.match(str((data.get(name) or {}).get("BackupDirectory")))
-        for name in ("laps_policy", "laps_csp", "laps_local")
-    )
+    """Which of the two keeps the local administrator's password; 1 and 2 are the places where Windows LAPS keeps it."""
+    places = [
+        number((data.get(name) or {}).get("BackupDirectory")) for name in ("laps_policy", "laps_csp", "laps_local")
+    ]
+    modern = any(place in (1, 2) for place in places)
     return {"windows_laps": modern, "legacy_laps": _switch(data.get("laps_legacy"), "AdmPwdEnabled") is True}
 
 
@@ -213,8 +211,3 @@ def _winrm(data: Row) -> dict[str, t.Any]:
         "allow_unencrypted": None if service is None else str(service.get("AllowUnencrypted")).lower() == "true",
         "basic": None if service is None else str(service.get("Basic")).lower() == "true",
     }
-
-
-def is_controller(document: Row) -> bool:
-    """True for a domain controller, which has no accounts of its own."""
-    return (number(document.get("domain_role")) or 0) >= _CONTROLLER

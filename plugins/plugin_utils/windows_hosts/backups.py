@@ -10,6 +10,11 @@ import re
 import typing as t
 from collections.abc import Sequence
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._backup_products import (
+    AGENTS,
+    DATABASES,
+    DUMPS,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._records import (
     Row,
     listed,
@@ -17,49 +22,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts._reco
     rows,
 )
 
-# Services of agents whose schedule lives on a server elsewhere or in the product itself.
-_AGENTS = {
-    "veeamendpointbackupsvc": "Veeam Agent",
-    "acronis_mms": "Acronis",
-    "mms": "Acronis",
-    "backup service controller": "Cove Data Protection",
-    "urbackupclientbackend": "UrBackup",
-    "bacula-fd": "Bacula",
-    "bareos-fd": "Bareos",
-    "macriumservice": "Macrium Reflect",
-    "backupexecagentaccelerator": "Backup Exec",
-    "obengine": "Azure Backup",
-    "datto backup agent service": "Datto",
-    "shadowprotectsvc": "ShadowProtect",
-    "cobianbackup11": "Cobian Backup",
-    "cobian reflector": "Cobian Reflector",
-    "comet backup (delegate service)": "Comet",
-    "backup.delegate": "Comet",
-    "altaro.agent": "Hornetsecurity VM Backup",
-    "nakivo-transporter": "NAKIVO",
-    "tsm client scheduler": "IBM Storage Protect",
-}
-_DATABASES = {
-    "sqlservr": "mssql",
-    "mysqld": "mysql",
-    "mariadbd": "mysql",
-    "postgres": "postgresql",
-    "mongod": "mongodb",
-    "redis-server": "redis",
-}
-_DUMPS = {
-    "pg_dump": "postgresql",
-    "pg_dumpall": "postgresql",
-    "pg_basebackup": "postgresql",
-    "mysqldump": "mysql",
-    "mariadb-dump": "mysql",
-    "mariabackup": "mysql",
-    "xtrabackup": "mysql",
-    "mongodump": "mongodb",
-    "sqlcmd": "mssql",
-    "backup-sqldatabase": "mssql",
-    "backup-dbadatabase": "mssql",
-}
 # wbadmin by any of its names.
 _SERVER_BACKUP = ("wbadmin", "start-wbbackup")
 # They ask the database to hold still (VSS); what they save of it is whole.
@@ -101,7 +63,8 @@ def read(data: Row, _at: float) -> dict[str, t.Any]:
         "agents": agents,
         "configurations": [],
         "jobs": jobs,
-        "jobs_complete": data.get("tasks") is not None and data.get("services") is not None,
+        "jobs_complete": bool(data["wsb_asked"])
+        and all(data[key] is not None for key in ("tasks", "services", "veeam")),
         "databases": databases,
         "dump_jobs": _dump_jobs(jobs),
         "dump_hidden": ["mssql"] if hidden and "mssql" in (databases or {}) else [],
@@ -264,13 +227,13 @@ def _tasks(data: Row) -> list[dict[str, t.Any]]:
 def _agents(data: Row) -> list[dict[str, t.Any]]:
     return [
         {
-            "name": _AGENTS[str(row.get("Name")).lower()],
+            "name": AGENTS[str(row.get("Name")).lower()],
             "unit": row.get("Name"),
             "active": row.get("State") == "Running",
             "enabled": row.get("StartMode") in ("Auto", "Boot", "System"),
         }
         for row in listed(data, "services")
-        if str(row.get("Name")).lower() in _AGENTS
+        if str(row.get("Name")).lower() in AGENTS
     ]
 
 
@@ -279,8 +242,8 @@ def _databases(processes: Sequence[Row]) -> dict[str, int]:
     for row in processes:
         name = str(row.get("Name")).lower()
         name = name[: -len(".exe")] if name.endswith(".exe") else name
-        if name in _DATABASES:
-            found[_DATABASES[name]] = found.get(_DATABASES[name], 0) + 1
+        if name in DATABASES:
+            found[DATABASES[name]] = found.get(DATABASES[name], 0) + 1
     return found
 
 
@@ -288,8 +251,8 @@ def _dump_jobs(jobs: Sequence[Row]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for job in jobs:
         for tool in job["tools"]:
-            if tool in _DUMPS:
-                found.setdefault(_DUMPS[tool], set()).add(job["name"])
+            if tool in DUMPS:
+                found.setdefault(DUMPS[tool], set()).add(job["name"])
             if tool in _QUIESCING:
                 found.setdefault("mssql", set()).add(job["name"])
     return {system: sorted(names) for system, names in sorted(found.items())}

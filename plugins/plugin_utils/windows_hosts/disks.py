@@ -23,7 +23,8 @@ _LETTER = re.compile(r"^([A-Za-z]):\\$")
 _FOLDER = re.compile(r"^[A-Za-z]:\\.")
 _PROTECTION = {0: "off", 1: "on"}
 _PROVISIONING = {1: "thin", 2: "fixed"}
-_MEMORY_DISK = 6
+# Removable media and CDs come and go.
+_FIXED, _MEMORY_DISK = 3, 6
 _LOCKED = 1
 _MEGABYTE = 1024 * 1024
 # Win32_ShadowStorage.MaxSpace when there is no limit: the largest number there is.
@@ -44,6 +45,8 @@ def read(data: Row, _at: float) -> dict[str, t.Any]:
     unmounted = []
     mounts: dict[str, str] = {}
     for volume in listed(data, "volumes"):
+        if number(volume.get("DriveType")) not in (_FIXED, _MEMORY_DISK):
+            continue
         identity = str(volume["DeviceID"])
         mount = mount_point(str(volume.get("Name") or ""))
         if mount is None:
