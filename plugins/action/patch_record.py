@@ -49,7 +49,7 @@ class ActionModule(PatchAction):
             record.advisories = sorted({name for item in closed for name in item.advisories})
             record.cves = sorted({name for item in closed for name in item.cves})
             if after is not None:
-                record.residual = residual.explain(plan, after.observation or {})
+                record.residual = residual.explain(plan, after.observation or {}, record.failures)
         record.findings_new = _new_findings(before, after)
         left = f"{len(record.residual)} left" if record.residual else "nothing of the plan is left"
         if self.on_windows():

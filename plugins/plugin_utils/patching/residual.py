@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 
 
-def explain(plan: Plan, document: Mapping[str, t.Any]) -> list[str]:
-    """Return a line for every update of the plan that is still pending, and for every security update left out."""
+def explain(plan: Plan, document: Mapping[str, t.Any], failures: Mapping[str, str] | None = None) -> list[str]:
+    """Return a line for every update of the plan that is still pending, and for every security update left out.
+
+    ``failures`` are updates that could not be installed, with their error in plain words, which begins with its code.
+    """
     record = document["probes"].get("packages")
     if record is None or record["status"] != "ok" or record["data"]["pending"] is None:
         return ["The host gave no list of updates after the change: what is left is not known."]
@@ -29,7 +32,8 @@ def explain(plan: Plan, document: Mapping[str, t.Any]) -> list[str]:
             continue
         if item.kind == "update":
             if entry["candidate"] == item.version:
-                lines.append(f"{item.name} is still offered{': ' + item.title if item.title else ''}")
+                code = (failures or {}).get(item.name, "").partition(":")[0]
+                lines.append(f"{item.name} is still offered" + (f": it failed, {code}" if code else ""))
             else:
                 lines.append(f"{item.name} is offered in another revision since the plan was made")
             continue

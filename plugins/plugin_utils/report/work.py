@@ -304,6 +304,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("New findings"), record.findings_new),
         *(antivirus_facts(desk.texts, record.antivirus) if record.antivirus else []),
         (gettext_("Left half done"), record.half_done),
+        (gettext_("Failed"), [f"{name}: {why}" for name, why in sorted(record.failures.items())]),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),
         *cleaned(desk.texts, record.cleanup),
