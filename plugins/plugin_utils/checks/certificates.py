@@ -227,6 +227,7 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
                     observed=f"last run of {unit}: {failed[0]['service_result']}",
                     expected="success",
                     summary=f"{tool} is started on time but its last run failed; certificates will run out.",
+                    advice=view.command("", "Run the task by hand and read the log of the tool."),
                     command=view.command(
                         f"sudo journalctl -u {unit} -n 50 --no-pager",
                         f"Get-ScheduledTaskInfo -TaskName {literal(unit)}",
@@ -257,6 +258,7 @@ def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
                     summary=f"{tool} keeps {count_text(entry['lineages'], 'certificate')} here but nothing starts it."
                     if not view.windows
                     else f"The task that starts {tool} is switched off; certificates will run out.",
+                    advice=view.command("", "Switch the task on and run it once by hand."),
                     command=look,
                 )
             )
