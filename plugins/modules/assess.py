@@ -15,6 +15,8 @@ description:
   - On POSIX hosts the probes travel as one program over the host's own Ansible connection to the system's Python
     (3.6 or newer). Where that cannot work (a connection without pipelining) they run as an ordinary module, with the
     same result.
+  - On Windows hosts they run as a module in Windows PowerShell 5.1, over C(psrp) or C(winrm). What they send is read on
+    the control node, so that the same checks judge it.
   - What needs more rights than the user has is C(unknown) with the reason C(denied), never C(ok).
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)

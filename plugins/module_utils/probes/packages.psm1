@@ -4,9 +4,7 @@
 
 # What updates are offered, what is withheld and by whom, what is installed but not running?
 #
-# Reads what Windows Update already knows: nothing is refreshed, downloaded, accepted or installed. The search is one
-# over what the last search on line left behind, and it is a synchronous one: over WinRM an administrator may do that,
-# and may not download, install or accept a licence (learn.microsoft.com, "Using WUA From a Remote Computer").
+# Reads what Windows already knows: nothing is refreshed, downloaded, accepted or installed.
 #
 # Raw facts; plugins/plugin_utils/windows_hosts/packages.py makes the document of packages.py from them.
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone.
@@ -14,6 +12,7 @@
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.runner
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.system
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.updates
 
 function Get-KeepwellPackagesFacts {
     <#
@@ -40,178 +39,6 @@ function Get-KeepwellPackagesFacts {
         searched = Get-KeepwellSearchTime -Machine $Machine
         history = Get-KeepwellUpdateHistory -Machine $Machine
     }
-}
-
-function Search-KeepwellUpdate {
-    <#
-    .SYNOPSIS
-    Return @{ updates; result; warnings; seconds }: what is not installed, as the last search on line left it.
-    #>
-    [CmdletBinding()]
-    param()
-    $clock = [System.Diagnostics.Stopwatch]::StartNew()
-    $session = New-Object -ComObject 'Microsoft.Update.Session'
-    $session.ClientApplicationID = 'Keepwell'
-    $searcher = $session.CreateUpdateSearcher()
-    $searcher.Online = $false
-    $found = $searcher.Search('IsInstalled=0')
-    $updates = @(foreach ($update in $found.Updates) { ConvertFrom-KeepwellUpdate -Update $update })
-    $warnings = @(foreach ($warning in $found.Warnings) { '{0:X8}' -f [int]$warning.HResult })
-    return @{
-        updates = $updates
-        result = [int]$found.ResultCode
-        warnings = $warnings
-        seconds = [System.Math]::Round($clock.Elapsed.TotalSeconds, 3)
-    }
-}
-
-function ConvertFrom-KeepwellUpdate {
-    <#
-    .SYNOPSIS
-    Return the facts of one IUpdate; numbers are those of wuapi.h.
-    #>
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [object] $Update
-    )
-    $behaviour = $Update.InstallationBehavior
-    return @{
-        update_id = ([string]$Update.Identity.UpdateID).ToLowerInvariant()
-        revision = [int]$Update.Identity.RevisionNumber
-        title = [string]$Update.Title
-        type = [int]$Update.Type
-        kbs = @(ConvertTo-KeepwellText -Values $Update.KBArticleIDs)
-        categories = @(foreach ($category in $Update.Categories) { ([string]$category.CategoryID).ToLowerInvariant() })
-        severity = [string]$Update.MsrcSeverity
-        cves = @(ConvertTo-KeepwellText -Values $Update.CveIDs)
-        bulletins = @(ConvertTo-KeepwellText -Values $Update.SecurityBulletinIDs)
-        changed_at = ConvertTo-KeepwellEpoch -Moment $Update.LastDeploymentChangeTime -Utc
-        deadline = ConvertTo-KeepwellEpoch -Moment $Update.Deadline -Utc
-        size = [long]$Update.MaxDownloadSize
-        hidden = [bool]$Update.IsHidden
-        downloaded = [bool]$Update.IsDownloaded
-        mandatory = [bool]$Update.IsMandatory
-        browse_only = [bool]$Update.BrowseOnly
-        uninstallable = [bool]$Update.IsUninstallable
-        eula_accepted = [bool]$Update.EulaAccepted
-        reboot_required = [bool]$Update.RebootRequired
-        deployment_action = [int]$Update.DeploymentAction
-        reboot_behavior = if ($null -eq $behaviour) { $null } else { [int]$behaviour.RebootBehavior }
-        impact = if ($null -eq $behaviour) { $null } else { [int]$behaviour.Impact }
-        user_input = if ($null -eq $behaviour) { $null } else { [bool]$behaviour.CanRequestUserInput }
-    }
-}
-
-function Get-KeepwellUpdateHistory {
-    <#
-    .SYNOPSIS
-    Return the last 60 entries of Windows Update's history, newest first. operation: 1 install, 2 uninstall; result:
-    0 not started, 1 in progress, 2 succeeded, 3 succeeded with errors, 4 failed, 5 aborted.
-    #>
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
-    )
-    $entries = @(Read-KeepwellSource -Machine $Machine -Source 'history' -Read {
-        $searcher = (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher()
-        $count = [System.Math]::Min(60, $searcher.GetTotalHistoryCount())
-        if ($count -gt 0) {
-            foreach ($entry in $searcher.QueryHistory(0, $count)) { $entry }
-        }
-    })
-    if ($Machine.sources['history'].status -ne 'ok') {
-        return $null
-    }
-    return , @($entries | ForEach-Object -Process {
-            @{
-                at = ConvertTo-KeepwellEpoch -Moment $_.Date -Utc
-                operation = [int]$_.Operation
-                result = [int]$_.ResultCode
-                hresult = '{0:X8}' -f [int]$_.HResult
-                title = [string]$_.Title
-                update_id = ([string]$_.UpdateIdentity.UpdateID).ToLowerInvariant()
-                revision = [int]$_.UpdateIdentity.RevisionNumber
-                client = [string]$_.ClientApplicationID
-            }
-    })
-}
-
-function Get-KeepwellSearchTime {
-    <#
-    .SYNOPSIS
-    Return @{ automatic_at; installed_at; found_at; failed_at; failed }: when updates were searched for.
-    .DESCRIPTION
-    Automatic Updates notes its own searches alone (IAutomaticUpdatesResults); the client's log has one event for each
-    search of anybody: 26 it succeeded, 25 it failed.
-    #>
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
-    )
-    $results = Read-KeepwellSource -Machine $Machine -Source 'automatic updates' -Read {
-        (New-Object -ComObject 'Microsoft.Update.AutoUpdate').Results
-    }
-    $log = 'Microsoft-Windows-WindowsUpdateClient/Operational'
-    $good = @(Get-KeepwellEvent -Machine $Machine -Log $log -Id 26 -Cap 1 -Source 'update log')[0]
-    $bad = @(Get-KeepwellEvent -Machine $Machine -Log $log -Id 25 -Cap 1 -Source 'update log')[0]
-    return @{
-        automatic_at = if ($null -eq $results) { $null } else { ConvertTo-KeepwellEpoch -Moment $results.LastSearchSuccessDate -Utc }
-        installed_at = if ($null -eq $results) { $null } else { ConvertTo-KeepwellEpoch -Moment $results.LastInstallationSuccessDate -Utc }
-        found_at = Get-KeepwellValue -From $good -Name 'at'
-        failed_at = Get-KeepwellValue -From $bad -Name 'at'
-        failed = Get-KeepwellValue -From $bad -Name 'data'
-    }
-}
-
-function Get-KeepwellUpdatePolicy {
-    <#
-    .SYNOPSIS
-    Return what decides over offers: policies (group policy, device management) and what a user chose. All values.
-    #>
-    [CmdletBinding()]
-    param(
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
-    )
-    $wanted = @{
-        windows_update = @('SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate', @(
-                'WUServer', 'DoNotConnectToWindowsUpdateInternetLocations', 'DisableWindowsUpdateAccess',
-                'DeferQualityUpdates', 'DeferQualityUpdatesPeriodInDays', 'DeferFeatureUpdates',
-                'DeferFeatureUpdatesPeriodInDays', 'PauseQualityUpdatesStartTime', 'PauseFeatureUpdatesStartTime',
-                'TargetReleaseVersion', 'TargetReleaseVersionInfo', 'ProductVersion', 'SetPolicyDrivenUpdateSourceForQualityUpdates'))
-        automatic = @('SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate\AU', @(
-                'UseWUServer', 'NoAutoUpdate', 'AUOptions', 'ScheduledInstallDay', 'ScheduledInstallTime',
-                'NoAutoRebootWithLoggedOnUsers', 'AlwaysAutoRebootAtScheduledTime', 'AllowMUUpdateService'))
-        settings = @('SOFTWARE\Microsoft\WindowsUpdate\UX\Settings', @(
-                'PauseUpdatesExpiryTime', 'PauseQualityUpdatesEndTime', 'PauseFeatureUpdatesEndTime',
-                'ActiveHoursStart', 'ActiveHoursEnd', 'IsExpedited', 'AllowMUUpdateService'))
-        device = @('SOFTWARE\Microsoft\PolicyManager\current\device\Update', @(
-                'AllowAutoUpdate', 'DeferQualityUpdatesPeriodInDays', 'DeferFeatureUpdatesPeriodInDays',
-                'PauseQualityUpdates', 'PauseFeatureUpdates', 'TargetReleaseVersion', 'UpdateServiceUrl'))
-        legacy = @('SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update', @('AUOptions'))
-    }
-    $policy = @{}
-    foreach ($name in $wanted.Keys) {
-        $values = Get-KeepwellRegistryValue -Machine $Machine -Key $wanted[$name][0] -Source 'update policy'
-        $chosen = @{}
-        if ($null -ne $values) {
-            foreach ($value in $wanted[$name][1]) {
-                if ($null -ne $values[$value]) { $chosen[$value] = $values[$value] }
-            }
-        }
-        $policy[$name] = $chosen
-    }
-    $listed = @(Read-KeepwellSource -Machine $Machine -Source 'update sources' -Read {
-        foreach ($service in (New-Object -ComObject 'Microsoft.Update.ServiceManager').Services) {
-            @{
-                id = ([string]$service.ServiceID).ToLowerInvariant()
-                managed = [bool]$service.IsManaged
-                default = [bool]$service.IsDefaultAUService
-                registered = [bool]$service.IsRegisteredWithAU
-            }
-        }
-    })
-    $policy.sources = $listed
-    return $policy
 }
 
 function Get-KeepwellUpdateService {

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import (
     _patching_host,
+    _patching_kept,
     _patching_pending,
     _patching_running,
     _patching_windows,
@@ -22,7 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
 
 __all__ = ["Policy", "series", "sightings"]
 # Importing these modules registers their checks.
-PARTS = (_patching_pending, _patching_running, _patching_host, _patching_windows)
+PARTS = (_patching_host, _patching_kept, _patching_pending, _patching_running, _patching_windows)
 
 
 def sightings(view: View) -> Iterator[tuple[str, str]]:
