@@ -16,10 +16,14 @@ from windows_host.world import several
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 
 LINUX = tuple(Wanted(f"mixed-{name}", name) for name in ("debian-12", "el9-emulation", "suse-emulation"))
-PLAN = {"name": "Care", "services": ["monitoring", "patching"]}
+PLAN = {"name": "Care", "services": ["monitoring", "patching", "antivirus", "backup_verification", "disk_cleanup"]}
 
 
-@pytest.mark.parametrize("playbook", ["assess", "patch"])
+# maintain.yml has all chores in it; each by itself takes its time.
+ALONE = [pytest.param(name, marks=pytest.mark.long) for name in ("patch", "antivirus", "backup_verify", "disk_cleanup")]
+
+
+@pytest.mark.parametrize("playbook", ["assess", "maintain", *ALONE])
 def test_a_playbook_runs_over_linux_and_windows_hosts_and_makes_one_report(
     lab: Lab, windows: t.Any, project: Project, tmp_path: Path, playbook: str
 ) -> None:
