@@ -53,6 +53,19 @@ function Get-KeepwellGrowth {
     return $found
 }
 
+function Get-KeepwellRawValue {
+    <#
+    .SYNOPSIS
+    Return the number that Windows has for a property, where PowerShell would show a word for it.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] $Instance,
+        [Parameter(Mandatory = $true)] [string] $Name
+    )
+    return [int]$Instance.CimInstanceProperties[$Name].Value
+}
+
 function Get-KeepwellPartition {
     <#
     .SYNOPSIS
@@ -91,15 +104,16 @@ function Assert-KeepwellGrowable {
         Stop-KeepwellRequest -Code 'clustered' -Text "$where belongs to a cluster: make the volume larger there."
     }
     # Dynamic disks (LDM): their volumes are no partitions.
-    if ([string]$Partition.GptType -eq '{af9b60a0-1431-4f62-bc68-3311714a69ad}' -or [int]$Partition.MbrType -eq 0x42) {
+    if ([string]$Partition.GptType -eq '{af9b60a0-1431-4f62-bc68-3311714a69ad}' -or (Get-KeepwellRawValue -Instance $Partition -Name 'MbrType') -eq 0x42) {
         Stop-KeepwellRequest -Code 'layer' -Text "$where is a dynamic disk; Keepwell makes basic ones larger."
     }
-    if ([int]$Disk.HealthStatus -ne 0) {
-        Stop-KeepwellRequest -Code 'device_errors' -Text "$where is not well by its own word (HealthStatus $([int]$Disk.HealthStatus))."
+    $health = Get-KeepwellRawValue -Instance $Disk -Name 'HealthStatus'
+    if ($health -ne 0) {
+        Stop-KeepwellRequest -Code 'device_errors' -Text "$where is not well by its own word (HealthStatus $health)."
     }
     $path = $Mount.TrimEnd('\') + '\'
     $dirty = @(Get-CimInstance -ClassName Win32_Volume -Filter 'DriveType = 3' -ErrorAction Stop | Where-Object -FilterScript { $_.Name -eq $path })
-    if ([int]$Volume.HealthStatus -ne 0 -or ($dirty.Count -gt 0 -and $dirty[0].DirtyBitSet)) {
+    if ((Get-KeepwellRawValue -Instance $Volume -Name 'HealthStatus') -ne 0 -or ($dirty.Count -gt 0 -and $dirty[0].DirtyBitSet)) {
         Stop-KeepwellRequest -Code 'fs_errors' -Text "$Mount is not well: its dirty bit is set, or Windows says so. Run chkdsk first."
     }
 }
@@ -119,7 +133,7 @@ function Get-KeepwellGrownSize {
     $size = [int64]$Partition.Size
     $most = [int64](Get-PartitionSupportedSize -DiskNumber $Partition.DiskNumber -PartitionNumber $Partition.PartitionNumber -ErrorAction Stop).SizeMax
     # An MBR counts sectors with 32 bits.
-    if ([int]$Disk.PartitionStyle -eq 1) {
+    if ((Get-KeepwellRawValue -Instance $Disk -Name 'PartitionStyle') -eq 1) {
         $end = [int64]4294967295 * [int64]$Disk.LogicalSectorSize - [int64]$Partition.Offset
         if ($end -lt $most) {
             $most = $end
@@ -133,7 +147,7 @@ function Get-KeepwellGrownSize {
         if ($null -eq $behind) {
             Stop-KeepwellRequest -Code 'no_room' -Text "Disk $($Disk.Number) has no free space behind $($Wanted.mount)."
         }
-        $recovery = [string]$behind.GptType -eq '{de94bba4-06d1-4d40-a16a-bfd50179d6ac}' -or [int]$behind.MbrType -eq 0x27
+        $recovery = [string]$behind.GptType -eq '{de94bba4-06d1-4d40-a16a-bfd50179d6ac}' -or (Get-KeepwellRawValue -Instance $behind -Name 'MbrType') -eq 0x27
         $what = if ($recovery) { 'the recovery partition (WinRE), which is never moved' } else { "partition $($behind.PartitionNumber)" }
         Stop-KeepwellRequest -Code 'not_last' -Text "Right behind $($Wanted.mount) lies $what."
     }

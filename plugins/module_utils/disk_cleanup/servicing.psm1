@@ -238,7 +238,8 @@ function Invoke-KeepwellComponentStore {
     }
     Complete-KeepwellByWindows -Walk $Walk -Count ([System.Math]::Max(1, $found.packages)) -Bytes $found.cache_bytes -Name 'DISM' -Act {
         $done = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /StartComponentCleanup' -Folder $Folder -LimitS $Walk.limit_s -Save $Save
-        if ($done.rc -ne 0) {
+        # 3010: done, and the next restart completes it.
+        if (@(0, 3010) -notcontains $done.rc) {
             throw "StartComponentCleanup: $(Get-KeepwellDismEnd -Ended $done)"
         }
     }

@@ -134,8 +134,8 @@ function Invoke-KeepwellWalkFolder {
     if ($Walk.unread) {
         return 1
     }
-    $files = @()
-    $folders = @()
+    $found = New-Object -TypeName 'System.Collections.Generic.List[object]'
+    $folders = New-Object -TypeName 'System.Collections.Generic.List[object]'
     $stay = 0
     foreach ($entry in $entries) {
         # Also where nothing goes: a tree of millions of young files takes time as well.
@@ -144,7 +144,7 @@ function Invoke-KeepwellWalkFolder {
         }
         $stay += 1
         if ($entry.IsFolder -and -not $entry.IsLink) {
-            $folders += $entry
+            $folders.Add($entry)
             continue
         }
         if ($entry.IsFolder) {
@@ -156,14 +156,14 @@ function Invoke-KeepwellWalkFolder {
         }
         $word = Get-KeepwellVerdict -Walk $Walk -Path "$Path\$($entry.Name)" -Entry $entry
         if ($word -eq '') {
-            $files += $entry
+            $found.Add($entry)
         }
         elseif ($null -ne $word) {
             Add-KeepwellSkip -Account $Walk.account -Reason $word
         }
     }
     # The oldest first: where a target ends the work, what is left is the youngest.
-    $files = @($files | Sort-Object -Property When, Name)
+    $files = @($found | Sort-Object -Property When, Name)
     if ($Walk.newest -gt 0 -and $files.Count -gt 0) {
         $kept = [System.Math]::Min([int]$Walk.newest, $files.Count)
         Add-KeepwellSkip -Account $Walk.account -Reason 'newest' -Count $kept

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Rules for what belongs together and goes as a whole or not at all: things in recycle bins, and the memory dump.
+# Rules for what belongs together: things in recycle bins with what tells of them, and the memory dump.
 #
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
@@ -14,7 +14,7 @@
 function Invoke-KeepwellRecycleBin {
     <#
     .SYNOPSIS
-    Go through the recycle bins of a volume: what was put there before the cutoff goes, as a whole.
+    Go through the recycle bins of a volume: what was put there before the cutoff goes.
     .DESCRIPTION
     Of each thing there are two: $I and a name tells where it was and when it was deleted, $R and the same name is the thing
     itself. $I is made at that moment, so its age counts. A $R without its $I is nobody's to judge and stays.

@@ -77,7 +77,8 @@ WINDOWS: tuple[Rule, ...] = (
         "files",
         "ask",
         "$Recycle.Bin of every disk",
-        "What was deleted longer ago than disk_cleanup_recycle_days, each thing as a whole or not at all.",
+        "What was deleted longer ago than disk_cleanup_recycle_days; a folder with a link or with data in a cloud "
+        "stays whole.",
     ),
     Rule(
         "component_store",
