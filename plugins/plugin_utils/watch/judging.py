@@ -23,7 +23,8 @@ WATCHED = ("services.watched", "capacity.space", "capacity.read_only", "capacity
 # How far back the pace of a disk is read, as the burst check does where nothing is nearer.
 PACE_S = 26 * 3600.0
 _CHECKS = tuple(check for check in CHECKS if check.id in WATCHED)
-# ssh tells of a host that is there and does not let Keepwell in. It may be well; it cannot be looked at.
+# How ssh, winrm and psrp tell of a host that is there and does not let Keepwell in. It may be well; it cannot be looked
+# at.
 _LOCKED_OUT = (
     "permission denied",
     "host key verification failed",
@@ -33,6 +34,8 @@ _LOCKED_OUT = (
     "incorrect username or password",
     "no matching host key",
     "no matching key exchange",
+    "credentials were rejected",
+    "failed to authenticate the user",
 )
 # History as a check asks for it: metric, mount point -> points.
 Room = Mapping[str, Sequence[tuple[float, list[int]]]]
