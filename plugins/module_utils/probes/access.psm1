@@ -24,12 +24,14 @@ function Get-KeepwellAccessFacts {
     $computer = Get-KeepwellRecord -Machine $Machine -Class 'Win32_ComputerSystem' -Source 'computer' -Property 'DomainRole', 'PartOfDomain'
     # 4 and 5: a domain controller has no accounts of its own.
     $controller = $null -ne $computer -and $computer.Count -gt 0 -and [int]$computer[0].DomainRole -ge 4
+    $accounts = $null
+    if (-not $controller) { $accounts = Get-KeepwellAccessAccount -Machine $Machine }
     $policies = 'SOFTWARE\Policies\Microsoft'
     return @{
         computer = $computer
-        accounts = if ($controller) { $null } else { Get-KeepwellAccessAccount -Machine $Machine }
+        accounts = $accounts
         groups = @(Get-KeepwellAccessGroup -Machine $Machine)
-        password_policy = Get-KeepwellAccessPasswordPolicy -Machine $Machine
+        password_policy = if ($controller) { Get-KeepwellAccessDomainPolicy -Machine $Machine } else { Get-KeepwellAccessPasswordPolicy -Machine $Machine -Accounts $accounts }
         terminal_server = Get-KeepwellAccessValue -Machine $Machine -Key 'SYSTEM\CurrentControlSet\Control\Terminal Server' -Source 'remote desktop' -Name 'fDenyTSConnections'
         terminal_listener = Get-KeepwellAccessValue -Machine $Machine -Key 'SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp' -Source 'remote desktop' -Name 'UserAuthentication', 'SecurityLayer', 'PortNumber'
         terminal_policy = Get-KeepwellAccessValue -Machine $Machine -Key "$policies\Windows NT\Terminal Services" -Source 'remote desktop' -Name 'fDenyTSConnections', 'UserAuthentication'
@@ -95,6 +97,7 @@ function Get-KeepwellAccessGroup {
     Return the members of the local groups with power over the host: sid, members (path, sid, class).
     .DESCRIPTION
     Get-LocalGroupMember ends at the first member whose account is gone; the directory interface lists it by its SID.
+    Members are asked as what they are, COM objects: to bind one whose account is gone fails.
     #>
     [CmdletBinding()]
     param(
@@ -107,13 +110,13 @@ function Get-KeepwellAccessGroup {
             $name = $identifier.Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
             $group = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList "WinNT://$env:COMPUTERNAME/$name,group"
             $members = @()
-            foreach ($member in @($group.Invoke('Members'))) {
-                $entry = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList $member
-                $bytes = $entry.Properties['objectSid'].Value
+            foreach ($member in @($group.PSBase.Invoke('Members'))) {
+                $kind = $member.GetType()
+                $bytes = try { $kind.InvokeMember('objectSid', 'GetProperty', $null, $member, $null) } catch { $null }
                 $members += @{
-                    path = [string]$entry.Path
+                    path = [string]$kind.InvokeMember('ADsPath', 'GetProperty', $null, $member, $null)
                     sid = if ($bytes) { [string](New-Object -TypeName System.Security.Principal.SecurityIdentifier -ArgumentList ([byte[]]$bytes), 0) } else { $null }
-                    class = [string]$entry.SchemaClassName
+                    class = [string]$kind.InvokeMember('Class', 'GetProperty', $null, $member, $null)
                 }
             }
             @{ sid = $sid; members = $members }
@@ -125,18 +128,47 @@ function Get-KeepwellAccessPasswordPolicy {
     <#
     .SYNOPSIS
     Return what the host demands of the passwords of its own accounts, times in seconds; $null: cannot be read.
+    .DESCRIPTION
+    Every account carries these rules; the built-in administrator, known by its number, is always there.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [AllowNull()] [object[]] $Accounts
+    )
+    $builtin = @($Accounts | Where-Object -FilterScript { $_ -and $_['SID.Value'] -like 'S-1-5-21-*-500' })
+    if ($builtin.Count -eq 0) {
+        return $null
+    }
+    $account = [string]$builtin[0].Name
+    Read-KeepwellSource -Machine $Machine -Source 'password policy' -Read {
+        $user = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList "WinNT://$env:COMPUTERNAME/$account,user"
+        $found = @{}
+        foreach ($name in @('MinPasswordLength', 'PasswordHistoryLength', 'MaxPasswordAge', 'MaxBadPasswordsAllowed', 'AutoUnlockInterval')) {
+            $found[$name] = $user.PSBase.Properties[$name].Value
+        }
+        $found
+    }
+}
+
+function Get-KeepwellAccessDomainPolicy {
+    <#
+    .SYNOPSIS
+    Return what the domain of a controller demands of passwords, in the names that hosts have; $null: cannot be read.
     #>
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
     Read-KeepwellSource -Machine $Machine -Source 'password policy' -Read {
-        $computer = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList "WinNT://$env:COMPUTERNAME,computer"
-        $found = @{}
-        foreach ($name in @('MinPasswordLength', 'PasswordHistoryLength', 'MaxPasswordAge', 'MaxBadPasswordsAllowed', 'AutoUnlockInterval')) {
-            $found[$name] = $computer.Properties[$name].Value
+        $root = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList 'LDAP://RootDSE'
+        $context = [string]$root.PSBase.Properties['defaultNamingContext'].Value
+        $domain = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList "LDAP://$context"
+        @{
+            MinPasswordLength = $domain.PSBase.Properties['minPwdLength'].Value
+            PasswordHistoryLength = $domain.PSBase.Properties['pwdHistoryLength'].Value
+            MaxBadPasswordsAllowed = $domain.PSBase.Properties['lockoutThreshold'].Value
         }
-        $found
     }
 }
 

@@ -25,7 +25,8 @@ function ConvertTo-KeepwellRecord {
     foreach ($name in $Property) {
         $value = $InputObject
         foreach ($part in $name.Split('.')) {
-            $value = if ($null -eq $value) { $null } else { $value.$part }
+            # Not as the value of an if: that would make one value of a list of one.
+            if ($null -ne $value) { $value = $value.$part }
         }
         if ($value -is [System.DateTime]) {
             $record[$name] = ConvertTo-KeepwellEpoch -Moment $value

@@ -41,7 +41,9 @@ _OPERATIONS = {
 def rows(data: Row, key: str) -> list[Row] | None:
     """Return a list of records; None where the host could not read it."""
     value = data.get(key)
-    return None if value is None else [row for row in value if isinstance(row, Mapping)]
+    # PowerShell is quick to make one value of a list of one.
+    entries = [value] if isinstance(value, Mapping) else value
+    return None if entries is None else [row for row in entries if isinstance(row, Mapping)]
 
 
 def listed(data: Row, key: str) -> list[Row]:

@@ -146,7 +146,8 @@ def _partitions(data: Row) -> dict[str, Row]:
     for partition in listed(data, "partitions"):
         disk = number(partition.get("DiskNumber"))
         facts = {"disk_number": disk, "read_only": bool(partition.get("IsReadOnly")) or disk in locked}
-        for path in partition.get("AccessPaths") or ():
+        paths = partition.get("AccessPaths") or ()
+        for path in [paths] if isinstance(paths, str) else paths:
             found[str(path)] = facts
     return found
 

@@ -49,10 +49,10 @@ def make(folder: Path) -> Certificates:
 
 def _authority(name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
-    draft = _draft(name, key.public_key())
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     return key, (
-        draft.issuer_name(draft._subject_name)  # type: ignore[arg-type]
+        _draft(name, key.public_key())
+        .issuer_name(_name(name))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -64,12 +64,16 @@ def _draft(name: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .subject_name(_name(name))
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=30))
     )
+
+
+def _name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -9,6 +9,7 @@ import traceback
 import typing as t
 
 from windows_host import arguments, registry, spec
+from windows_host.calls import Call
 from windows_host.manifest import NotUnderstood, Request, decode
 from windows_host.shells import Lost, Reply
 
@@ -112,8 +113,6 @@ def _name(request: Request) -> str:
 
 
 def _log(host: WindowsHost, request: Request, name: str) -> None:
-    from windows_host.host import Call
-
     host.calls.append(
         Call(request.kind, name, request.arguments, request.check_mode, request.become, host.boot_id, time.time())
     )

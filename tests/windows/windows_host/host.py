@@ -6,9 +6,9 @@ import threading
 import time
 import typing as t
 import uuid
-from dataclasses import dataclass
 
 from windows_host import execution
+from windows_host.calls import Call, Change
 from windows_host.faults import Faults
 from windows_host.filesystem import Files
 from windows_host.shells import Reply
@@ -16,28 +16,6 @@ from windows_host.state import GIB, VERSIONS, Defender, ScheduledTask, Service, 
 from windows_host.wsman import Service as WsmanService
 
 State = t.TypeVar("State")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request as it arrived."""
-
-    kind: str
-    name: str
-    """A module's full name, ``<chore>/<operation>`` for keepwell.fleet.agent, a script's name, or the command."""
-    arguments: dict[str, t.Any]
-    check_mode: bool
-    become: str | None
-    boot_id: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that really changed on the host: ``eula``, ``download``, ``install``, ``reboot``, ``file``, ..."""
-
-    kind: str
-    what: str
 
 
 class WindowsHost:

@@ -24,7 +24,6 @@ SHELL = _NAMES["rsp"]
 # Codes of WinRM: [MS-WSMV] and the table "Windows Remote Management error codes".
 TIMED_OUT = 2150858793
 NO_SUCH_SHELL = 2150858843
-ACCESS_DENIED = 5
 
 
 class Fault(Exception):

@@ -9,34 +9,29 @@ GIB = 1024**3
 
 
 class Version(t.NamedTuple):
-    """A release of Windows, as its registry and Win32_OperatingSystem tell it."""
+    """A release of Windows; what else its registry and CIM say of it is golden data."""
 
     caption: str
-    edition: str
-    display: str
-    version: str
     build: int
     ubr: int
+    """The update build revision that a host has to begin with."""
     server: bool
 
+    @property
+    def version(self) -> str:
+        """As Win32_OperatingSystem has it."""
+        return f"10.0.{self.build}"
 
-# Name, build and first update build revision: Microsoft's pages of release information for Windows Server, 10 and 11.
+
+# Microsoft's pages of release information for Windows Server, Windows 10 and Windows 11; revisions of late 2024 and 2025.
 VERSIONS: dict[str, Version] = {
-    "2016": Version(
-        "Microsoft Windows Server 2016 Standard", "ServerStandard", "1607", "10.0.14393", 14393, 7428, True
-    ),
-    "2019": Version(
-        "Microsoft Windows Server 2019 Standard", "ServerStandard", "1809", "10.0.17763", 17763, 6414, True
-    ),
-    "2022": Version(
-        "Microsoft Windows Server 2022 Standard", "ServerStandard", "21H2", "10.0.20348", 20348, 2762, True
-    ),
-    "2025": Version(
-        "Microsoft Windows Server 2025 Standard", "ServerStandard", "24H2", "10.0.26100", 26100, 1742, True
-    ),
-    "10-22H2": Version("Microsoft Windows 10 Pro", "Professional", "22H2", "10.0.19045", 19045, 5011, False),
-    "11-24H2": Version("Microsoft Windows 11 Pro", "Professional", "24H2", "10.0.26100", 26100, 2033, False),
-    "11-25H2": Version("Microsoft Windows 11 Pro", "Professional", "25H2", "10.0.26200", 26200, 6584, False),
+    "2016": Version("Microsoft Windows Server 2016 Standard", 14393, 7428, True),
+    "2019": Version("Microsoft Windows Server 2019 Standard", 17763, 6414, True),
+    "2022": Version("Microsoft Windows Server 2022 Standard", 20348, 2762, True),
+    "2025": Version("Microsoft Windows Server 2025 Standard", 26100, 1742, True),
+    "10-22H2": Version("Microsoft Windows 10 Pro", 19045, 5011, False),
+    "11-24H2": Version("Microsoft Windows 11 Pro", 26100, 2033, False),
+    "11-25H2": Version("Microsoft Windows 11 Pro", 26200, 6584, False),
 }
 
 

@@ -25,7 +25,7 @@ def data(version: str, probe: str, now: float) -> dict[str, t.Any]:
     if not document:
         return {}
     at = float(document.get("at", now))
-    return t.cast("dict[str, t.Any]", _moved(document["data"], now - at, _month(now) - _month(at)))
+    return t.cast("dict[str, t.Any]", _moved(document["data"], now - at, month(now) - month(at)))
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def _moved(value: t.Any, seconds: float, months: int) -> t.Any:
     return value
 
 
-def _month(moment: float) -> int:
+def month(moment: float) -> int:
     """Months since year 0 of the newest monthly update: they come on the second Tuesday, in the evening by UTC."""
     then = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     first = then.replace(day=1, hour=18, minute=0, second=0, microsecond=0)

@@ -1,6 +1,6 @@
 """What Windows hosts tell, read and judged: golden documents of seven releases, and cases that differ from them.
 
-A case below cases/windows_verdicts names the golden documents that it starts from (``windows``), what differs (``change``:
+A case below cases/windows_hosts names the golden documents that it starts from (``windows``), what differs (``change``:
 probe -> path with dots -> value; a value of null takes nothing away, it is what the host could not read), sources that
 could not be read (``sources``), and what has to come of it: parts of documents (``expect``), verdicts of checks
 (``verdicts``).
@@ -98,8 +98,8 @@ def test_a_host_that_is_well_has_no_finding(release: str, check: str) -> None:
         assert not wrong or check in NOT_WELL, wrong
 
 
-@pytest.mark.parametrize("path", replay.cases("windows_verdicts"), ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_windows_verdict_case(path: Path) -> None:
+@pytest.mark.parametrize("path", replay.cases("windows_hosts"), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_windows_host_case(path: Path) -> None:
     case = replay.load(path)
     document = documents(str(case["windows"]), case.get("change") or {}, case.get("sources") or {})
     seen = view_of(document, case)
