@@ -189,11 +189,7 @@ class ActionModule(HostAction):
         """The same probes as an ordinary module: on Windows, and for connections without pipelining."""
         fresh = not self._connection.connected
         before = time.time()
-        result = self._execute_module(
-            module_name="keepwell.fleet.assess",
-            module_args=request,
-            task_vars=task_vars,
-        )
+        result = self.run_module("keepwell.fleet.assess", request, task_vars)
         if result.get("unreachable"):
             raise AnsibleConnectionFailure(str(result.get("msg", "")))
         if result.get("failed") or "observation" not in result:

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import enter, reached
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import guards, wanting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import guards, systems, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import (
     Cleanup,
     FilesystemPart,
@@ -64,7 +64,7 @@ class ActionModule(CleanupAction):
             record.outcome, record.code, record.text = stop
             job.save(record)
             return _result(record, stop.text)
-        if job.options.window or job.options.disturbs:
+        if job.options.window or job.disturbs():
             enter(job, record, guards.window(job), guards.expected(job))
         else:
             enter(job, record)
@@ -85,7 +85,7 @@ class ActionModule(CleanupAction):
         evidence = job.seen()
         view = job.view(evidence)
         wanted = wanting.filesystems(view, evidence.result.results, job.options)
-        part = Cleanup()
+        part = Cleanup(elsewhere=systems.split(job.options.rules, job.windows())[1] if wanted else [])
         told: dict[str, t.Any] = {"filesystems": [], "rules": [], "reports": []}
         if wanted:
             told = self.ask({"operation": "preview", **_request(job, wanted)}, job.task_vars)
@@ -140,7 +140,8 @@ class ActionModule(CleanupAction):
             "host": job.host,
             **_request(job, part.filesystems),
             "limits": {"runtime_s": job.options.limits.runtime_minutes * 60, "nice": job.options.limits.nice},
-            "program": work_program(self.CHORE),
+            # Windows hosts take the work along with the module that asks for it.
+            **({} if self.on_windows() else {"program": work_program(self.CHORE)}),
         }
         started = self.ask_until(request, job.task_vars, job.options.reconnect_s)
         if not started.get("started") and not started.get("attached"):
@@ -159,7 +160,7 @@ class ActionModule(CleanupAction):
 def _request(job: Job, wanted: t.Sequence[wanting.Wanting | FilesystemPart]) -> dict[str, t.Any]:
     """What the walk goes by; the same beforehand and when it is carried out."""
     return {
-        "rules": job.options.rules,
+        "rules": systems.split(job.options.rules, job.windows())[0],
         "filesystems": [{"mount": entry.mount, "target_percent": entry.target_percent} for entry in wanted],
         "terms": job.options.terms,
         "budget": job.options.budget.model_dump(),

@@ -130,7 +130,8 @@ class ActionModule(CleanupAction):
             "host": job.host,
             "mounts": [entry for entry in asked if entry["mount"] in mounts],
             "limits": {"runtime_s": job.options.limits.runtime_minutes * 60, "nice": job.options.limits.nice},
-            "program": work_program(self.CHORE),
+            # Windows hosts take the work along with the module that asks for it.
+            **({} if self.on_windows() else {"program": work_program(self.CHORE)}),
         }
         started = self.ask_until(request, job.task_vars, job.options.reconnect_s)
         if not started.get("started") and not started.get("attached"):

@@ -120,7 +120,9 @@ class ActionModule(PatchAction):
         failed = record.outcome != "running"
         text = record.text if failed else record.steps[-1].text
         touched = bool(record.transaction) or bool(first)
-        return {**_result(record, text, touched=touched, failed=failed), "changed": bool(record.versions)}
+        # Windows offers more once the first updates are in place.
+        more = not failed and job.options.rounds > 1
+        return {**_result(record, text, touched=touched, failed=failed), "changed": bool(record.versions), "more": more}
 
 
 def _result(record: ChangeRecord, text: str, touched: bool = False, failed: bool = False) -> dict[str, t.Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Go on with a Windows host that was rebooted: install what had to wait for that, and what is offered only now."""
+"""Go on with a Windows host: install what had to wait for a reboot, and what is offered only now."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import installing, planning
 
 _SEARCH_S = 600
+_LOOKED = "look_again"
 
 
 class ActionModule(PatchAction):
@@ -28,8 +29,7 @@ class ActionModule(PatchAction):
     def work(self, job: Job) -> dict[str, t.Any]:
         """Return how the change stands after this round."""
         record = job.change()
-        done = record.reboot is not None and record.reboot.done
-        if self._task.check_mode or record.outcome != "running" or not done or record.begun_by:
+        if self._task.check_mode or record.outcome != "running" or record.begun_by or _finished(record):
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to go on with"}
         stop = paused(job) or closed(job, "patch", guards.expected(job).seconds)
         if stop is not None:
@@ -55,9 +55,11 @@ class ActionModule(PatchAction):
             job.step(record, "apply", "failed", str(exc), job.now())
             job.save(record)
             return {"changed": False, "outcome": record.outcome, "msg": str(exc)}
+        if not items:
+            job.step(record, _LOOKED, "done", "nothing more can be installed", job.now())
         job.save(record)
         failed = record.outcome != "running"
-        text = record.steps[-1].text if items else "nothing is left to install"
+        text = record.steps[-1].text
         return {
             "changed": len(record.versions) > known,
             "outcome": record.outcome,
@@ -84,3 +86,13 @@ class ActionModule(PatchAction):
         return [
             item for item in items if (item.update_id, item.version) not in tried and item.name not in record.failures
         ]
+
+
+def _finished(record: ChangeRecord) -> bool:
+    """True when the host had nothing more to install, and nothing was done since."""
+    for step in reversed(record.steps):
+        if step.name == _LOOKED:
+            return True
+        if step.outcome == "done" and step.name in ("apply", "reboot"):
+            return False
+    return False

@@ -25,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import rebooting
 
 _PAUSE_S = 3.0
+_TIDY_PAUSE_S = 10.0
 
 
 class ActionModule(PatchAction):
@@ -49,17 +50,14 @@ class ActionModule(PatchAction):
         job.save(record)
         failed = record.outcome != "running"
         text = record.text if failed else record.reboot.text if record.reboot else ""
-        # Windows offers more once it was rebooted.
-        more = rebooted and not failed and self.on_windows() and job.options.rounds > 1
-        answer = {"changed": rebooted, "outcome": record.outcome, "more": more, "msg": text}
-        return {**answer, **({"failed": True} if failed else {})}
+        return {"changed": rebooted, "outcome": record.outcome, "msg": text, **({"failed": True} if failed else {})}
 
     def _reboot(self, job: Job, record: ChangeRecord) -> bool:
         """Reboot when that is due and allowed; return whether the host was asked to."""
         patience_s = job.options.reconnect_s
         required, reasons = planning.reboot_due(self._observe(job))
         earlier = record.reboot
-        if earlier is not None and earlier.done and required == "no":
+        if earlier is not None and required == "no":
             return False
         before = self.ask_until({"operation": "boot"}, job.task_vars, patience_s)
         record.reboot = Reboot(
@@ -139,10 +137,19 @@ class ActionModule(PatchAction):
         decision = guards.window(job, "reboot")
         if not decision.open:
             return f"a reboot is needed, and it is not the time: {decision.reason}"
-        request = {"operation": "look", "manager": "", "items": []}
-        look = self.ask_until(request, job.task_vars, job.options.reconnect_s)
+        look = self._look(job)
         wrong = [fact for fact in preflight.judge_reboot(look, job.options) if not fact.passed]
         return "" if not wrong else f"a reboot is needed, and not done: {wrong[0].name}: {wrong[0].observed}"
+
+    def _look(self, job: Job) -> dict[str, t.Any]:
+        """Look at the host; servicing of Windows tidies up after an update, and is given the time for it."""
+        request = {"operation": "look", "manager": "", "items": []}
+        end = time.monotonic() + (job.options.limits.lock_timeout_s if self.on_windows() else 0)
+        while True:
+            look = self.ask_until(request, job.task_vars, job.options.reconnect_s)
+            if not look.get("locks") or time.monotonic() + _TIDY_PAUSE_S > end:
+                return look
+            time.sleep(_TIDY_PAUSE_S)
 
     def _wait(self, job: Job, before: str) -> dict[str, t.Any] | None:
         """Return how the host is once it has booted anew and its services are up; None when it does not come back."""

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import held
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue
 
 _TIMEOUT_S = 600
 
@@ -26,7 +27,7 @@ class ActionModule(PatchAction):
         if stop is not None:
             return {"changed": False, "skipped": True, "msg": f"lists are left as they are: {stop.text}"}
         answer = self.ask({"operation": "refresh", "timeout_s": _TIMEOUT_S}, job.task_vars)
-        errors = [one_line(error) for error in answer["errors"]]
+        errors = [one_line(catalogue.told(error)) for error in answer["errors"]]
         if errors:
             self._display.warning(f"{job.host}: lists of packages were not refreshed: {'; '.join(errors[:3])}")
         return {

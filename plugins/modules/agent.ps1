@@ -8,7 +8,9 @@
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.antivirus.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.agent
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.agent
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.watch.agent
 
 $spec = @{
     options = @{
@@ -24,7 +26,9 @@ $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
 $agents = @{
     antivirus = { Get-KeepwellAntivirusAgent }
     backup_verification = { Get-KeepwellBackupVerificationAgent }
+    disk_cleanup = { Get-KeepwellDiskCleanupAgent }
     patching = { Get-KeepwellPatchingAgent }
+    watch = { Get-KeepwellWatchAgent }
 }
 
 $chore = $module.Params.chore

@@ -35,6 +35,10 @@ touched:
   description: True when a transaction was begun on the host, so that it has to be verified.
   returned: always
   type: bool
+more:
+  description: True when a Windows host may have more to install once the first updates are in place.
+  returned: on Windows hosts that were touched
+  type: bool
 outcome:
   description: How the host's change stands, as in its change record.
   returned: when the host has one

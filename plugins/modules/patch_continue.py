@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: patch_continue
-short_description: Go on with a Windows host that was rebooted
+short_description: Go on with a Windows host after its first updates
 description:
-  - Some updates of Windows can only be installed, or are only offered, after a reboot. This step asks the host again and
-    installs what is left, as long as the window is open. Where a plan was approved, nothing but that plan.
-  - It does nothing on other systems, without a reboot before it, and in check mode.
+  - Some updates of Windows can only be installed, or are only offered, after others or after a reboot. This step asks
+    the host again and installs what is left, as long as the window is open. Where a plan was approved, nothing but it.
+  - It does nothing on other systems and in check mode.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:

@@ -32,6 +32,7 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
 # Between two signs of life while an action of another collection is at work.
 _PULSE_S = 30.0
+_LIBRARIES = ("pypsrp", "winrm", "spnego", "requests", "urllib3")
 _Answer = t.TypeVar("_Answer")
 
 
@@ -96,16 +97,32 @@ class HostAction(ActionBase):  # type: ignore[misc]
     def _module(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         # Ansible logs what a module is told, but for what the module calls secret.
         told = {name: value for name, value in request.items() if name != "secrets"}
-        result = self._execute_module(
-            module_name="keepwell.fleet.agent",
-            module_args={"chore": self.CHORE, "request": told, "secrets": request.get("secrets") or {}},
-            task_vars=task_vars,
-        )
+        told = {"chore": self.CHORE, "request": told, "secrets": request.get("secrets") or {}}
+        result = self.run_module("keepwell.fleet.agent", told, task_vars)
         if result.get("unreachable"):
             raise AnsibleConnectionFailure(str(result.get("msg", "")))
         if result.get("failed") or "answer" not in result:
             raise HostError(one_line(str(result.get("msg") or result.get("module_stderr") or "no answer")))
         return t.cast("dict[str, t.Any]", plain(result["answer"]))
+
+    def run_module(self, name: str, arguments: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return what a module returns. Raises AnsibleError, and AnsibleConnectionFailure where the connection fails.
+
+        The connections to Windows let through what their libraries raise, and stay broken until they are reset.
+        """
+        try:
+            return t.cast(
+                "dict[str, t.Any]",
+                self._execute_module(module_name=name, module_args=dict(arguments), task_vars=dict(task_vars)),
+            )
+        except Exception as exc:
+            if not self.on_windows():
+                raise
+            with contextlib.suppress(Exception):
+                self._connection.reset()
+            if isinstance(exc, AnsibleError) or not _is_of_a_connection(exc):
+                raise
+            raise AnsibleConnectionFailure(str(exc) or type(exc).__name__) from exc
 
     def observe(
         self, subset: Sequence[str], parameters: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]
@@ -123,9 +140,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 answer = self._low_level_execute_command(command, in_data=payload.program(**request), sudoable=True)
                 document = payload.read_answer(answer["stdout"], answer["stderr"], answer["rc"])
             else:
-                result = self._execute_module(
-                    module_name="keepwell.fleet.assess", module_args=request, task_vars=task_vars
-                )
+                result = self.run_module("keepwell.fleet.assess", request, task_vars)
                 if result.get("unreachable"):
                     raise AnsibleConnectionFailure(str(result.get("msg", "")))
                 if result.get("failed") or "observation" not in result:
@@ -211,6 +226,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 # A kept connection may be dead, and would stay so.
                 with contextlib.suppress(AnsibleError, OSError):
                     self._connection.reset()
+
+
+def _is_of_a_connection(exc: Exception) -> bool:
+    """True for what the libraries of WinRM raise; a ValueError is how pypsrp says that its session never opened."""
+    return isinstance(exc, OSError | ValueError) or type(exc).__module__.partition(".")[0] in _LIBRARIES
 
 
 def cause(message: str) -> str:

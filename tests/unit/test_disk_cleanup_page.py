@@ -14,7 +14,7 @@ import yaml
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _rules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options, systems
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,9 @@ def test_the_page_has_every_rule_as_it_is() -> None:
     for rule in _rules.RULES:
         assert f"| `{rule.id}` | {rule.default} | {rule.title}: {rule.scope} | {rule.guard} |" in PAGE
     assert tables("| rule | default |") == set(_rules.IDS)
+    for rule in systems.WINDOWS:
+        assert f"| `{rule.id}` | {rule.default} | {rule.title}: {rule.scope} | {rule.guard} |" in PAGE
+    assert tables("| rule on Windows |") == {rule.id for rule in systems.WINDOWS}
 
 
 def test_the_page_has_every_code_of_a_record() -> None:
@@ -99,7 +102,19 @@ def test_the_page_has_every_reason_why_something_stays() -> None:
     for text in (rules, tmpfiles):
         body = text.split("def judge", 1)[1].split("def choose", 1)[0]
         used |= set(re.findall(r'(?:return|else) "(\w+)"', body))
-    assert tables("| stayed because of |") == used | {"error"}
+    assert tables("| stayed because of |") == used | reasons_on_windows() | {"error"}
+
+
+def reasons_on_windows() -> set[str]:
+    """The words by which walk.psm1 and its neighbours, and the C# that they compile, leave something."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in ON_HOSTS.glob("*.psm1"))
+    used = set(re.findall(r"-Reason (?:\$\(if \([^)]*\) \{ )?'(\w+)'", text))
+    used |= set(
+        re.findall(r"return '(\w+)'", text.split("function Get-KeepwellVerdict", 1)[1].split("\nfunction ", 1)[0])
+    )
+    used |= set(re.findall(r'return "(\w+)";', text.split("Taken Take(", 1)[1].split("Sums Grown(", 1)[0]))
+    used |= set(re.findall(r'return "(\w+)";', text.split("string Because(", 1)[1]))
+    return used - {"target", "budget_seconds", "read_only", "disk_error"}
 
 
 def test_the_page_has_every_reason_for_a_gap() -> None:

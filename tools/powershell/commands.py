@@ -20,6 +20,7 @@ from powershell.source import (
     child,
     functions,
     literal_text,
+    mandatory,
     of_kind,
     pairs,
     parameters,
@@ -163,6 +164,11 @@ class Commands:
             if written.lower() not in known:
                 has = ", ".join(f"-{each}" for each in names) or "none"
                 yield source.problem(where, f"{name} has no parameter -{written}; it has {has}. Use one of these.")
+        given = {written.lower() for _where, written in _passed(source, node)}
+        lacking = [each for each in _mandatory(function) if each.lower() not in given]
+        if lacking and not _has_unnamed(node):
+            missing = ", ".join(f"-{each}" for each in lacking)
+            yield source.problem(node, f"{name} needs {missing}, and nobody is there to be asked for it. Give it.")
 
     def _classes(self, source: Source) -> Iterator[Problem]:
         for node in of_kind(source.root, "type_literal"):
@@ -258,10 +264,38 @@ def _splatted(source: Source, command: Node, name: str) -> Iterator[tuple[Node, 
                 yield node, found[1] or found[2]
 
 
+def _has_unnamed(command: Node) -> bool:
+    """True when something may be given that no name stands before: by its place, a pipeline or a hashtable."""
+    chain = command.parent
+    if chain is not None and chain.type == "pipeline_chain" and chain.named_children[0] != command:
+        return True
+    elements = command.child_by_field_name("command_elements")
+    named = False
+    for node in elements.named_children if elements else ():
+        if node.type in ("command_argument_sep", "redirection", "redirections"):
+            continue
+        if node.type == "command_parameter":
+            named = True
+        elif not named or text_of(node).startswith("@"):
+            return True
+        else:
+            named = False
+    return False
+
+
+def _mandatory(function: Node) -> list[str]:
+    block = _parameter_block(function)
+    return [] if block is None else mandatory(block)
+
+
+def _parameter_block(function: Node) -> Node | None:
+    body = child(function, "script_block")
+    return child(function, "function_parameter_declaration") or (child(body, "param_block") if body else None)
+
+
 def parameters_of(function: Node) -> tuple[list[str], bool]:
     """Return the parameters of a function and whether it takes those that all commands have."""
-    body = child(function, "script_block")
-    block = child(function, "function_parameter_declaration") or (body and child(body, "param_block"))
+    block = _parameter_block(function)
     if block is None:
         return [], False
     names = [text_of(variable).lstrip("$") for variable in parameters(block)]

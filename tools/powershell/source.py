@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -121,6 +122,19 @@ def parameters(block: Node) -> list[Node]:
         elif node.type == "," and depth == 1:
             named = False
     return found
+
+
+def mandatory(block: Node) -> list[str]:
+    """Return the names of the parameters that have to be given."""
+    whole = block.text or b""
+    names, begin = [], 0
+    for variable in parameters(block):
+        start = variable.start_byte - block.start_byte
+        said = whole[begin:start].decode("utf-8", errors="replace")
+        if re.search(r"(?i)\bmandatory\b(?!\s*=\s*\$false)", said):
+            names.append(text_of(variable).lstrip("$"))
+        begin = start
+    return names
 
 
 def literal_text(node: Node | None) -> str | None:

@@ -9,6 +9,7 @@
 #   operations  name -> script block with one parameter, the request; it returns a hashtable
 #   needed      name -> names of the fields that the request must have
 #   reading     names of the operations that change nothing
+#   for_anyone  $true where no operation needs an administrator
 #
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone, no variables of the module: work that outlives its
 # connection takes along the definitions of functions.
@@ -48,7 +49,7 @@ function Get-KeepwellAnswer {
     }
     $user = [System.Security.Principal.WindowsIdentity]::GetCurrent()
     $principal = New-Object -TypeName System.Security.Principal.WindowsPrincipal -ArgumentList $user
-    if (-not $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)) {
+    if (-not $Agent.for_anyone -and -not $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)) {
         return @{ error = 'needs_root'; text = "$($Agent.title) needs an administrator on the host." }
     }
     try {

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.jobs
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.boot
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.busy
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.notes
@@ -22,8 +23,8 @@ function Get-KeepwellPatchingLook {
     )
     $machine = New-KeepwellMachine -LimitS 60
     $unfinished = Get-KeepwellUnfinishedRound -Request $Request
-    $open = @($unfinished.transactions) | Select-Object -First 1
-    $holder = ''
+    $open = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
+    $holder = Get-KeepwellBusy
     if ($null -ne $open) {
         $holder = "patching $($open.id) of run $($open.run_id)"
     }

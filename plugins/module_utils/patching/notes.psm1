@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.jobs
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.busy
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.offers
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
@@ -177,10 +178,15 @@ function Get-KeepwellObstacle {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Request
     )
     $machine = New-KeepwellMachine -LimitS 300
-    $other = @(Get-KeepwellNote | Where-Object -FilterScript { -not $_.recorded }) | Select-Object -First 1
+    $unfinished = Get-KeepwellUnfinishedRound -Request $Request
+    $other = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
     if ($null -ne $other) {
         $text = "Keepwell is at work on this host already: patching $($other.id) of run $($other.run_id)."
         return @{ code = 'host_locked'; text = $text }
+    }
+    $chore = Get-KeepwellBusy
+    if ($chore) {
+        return @{ code = 'host_locked'; text = "Keepwell is at work on this host already: $chore." }
     }
     $busy = @(Get-KeepwellInstaller -Machine $machine)
     if ($busy.Count -gt 0) {

@@ -25,9 +25,12 @@ function Get-KeepwellCertificatesFacts {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Parameters
     )
     $listeners = Get-KeepwellRecord -Machine $Machine -Class 'MSFT_NetTCPConnection' -Namespace 'root/StandardCimv2' -Filter 'State = 2' -Source 'listeners' -Property 'LocalAddress', 'LocalPort'
+    # A store that is opened is made where it is not there: only those that are there are opened.
+    $there = @(Get-KeepwellRegistryKey -Machine $Machine -Key 'SOFTWARE\Microsoft\SystemCertificates' -Source 'stores')
+    $stored = @(@('My', 'WebHosting', 'Remote Desktop') | Where-Object -FilterScript { $_ -eq 'My' -or $there -contains $_ } | ForEach-Object -Process { Get-KeepwellCertificatesStore -Machine $Machine -Name $_ })
     $ports = @(443, 8443, 465, 993, 995, 636, 3269, 5986) + @($Parameters['ports'] | Where-Object -FilterScript { $_ } | ForEach-Object -Process { [int]$_ })
     return @{
-        stored = @(@('My', 'WebHosting', 'Remote Desktop') | ForEach-Object -Process { Get-KeepwellCertificatesStore -Machine $Machine -Name $_ })
+        stored = if ($Machine.sources['store My'].status -eq 'ok') { , $stored } else { $null }
         bindings = @(Get-KeepwellCertificatesBinding -Machine $Machine)
         listening = if ($null -eq $listeners) { $null } else { , @($listeners | Where-Object -FilterScript { $ports -contains [int]$_.LocalPort }) }
         served = @(Get-KeepwellCertificatesServed -Machine $Machine -Listeners $listeners -Ports $ports -Names @($Parameters['names'] | Where-Object -FilterScript { $_ }))
@@ -38,7 +41,7 @@ function Get-KeepwellCertificatesFacts {
 function Get-KeepwellCertificatesStore {
     <#
     .SYNOPSIS
-    Return the certificates of a store of the machine; a store that is not there has none.
+    Return the certificates of a store of the machine.
     #>
     [CmdletBinding()]
     param(
@@ -47,7 +50,6 @@ function Get-KeepwellCertificatesStore {
     )
     Read-KeepwellSource -Machine $Machine -Source "store $Name" -Read {
         $store = New-Object -TypeName System.Security.Cryptography.X509Certificates.X509Store -ArgumentList $Name, 'LocalMachine'
-        # ReadOnly (0); a store that does not exist is opened empty and not made.
         $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadOnly)
         try {
             foreach ($certificate in @($store.Certificates | Select-Object -First 200)) {

@@ -21,17 +21,8 @@ function Get-KeepwellDisksFacts {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Parameters
     )
     $storage = 'root/Microsoft/Windows/Storage'
-    # Fixed disks (3) and disks in memory (6): removable media and CDs come and go.
-    $volumes = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Volume' -Filter 'DriveType = 3 OR DriveType = 6' -Source 'volumes' -Property @(
-        'DeviceID', 'Name', 'DriveType', 'FileSystem', 'Label', 'Capacity', 'FreeSpace', 'DirtyBitSet', 'BootVolume',
-        'SystemVolume', 'Compressed'
-    )
-    if ($null -eq $volumes) {
-        $told = $Machine.sources['volumes']
-        Stop-KeepwellProbe -Status $told.status -Detail "the volumes could not be read: $($told.detail)"
-    }
     return @{
-        volumes = $volumes
+        volumes = Get-KeepwellDisksVolume -Machine $Machine
         bitlocker = Get-KeepwellDisksBitLocker -Machine $Machine
         deduplication = Get-KeepwellRecord -Machine $Machine -Class 'MSFT_DedupVolume' -Namespace 'root/Microsoft/Windows/Deduplication' -Source 'deduplication' -Property 'VolumeId', 'Enabled', 'SavedSpace'
         disks = Get-KeepwellRecord -Machine $Machine -Class 'MSFT_Disk' -Namespace $storage -Source 'disks' -Property 'Number', 'FriendlyName', 'BusType', 'Size', 'IsReadOnly', 'IsOffline'
@@ -42,6 +33,27 @@ function Get-KeepwellDisksFacts {
         storage_pools = Get-KeepwellRecord -Machine $Machine -Class 'MSFT_StoragePool' -Namespace $storage -Source 'storage pools' -Property 'FriendlyName', 'UniqueId', 'IsPrimordial', 'HealthStatus', 'OperationalStatus', 'IsReadOnly', 'Size', 'AllocatedSize'
         virtual_disks = Get-KeepwellDisksVirtual -Machine $Machine
     }
+}
+
+function Get-KeepwellDisksVolume {
+    <#
+    .SYNOPSIS
+    Return a record for each volume; without a list of them the probe ends.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+    )
+    # Fixed disks (3) and disks in memory (6): removable media and CDs come and go.
+    $volumes = Get-KeepwellRecord -Machine $Machine -Class 'Win32_Volume' -Filter 'DriveType = 3 OR DriveType = 6' -Source 'volumes' -Property @(
+        'DeviceID', 'Name', 'DriveType', 'FileSystem', 'Label', 'Capacity', 'FreeSpace', 'DirtyBitSet', 'BootVolume',
+        'SystemVolume', 'Compressed'
+    )
+    if ($null -eq $volumes) {
+        $told = $Machine.sources['volumes']
+        Stop-KeepwellProbe -Status $told.status -Detail "the volumes could not be read: $($told.detail)"
+    }
+    return , $volumes
 }
 
 function Get-KeepwellDisksBitLocker {

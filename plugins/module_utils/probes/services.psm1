@@ -39,16 +39,21 @@ function Get-KeepwellServicesFacts {
 function Get-KeepwellServiceState {
     <#
     .SYNOPSIS
-    Return all services by name: @{ state; start; exit; specific; display; delayed; trigger }; $null without a list.
+    Return services by name: @{ state; start; exit; specific; display; delayed; trigger }; $null without a list.
     .DESCRIPTION
+    Names narrows it to these, by their short names or those on display.
     state and start are words of Win32_Service, which are the same in every language. trigger is whether something else
     than the start of Windows starts it; it is looked up for automatic services that do not run.
     #>
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [string[]] $Names = @()
     )
-    $found = @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Property 'Name', 'DisplayName', 'State', 'StartMode', 'ExitCode', 'ServiceSpecificExitCode', 'ServiceType', 'ProcessId' -Source 'services')
+    # A quotation mark in a name would end the text of the query.
+    $plain = @($Names | ForEach-Object -Process { $_ -replace "['\\]", '' })
+    $filter = @($plain | ForEach-Object -Process { "Name='$_' OR DisplayName='$_'" }) -join ' OR '
+    $found = @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Filter $filter -Property 'Name', 'DisplayName', 'State', 'StartMode', 'ExitCode', 'ServiceSpecificExitCode', 'ServiceType', 'ProcessId' -Source 'services')
     if ($Machine.sources['services'].status -ne 'ok') {
         return $null
     }

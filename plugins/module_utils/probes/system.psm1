@@ -119,7 +119,7 @@ function Get-KeepwellBoot {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $starts = @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-General' -Id 12 -Cap 3 -Source 'boots')
+    $starts = @(Get-KeepwellBootStart -Machine $Machine)
     $ends = @()
     $ends += @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-General' -Id 13 -Cap 3 -Source 'boots')
     $ends += @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-Power' -Id 41 -Cap 3 -Source 'boots')
@@ -129,8 +129,23 @@ function Get-KeepwellBoot {
         return $null
     }
     return @{
-        starts = @($starts | ForEach-Object -Process { @{ at = $_.at; record = $_.record; started = [string]$_.data['StartTime'] } })
+        starts = $starts
         ends = @($ends | ForEach-Object -Process { @{ id = $_.id; at = $_.at; record = $_.record } })
+    }
+}
+
+function Get-KeepwellBootStart {
+    <#
+    .SYNOPSIS
+    Return the last starts of Windows, newest first: @{ at; record; started }, started as the kernel wrote it down.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+    )
+    $found = @(Get-KeepwellEvent -Machine $Machine -Log 'System' -Provider 'Microsoft-Windows-Kernel-General' -Id 12 -Cap 3 -Source 'boots')
+    foreach ($start in $found) {
+        @{ at = $start.at; record = $start.record; started = [string]$start.data['StartTime'] }
     }
 }
 

@@ -73,7 +73,9 @@ def _undeclared(view: View, data: Facts, policy: Policy) -> Iterator[Verdict]:
             # Packages bring a configuration along: without a job it may be nobody's.
             yield _verdict(path, f"configuration of {tool}", f"{path} configures {tool}", "watch")
     for agent in data["agents"]:
-        if agent["unit"] not in named:
+        # An agent whose jobs can be seen is told by them.
+        seen = any(job["name"].startswith(f"{agent['name']}: ") for job in data["jobs"])
+        if agent["unit"] not in named and not seen:
             yield _verdict(agent["unit"], f"agent of {agent['name']}", f"An agent of {agent['name']} is installed")
     if policy.databases_required:
         yield from _databases(view, data, named, silent)

@@ -21,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._certificates_policy import (
     Facts,
     Policy,
+    limits,
     name_of,
 )
 
@@ -65,7 +66,7 @@ def served(view: View, policy: Policy) -> Iterator[Verdict]:
                 command=_ask(view, entry, ""),
             )
             continue
-        newer = _newer_on_disk(view, known[entry["fingerprint"]], entry["fingerprint"])
+        newer = _newer_on_disk(view, policy, known[entry["fingerprint"]], entry["fingerprint"])
         if newer is None:
             fine += 1
         elif port not in stale:
@@ -103,17 +104,20 @@ def _ask(view: View, entry: Facts, more: str) -> str:
     )
 
 
-def _newer_on_disk(view: View, shown: Facts, fingerprint: str) -> tuple[str, Facts, Facts] | None:
+def _newer_on_disk(view: View, policy: Policy, shown: Facts, fingerprint: str) -> tuple[str, Facts, Facts] | None:
     """(fingerprint, facts, file) of the newest certificate in use for the same names, when it is not the one shown.
 
-    On Windows a renewed certificate lies in the store, used by nobody, until somebody binds it to the port.
+    On Windows a renewed certificate lies in the store, used by nobody, until somebody binds it to the port. Others lie
+    there, too: the one that is shown is stale only when its own time for renewal has come.
     """
     data = view.data("certificates")
+    if view.windows and shown["not_after"] - view.now >= limits(shown, policy)[0]:
+        return None
     best: tuple[str, Facts, Facts] | None = None
     for entry in data["files"]:
         if not entry["chain"] or not (entry["used_by"] or view.windows):
             continue
-        if entry["chain"][0] == fingerprint:
+        if entry["chain"][0] == fingerprint and not view.windows:
             return None
         facts = data["certificates"][entry["chain"][0]]
         if view.windows and not (facts.get("has_key") and facts.get("server_auth")):

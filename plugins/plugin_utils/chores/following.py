@@ -47,9 +47,13 @@ def follow(action: HostAction, job: Job[t.Any], identifier: str, limit_s: float)
 
 def _look(action: HostAction, job: Job[t.Any], identifier: str) -> str:
     """Return how a person looks at the work on the host."""
-    if action.on_windows():
-        return f"Get-Item 'HKLM:\\SOFTWARE\\Keepwell\\{job.chore}\\{identifier}'"
-    return f"systemctl status keepwell-{job.chore.replace('_', '-')}-{identifier}"
+    name = f"keepwell-{job.chore.replace('_', '-')}-{identifier}"
+    if not action.on_windows():
+        return f"systemctl status {name}"
+    if job.chore == "patching":
+        # Windows Update does the work there; what is known of it is a note.
+        return f"Get-Item 'HKLM:\\SOFTWARE\\Keepwell\\patching\\{identifier}'"
+    return f"Get-ScheduledTask -TaskPath '\\Keepwell\\' -TaskName {name}"
 
 
 def leave(job: Job[t.Any], record: ChangeRecord, exc: HostError, step: str) -> None:

@@ -56,6 +56,8 @@ def _host(record: ChangeRecord) -> Iterator[str]:
         yield from _filesystem(entry)
     for rule in part.rules:
         yield from _rule(rule)
+    if part.elsewhere:
+        yield from _wrap("  not on this system: ", ", ".join(part.elsewhere), 6)
     for report in part.reports:
         named = ", ".join(report.items[:_NAMED]) + (" ..." if report.items[_NAMED:] else "")
         yield from _wrap(f"  {report.id}, for a person to decide: ", f"{report.count} ({named or report.note})", 6)

@@ -27,7 +27,7 @@ def first(job: Job, record: ChangeRecord) -> Stop | None:
     if not part.filesystems:
         return Stop("nothing", "", "No filesystem asks for room.")
     stop = guards.allowed(job)
-    if stop is None and (job.options.window or job.options.disturbs):
+    if stop is None and (job.options.window or job.disturbs()):
         stop = guards.closed(job, CHORE, expected(job).seconds)
     if stop is None and not any(
         rule.predicted and (rule.predicted.files or rule.predicted.folders) for rule in part.rules

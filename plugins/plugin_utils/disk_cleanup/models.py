@@ -22,7 +22,7 @@ class TopPath(Model):
     path: str
     bytes: int
     changed_at: Timestamp
-    uid: int
+    uid: int | None = Field(None, description="null on Windows")
 
 
 class RuleAccount(Model):
@@ -120,5 +120,6 @@ class Cleanup(Model):
 
     filesystems: list[FilesystemPart] = []
     rules: list[RulePart] = []
+    elsewhere: list[str] = Field([], description="rules that were named and that the host's system does not have")
     reports: list[Report] = []
     growth: list[GrowthPart] = []

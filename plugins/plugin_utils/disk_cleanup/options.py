@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _rules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import options as chore_options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Setting, Text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import systems
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 CHORE: t.Final = "disk_cleanup"
@@ -26,7 +27,6 @@ REGISTERED = (
     "disk_cleanup_done",
 )
 # Rules and steps that do more than delete files.
-DISTURBING = ("old_kernels",)
 
 
 class Budget(Setting):
@@ -62,6 +62,8 @@ class Options(chore_options.Options):
     log_retention_days: float = Field(90.0, ge=1)
     package_keep_days: float = Field(14.0, ge=0)
     crash_keep: int = Field(2, ge=1)
+    temp_days: float = Field(7.0, ge=1)
+    recycle_days: float = Field(30.0, ge=1)
     gap_percent: float = Field(20.0, gt=0, le=100)
     window: bool = False
     reserve_minutes: float = Field(15.0, ge=0)
@@ -81,9 +83,9 @@ class Options(chore_options.Options):
     @classmethod
     def _rules_that_exist(cls, value: list[str]) -> list[str]:
         for name in value:
-            rule = _rules.by_id(name)
+            rule = systems.find(name)
             if rule is None:
-                raise ValueError(f"there is no rule '{name}'.{nearest(name, _rules.NAMEABLE)}".rstrip("."))
+                raise ValueError(f"there is no rule '{name}'.{nearest(name, systems.NAMEABLE)}".rstrip("."))
             if rule.default == "off":
                 raise ValueError(f"the rule '{name}' is never carried out, only reported: {rule.guard}".rstrip("."))
         return value
@@ -102,13 +104,16 @@ class Options(chore_options.Options):
     @property
     def terms(self) -> dict[str, float]:
         """What the rules go by, as the host wants to hear it."""
-        names = ("log_days", "log_retention_days", "package_keep_days", "crash_keep", "gap_percent")
+        names = (
+            "log_days",
+            "log_retention_days",
+            "package_keep_days",
+            "crash_keep",
+            "gap_percent",
+            "temp_days",
+            "recycle_days",
+        )
         return {name: getattr(self, name) for name in names}
-
-    @property
-    def disturbs(self) -> bool:
-        """True when a window is needed whatever ``window`` says."""
-        return bool(set(self.rules) & set(DISTURBING))
 
 
 def read(variables: Mapping[str, t.Any]) -> Options:

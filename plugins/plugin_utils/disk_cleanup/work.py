@@ -16,7 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import ChoreAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job as ChoreJob
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options, systems
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import (
     Cleanup,
     GapReason,
@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 CHORE: t.Final = options.CHORE
 
@@ -40,6 +41,14 @@ class Job(ChoreJob[options.Options]):
         if evidence is None:
             raise EvidenceError(f"{self.host} was not observed in this run, so there is nothing to clean up by.")
         return evidence
+
+    def windows(self) -> bool:
+        """True when the host runs Windows, by what this run saw of it."""
+        return reading.is_windows(self.seen().observation or {})
+
+    def disturbs(self) -> bool:
+        """True when a window is needed whatever ``window`` says."""
+        return systems.disturbs(self.options.rules, self.windows())
 
     def view(self, evidence: HostEvidence) -> View:
         """What the checks look at."""
@@ -94,7 +103,7 @@ def account(told: Mapping[str, t.Any]) -> RuleAccount:
         stopped=told["stopped"],
         notes=[str(note) for note in told["notes"]],
         top=[
-            TopPath(path=entry["path"], bytes=entry["bytes"], changed_at=iso(entry["changed_at"]), uid=entry["uid"])
+            TopPath(path=entry["path"], bytes=entry["bytes"], changed_at=iso(entry["changed_at"]), uid=entry.get("uid"))
             for entry in told["top"]
         ],
         list_sha256=told["list_sha256"],

@@ -32,7 +32,6 @@ REGISTERED = (
     "patching_announced",
     "patching_applied",
     "patching_batch",
-    "patching_rebooted",
     "patching_round",
 )
 

@@ -114,6 +114,8 @@ def _fresh(view: View, policy: Policy) -> Fact:
     sources = view.record("packages").sources
     unanswered = [name for name in _ASKED if sources.get(name, {}).get("status", "ok") not in ("ok", "absent")]
     reasons = [*doubts(view, policy), *(f"{name} gave no answer: {sources[name]['status']}" for name in unanswered)]
+    if view.windows:
+        return wua.fresh(reasons, policy.metadata_max_age_h)
     return Fact(
         name="freshness",
         passed=not reasons,

@@ -44,6 +44,12 @@ FRAMEWORKS = (
         "CIS Controls v8",
         (
             Control("CIS 2.2", "Authorized software is supported"),
+            Control("CIS 4.4", "A firewall on servers"),
+            Control("CIS 4.5", "A firewall on end-user devices"),
+            Control("CIS 4.6", "Assets are managed securely"),
+            Control("CIS 4.7", "Default accounts are managed"),
+            Control("CIS 4.8", "Unnecessary services are uninstalled or disabled"),
+            Control("CIS 5.2", "Unique passwords"),
             Control("CIS 5.3", "Disable dormant accounts"),
             Control("CIS 7.2", "Remediation process, by risk", ("exceptions", "timelines")),
             Control("CIS 7.3", "Automated patches of operating systems", ("timelines", "changes")),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import (
@@ -53,3 +54,8 @@ def words(code: int) -> str:
     text = f"0x{unsigned(code):08x}"
     family = next((meaning for start, meaning in _FAMILIES if text.startswith(start)), "an error of an installer")
     return f"{text}: {family}. {_LOOK}"
+
+
+def told(text: str) -> str:
+    """Return what a host told: in plain words where it is a code alone, else as it is."""
+    return words(int(text, 16)) if re.fullmatch(r"0x[0-9A-Fa-f]{8}", text) else text

@@ -107,11 +107,11 @@ def _bind(data: Row, files: list[dict[str, t.Any]], places: dict[str, list[dict[
     for binding in listed(data, "bindings"):
         thumbprint = str(binding.get("thumbprint")).upper()
         user = _user(binding)
-        if thumbprint in own:
+        if thumbprint in own or data.get("stored") is None:
             continue
         if thumbprint not in places:
             store = binding.get("store") or "My"
-            entry = {
+            entry: dict[str, t.Any] = {
                 "path": f"Cert:\\LocalMachine\\{store}\\{thumbprint}",
                 "used_by": [],
                 "chain": [],

@@ -29,6 +29,7 @@ _BITS = 1_000_000
 # 2^64-1: the adapter does not know its speed.
 _NO_SPEED = 2**63
 _DUPLICATE = 2
+_DUPLEX: Mapping[t.Any, str] = {True: "full", False: "half"}
 _DYNAMIC_ORIGINS = (3, 4)
 _NEIGHBOURS = {
     0: "FAILED",
@@ -102,7 +103,7 @@ def _link(row: Row, counts: Row, master: str | None, teams: set[str]) -> dict[st
         "carrier": carrier,
         "carrier_changes": None,
         "speed_mbit": speed // _BITS if speed and speed < _NO_SPEED and carrier else None,
-        "duplex": {True: "full", False: "half"}.get(row.get("FullDuplex")) if carrier else None,
+        "duplex": _DUPLEX.get(row.get("FullDuplex")) if carrier else None,
         "mtu": number(row.get("MtuSize")),
         "master": master,
         "counters": {

@@ -162,7 +162,7 @@ def _processes(data: Row, before: Row, after: Row) -> dict[str, t.Any] | None:
         services.setdefault(number(row.get("ProcessId")) or 0, []).append(str(row.get("Name")))
     past = {number(row.get("pid")): row for row in listed(before, "processes")}
     seconds = float(after.get("at") or 0.0) - float(before.get("at") or 0.0)
-    described = []
+    described: list[dict[str, t.Any]] = []
     for row in entries:
         pid = number(row.get("pid")) or 0
         if pid == _IDLE_PROCESS:

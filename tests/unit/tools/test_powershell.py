@@ -152,6 +152,12 @@ PLANTED = [
         "-File $path",
         "Get-KeepwellThing has no parameter -File; it has -Path, -Depth, -More.",
     ),
+    (
+        "thing.ps1",
+        "Get-KeepwellThing -Path $path",
+        "Get-KeepwellThing -Depth 2",
+        "Get-KeepwellThing needs -Path, and nobody",
+    ),
     ("things.psm1", "Get-ChildItem @", "Get-WmiObject @", "Get-WmiObject is refused"),
     ("things.psm1", "Get-ChildItem @", "Invoke-Expression @", "Invoke-Expression is refused"),
     ("things.psm1", "    return $More", "    Write-Host $More", "Write-Host is refused"),

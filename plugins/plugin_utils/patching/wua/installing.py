@@ -94,7 +94,7 @@ def _install(action: PatchAction, job: Job, items: Sequence[Item], started_at: f
             result = action.upstream(_MODULE, turns.arguments(turn), job.task_vars)
         except AnsibleConnectionFailure:
             return None
-        if result.get("unreachable"):
+        if outcome.broke_off(result):
             return None
         attempt = outcome.read(turn, result)
         found.take(attempt)

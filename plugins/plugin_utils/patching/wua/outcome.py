@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue, connection
 
 # How the module says that an error of a COM call came with a code, and its own words without one.
 _CODE = re.compile(r"\b0x([0-9A-Fa-f]{8})\b")
@@ -49,6 +49,17 @@ class Attempt:
         self.waiting = (self.waiting | other.waiting) - self.installed - self.failures.keys()
         self.reboot = self.reboot or other.reboot
         self.error = other.error
+
+
+def broke_off(result: Mapping[str, t.Any]) -> bool:
+    """True when the module was not heard to its end: nobody knows yet what became of the turn.
+
+    The module tells only some broken connections apart; of the others it says what the library said.
+    """
+    if result.get("unreachable"):
+        return True
+    message = str(result.get("msg") or "")
+    return bool(result.get("failed")) and not _CODE.search(message) and connection.find(message) is not None
 
 
 def read(turn: Sequence[Item], result: Mapping[str, t.Any]) -> Attempt:
@@ -104,7 +115,7 @@ def close(record: ChangeRecord, left: str) -> None:
     moved = {entry.name for entry in record.versions}
     record.outcome = "failed"
     record.code = "not_in_place" if moved & record.failures.keys() else "apply_failed"
-    told = [f"{name}: {why}" for name, why in record.failures.items()]
+    told = [f"{name}: {why.rstrip('.')}." for name, why in record.failures.items()]
     more = f" And {len(told) - 3} more." if told[3:] else ""
     record.text = f"{count_text(len(told), 'update')} failed, {done}. {' '.join(told[:3])}{more}"
 

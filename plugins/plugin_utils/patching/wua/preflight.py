@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Fact
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
@@ -25,6 +25,20 @@ _NAMES: t.Final = {
     "hyper_v": "Hyper-V",
     **_SHARED,
 }
+
+
+def fresh(reasons: Sequence[str], hours: float) -> Fact:
+    """Tell whether what Windows Update offers can be believed to be all there is."""
+    return Fact(
+        name="freshness",
+        passed=not reasons,
+        code="stale" if reasons else "",
+        observed="; ".join(reasons) or "Windows Update was asked lately, and offers all there is",
+        expected=f"its source was asked within {hours:g} hours, and nothing is kept back" if reasons else "",
+        advice="Look at the update source and at policies; let the host ask again (patching_refresh)."
+        if reasons
+        else "",
+    )
 
 
 def roles(look: Mapping[str, t.Any], options: Options) -> Iterator[Fact]:

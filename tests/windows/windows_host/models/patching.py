@@ -47,7 +47,8 @@ def boot(host: WindowsHost, request: Result) -> Result:
 def look(host: WindowsHost, request: Result) -> Result:
     own = host.of(Patching)
     open_ = _unfinished(host)
-    holder = f"patching {open_[0]['id']} of run {open_[0]['run_id']}" if open_ else ""
+    alive = [round_ for round_ in open_ if round_["alive"]]
+    holder = f"patching {alive[0]['id']} of run {alive[0]['run_id']}" if alive else ""
     clean = own.image == "Healthy"
     return {
         "manager": "wua",
@@ -135,9 +136,9 @@ def start(host: WindowsHost, request: Result) -> Result:
 
 def _obstacle(host: WindowsHost, request: Result) -> tuple[str, str] | None:
     own = host.of(Patching)
-    open_ = _unfinished(host)
-    if open_:
-        first = open_[0]
+    alive = [round_ for round_ in _unfinished(host) if round_["alive"]]
+    if alive:
+        first = alive[0]
         text = f"Keepwell is at work on this host already: patching {first['id']} of run {first['run_id']}."
         return "host_locked", text
     if own.installers:

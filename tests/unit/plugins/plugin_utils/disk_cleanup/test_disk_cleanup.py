@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _capacity_growers, capacity
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, ProbeRecord, View
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import announcement, options, wanting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import announcement, options, systems, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import Cleanup
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.work import freed_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult, Client, iso
@@ -221,8 +221,8 @@ def test_mistakes_are_named(variables: dict[str, t.Any], text: str) -> None:
 def test_text_of_the_command_line_becomes_numbers() -> None:
     chosen = read(target_free_percent="25", act="true", log_days="400", log_retention_days="365")
     assert (chosen.target_free_percent, chosen.act, chosen.terms["log_days"]) == (25.0, True, 400.0)
-    assert not chosen.disturbs
-    assert read(rules=["old_kernels"]).disturbs
+    assert not systems.disturbs(chosen.rules, windows=False)
+    assert systems.disturbs(read(rules=["old_kernels"]).rules, windows=False)
 
 
 ACCOUNT = {

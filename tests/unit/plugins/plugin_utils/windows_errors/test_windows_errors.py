@@ -61,6 +61,11 @@ def test_a_code_in_plain_words(code: int, told: str) -> None:
     assert told in catalogue.words(code)
 
 
+def test_what_a_host_told_is_put_into_words_where_it_is_a_code() -> None:
+    assert catalogue.told("0x8024402c").startswith("0x8024402c (WU_E_PT_WINHTTP_NAME_NOT_RESOLVED): ")
+    assert catalogue.told("the disk is full 0x80070070") == "the disk is full 0x80070070"
+
+
 # As pywinrm, pypsrp, requests and krb5 say it.
 @pytest.mark.parametrize(
     ("message", "code"),

@@ -202,6 +202,22 @@ def test_a_search_that_failed() -> None:
     assert "0x8024402c (WU_E_PT_WINHTTP_NAME_NOT_RESOLVED)" in state["text"]
 
 
+@pytest.mark.parametrize(
+    ("result", "broke"),
+    [
+        ({"unreachable": True, "msg": "no"}, True),
+        ({"failed": True, "msg": "('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"}, True),
+        ({"failed": True, "msg": "HTTPConnectionPool: Read timed out. (read timeout=30)"}, True),
+        ({"failed": True, "msg": "Searching: it timed out (WU_E_PT_HTTP_STATUS_REQUEST_TIMEOUT 0x8024401C)"}, False),
+        ({"failed": True, "msg": "Failed to install all updates - see updates for more information"}, False),
+        ({"failed": True, "msg": "A reboot is required before more updates can be installed"}, False),
+        ({"failed": False, "msg": ""}, False),
+    ],
+)
+def test_a_module_that_was_not_heard_to_its_end(result: dict[str, t.Any], broke: bool) -> None:
+    assert outcome.broke_off(result) is broke
+
+
 def test_chosen_and_gone_is_a_changed_plan() -> None:
     state = outcome.state([item("KB1")], outcome.read([item("KB1")], answer()), NOW)
     assert (state["outcome"], state["code"]) == ("refused", "plan_changed")
