@@ -1,4 +1,4 @@
-"""Bring the catalogues of translations up to date with the texts of the owner's page.
+"""Bring the catalogues of translations up to date with the texts of all reports and messages.
 
 ``python tools/messages.py`` adds new texts, without a translation, and drops those that are gone; ``--check`` says what
 a catalogue lacks (exit code 1). Nothing is compiled: reports read the catalogues as they are.
@@ -20,17 +20,27 @@ sys.path.insert(0, str(ROOT / "collections"))
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import assessment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_controls import FRAMEWORKS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import WORDS
 
 FOLDER = ROOT / "roles" / "health_report" / "languages"
 TEMPLATES = ROOT / "roles" / "health_report" / "templates"
-REPORT = ROOT / "plugins" / "plugin_utils" / "report"
-# What a client reads. The engineer's report is in English.
-PYTHON = (*sorted((REPORT / "owner").glob("*.py")), REPORT / "look.py", REPORT / "wording.py")
-JINJA = (TEMPLATES / "layout.html.j2", *sorted((TEMPLATES / "owner").rglob("*.j2")))
+UTILS = ROOT / "plugins" / "plugin_utils"
+# What somebody reads who did not choose the language. Evidence, and what is said in a terminal, are in English.
+PYTHON = (
+    *sorted((UTILS / "report").rglob("*.py")),
+    *sorted((UTILS / "exports").glob("*.py")),
+    UTILS / "antivirus" / "telling.py",
+    UTILS / "verdicts.py",
+    UTILS / "windows" / "ics.py",
+)
+JINJA = tuple(sorted(TEMPLATES.rglob("*.j2")))
+# Short names that the code gives the functions of gettext.
+KEYWORDS = {**DEFAULT_KEYWORDS, "gettext_": None, "say": None, "pgettext_": ((1, "c"), 2)}
 # The same in all of these languages. Said here, for the data of libraries changes: Italian has three forms in some.
 PLURALS = "nplurals=2; plural=(n != 1);"
-HEADER = "# Translations of what clients read. Edit the texts here, then run `make messages`.\n"
+HEADER = "# Translations of reports and messages. Edit the texts here, then run `make messages`.\n"
 
 
 def template() -> Catalog:
@@ -42,6 +52,15 @@ def template() -> Catalog:
         _add(found, path, "jinja2.ext:babel_extract")
     for check in assessment.check_infos():
         found.add(check.title, locations=[("docs/checks.md", 0)], context="check")
+        found.add(check.advice, locations=[("docs/checks.md", 0)], context="advice")
+    for framework in FRAMEWORKS:
+        if framework.note:
+            found.add(
+                framework.note, locations=[("plugins/plugin_utils/report/auditor_controls.py", 0)], context="framework"
+            )
+    for kind, said in WORDS.items():
+        for word in said:
+            found.add(word, locations=[("plugins/plugin_utils/report/words.py", 0)], context=kind)
     return found
 
 
@@ -49,7 +68,10 @@ def _add(catalogue: Catalog, path: Path, method: t.Any) -> None:
     name = str(path.relative_to(ROOT))
     if method != "python":
         from jinja2.ext import babel_extract as method
-    for _line, message, _comments, context in extract_from_file(method, path, keywords=DEFAULT_KEYWORDS):
+    # As templates are rendered: there a per cent sign in a text is written twice.
+    for _line, message, _comments, context in extract_from_file(
+        method, path, keywords=KEYWORDS, options={"newstyle_gettext": "true"}
+    ):
         catalogue.add(message, locations=[(name, 0)], context=context)
 
 

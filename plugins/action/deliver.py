@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -26,6 +27,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import Ev
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
+    CLIENT,
+    READERS,
+    SOURCE,
+    reader_texts,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
@@ -39,6 +47,8 @@ class ActionModule(ControlAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "run": {"type": "path"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": list(READERS), "default": SOURCE},
         "which": {"type": "str", "default": "due", "choices": list(receivers.WHICH)},
         "limit_s": {"type": "int", "default": 45},
     }
@@ -62,11 +72,14 @@ class ActionModule(ControlAction):
         delivery = Delivery(spool, notify, now, act=not self._task.check_mode)
         if arguments["run"]:
             run = read_run(Path(os.path.abspath(arguments["run"])))
+            base = client_folder(inventory(task_vars))
             calendar = Path(folder) / client.id / ics.FILE_NAME
             composer = Composer(
                 run,
-                search_path(arguments["templates"]),
+                search_path(arguments["templates"], base),
                 lambda: self._windows(client, calendar, task_vars, now),
+                brand_of(arguments["brand"], base),
+                arguments["language"],
             )
             delivery.promise(run, composer)
         delivery.send(arguments["limit_s"] - (time.monotonic() - began), arguments["which"])
@@ -80,7 +93,8 @@ class ActionModule(ControlAction):
         coming = preview.coming({host: entry.calendar for host, entry in found.told.items()}, now, _WINDOWS_SHOWN)
         if not coming:
             return b""
-        return ics.keep(path, client.id, client.name, coming, now, act=not self._task.check_mode).content
+        texts, _warning = reader_texts(CLIENT, client.locale)
+        return ics.keep(path, client.id, client.name, coming, now, texts, act=not self._task.check_mode).content
 
     def _result(self, done: Round) -> dict[str, t.Any]:
         verb = "Would be told" if self._task.check_mode else "Sent"

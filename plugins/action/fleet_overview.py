@@ -6,29 +6,37 @@
 
 from __future__ import annotations
 
-import gettext
 import os
 import re
 import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
+    inventory,
     keepwell_variables,
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
+    CLIENT,
+    READERS,
+    SOURCE,
+    translations,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.fleet import Member, fleet_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import OVERVIEW
 
-# No client can be called so: their ids begin with a letter or a digit.
-_FOLDER = "_fleet"
 _CLIENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -38,6 +46,8 @@ class ActionModule(ControlAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "destination": {"type": "path"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": list(READERS), "default": SOURCE},
     }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -48,12 +58,21 @@ class ActionModule(ControlAction):
         members = [_member(root, client) for client in _clients(root)]
         if not members:
             raise EvidenceError(f"There is no client below {root}. Check keepwell_state_dir.")
-        texts = gettext.NullTranslations()
-        wanted = fleet_files(members, Templates(search_path(arguments["templates"]), texts), texts, now)
-        folder = Path(os.path.abspath(arguments["destination"] or root / _FOLDER))
+        # There is no one client whose language it could be.
+        texts = translations(SOURCE if arguments["language"] == CLIENT else arguments["language"])
+        base = client_folder(inventory(task_vars))
+        templates = Templates(
+            search_path(arguments["templates"], base), texts, brand=brand_of(arguments["brand"], base)
+        )
+        wanted = fleet_files(members, templates, texts, now)
+        folder = Path(os.path.abspath(arguments["destination"] or root / OVERVIEW))
         differing = files.differing(folder, wanted)
         check_mode = bool(self._task.check_mode)
         if not check_mode:
+            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
+            if entry:
+                client = settings.client(own.get("keepwell_client"), inventory(task_vars))
+                errands.note(Store(root, client.id), "fleet_overview", entry, now)
             files.write(folder, {name: wanted[name] for name in differing})
         message = files.message(len(differing), len(wanted), folder, check_mode=check_mode)
         self._display.display(message)

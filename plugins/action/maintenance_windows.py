@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     state_dir,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import CLIENT, reader_texts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
 
 
@@ -46,7 +47,8 @@ class ActionModule(ControlAction):
         wrong = preview.warnings(calendars, now)
         self._display.display(preview.text(client.name, coming, wrong, now).rstrip("\n"))
         path = Path(state_dir(own, task_vars)) / client.id / ics.FILE_NAME
-        kept = ics.keep(path, client.id, client.name, coming, now, act=not self._task.check_mode)
+        texts, _warning = reader_texts(CLIENT, client.locale)
+        kept = ics.keep(path, client.id, client.name, coming, now, texts, act=not self._task.check_mode)
         return {
             "changed": kept.changed,
             "windows": [

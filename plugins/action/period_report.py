@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import gettext
 import os
 import re
 import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
@@ -22,10 +22,19 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import embedded, evidence_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
+    CLIENT,
+    READERS,
+    SOURCE,
+    reader_texts,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import period_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period_tables import sheets
@@ -46,9 +55,12 @@ class ActionModule(ControlAction):
         "as_of": {"type": "str", "default": ""},
         "seed": {"type": "str", "default": ""},
         "reports": {"type": "list", "elements": "str", "choices": list(REPORTS), "default": list(REPORTS)},
+        "formats": {"type": "list", "elements": "str", "choices": ["html", "pdf"], "default": ["html"]},
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "destination": {"type": "path"},
         "templates": {"type": "list", "elements": "path", "default": []},
+        "brand": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": list(READERS), "default": SOURCE},
     }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -62,20 +74,43 @@ class ActionModule(ControlAction):
         days = span.days(asked, find_zone(client.timezone) or span.UTC, now)
         store = Store(state_dir(own, task_vars), client.id)
         made = reading.read(store, days, now)
-        texts = gettext.NullTranslations()
-        templates = Templates(search_path(arguments["templates"]), texts)
         seal = read_seal(made.path)
-        wanted = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
-        if "period" in arguments["reports"]:
+        base = client_folder(inventory(task_vars))
+        path, brand = search_path(arguments["templates"], base), brand_of(arguments["brand"], base)
+        registers = {DOCUMENT: dump(made.period), **sheets(made.period, arguments["csv"])}
+        wanted = dict(registers)
+        warnings: list[str] = []
+        if "period" in arguments["reports"] and "html" in arguments["formats"]:
+            texts, warning = reader_texts(CLIENT, client.locale)
+            warnings += [warning] if warning else []
+            templates = Templates(path, texts, brand=brand)
             wanted |= period_files(made.run, made.period, templates, texts, seal, sorted(wanted))
         if "auditor" in arguments["reports"]:
-            wanted |= auditor_files(made.run, made.period, templates, texts, seal, arguments["seed"], DOCUMENT)
+            texts, warning = reader_texts(arguments["language"], client.locale)
+            warnings += [warning] if warning else []
+            templates = Templates(path, texts, brand=brand)
+            inside = embedded(made.run, evidence_of(made.path), registers) if "pdf" in arguments["formats"] else []
+            pages, said = auditor_files(
+                made.run,
+                made.period,
+                templates,
+                texts,
+                seal,
+                arguments["seed"],
+                DOCUMENT,
+                arguments["formats"],
+                inside,
+            )
+            wanted |= pages
+            warnings += said
         folder = store.root / "reports" / f"period-{days.first}-{days.last}"
         if arguments["destination"]:
             folder = Path(os.path.abspath(arguments["destination"]))
         differing = files.differing(folder, wanted)
         check_mode = bool(self._task.check_mode)
         if not check_mode:
+            entry = scheduled.entry(own, own.get("keepwell_schedule") or {})
+            errands.note(store, "period_report", entry, now)
             files.write(folder, {name: wanted[name] for name in differing})
         message = files.message(len(differing), len(wanted), folder, check_mode=check_mode)
         self._display.display(message)
@@ -89,4 +124,5 @@ class ActionModule(ControlAction):
             "last_day": days.last.isoformat(),
             "runs": len(made.period.runs),
             "msg": message,
+            **({"warnings": list(dict.fromkeys(warnings))} if warnings else {}),
         }

@@ -16,12 +16,15 @@ from pathlib import Path
 
 from ansible import constants
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, inventory
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS, FORMATS, USUAL_FORMATS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import evidence_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, USUAL_REPORTS, make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import READERS, SOURCE, reader_texts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
@@ -46,22 +49,27 @@ class ActionModule(ControlAction):
         "csv": {"type": "str", "choices": list(DIALECTS), "default": "plain"},
         "templates": {"type": "list", "elements": "path", "default": []},
         "brand": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": list(READERS), "default": SOURCE},
         "latest": {"type": "bool", "default": False},
     }
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, folder, files, index, run_id, client, provisional, msg}."""
+        base = client_folder(inventory(task_vars))
         source = Path(os.path.abspath(arguments["run"]))
         run = read_run(source)
         folder = _folder(arguments["destination"], source, run)
+        texts, warning = reader_texts(arguments["language"], run.header.client.locale)
         bundle = make_bundle(
             run,
-            search_path(arguments["templates"]),
+            search_path(arguments["templates"], base),
             arguments["reports"],
             arguments["formats"],
+            texts,
             seal=read_seal(source),
             dialect=arguments["csv"],
-            brand=brand_of(arguments["brand"]),
+            brand=brand_of(arguments["brand"], base),
+            evidence=evidence_of(source) if "auditor" in arguments["reports"] else None,
         )
         differing = files.differing(folder, bundle.files)
         follows = arguments["latest"] and not arguments["destination"] and not is_provisional(run)
@@ -82,8 +90,9 @@ class ActionModule(ControlAction):
             "provisional": is_provisional(run),
             "msg": files.message(len(differing), len(bundle.files), folder, check_mode=bool(self._task.check_mode)),
         }
-        if bundle.warnings:
-            result["warnings"] = bundle.warnings
+        # The owner's page may have said it already.
+        if warnings := list(dict.fromkeys([*([warning] if warning else []), *bundle.warnings])):
+            result["warnings"] = warnings
         if self._task.diff and differing:
             result["diff"] = [_diff(folder / name, old, bundle.files[name]) for name, old in sorted(differing.items())]
         return result

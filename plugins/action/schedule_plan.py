@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import typing as t
+from collections.abc import Sequence
 from pathlib import Path
 
 from ansible import constants
@@ -28,7 +29,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import du
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import cron, drift, installed, systemd
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import FLOCK, Site
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import FLEET, Schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.options import NAME, REGISTERED, Options, one_line
 
 _HELPERS = Path(__file__).resolve().parents[2] / "roles" / "scheduler" / "files"
@@ -82,8 +83,8 @@ class ActionModule(ClientAction):
             "stop": [Path(path).name for path in remove if path.endswith(".timer")],
             "traces": [trace for path in remove if path.endswith(".timer") for trace in _traces(Path(path).name)],
             "record": {"path": f"{site.folder}/schedule.json", "content": dump(wanted).decode() if files else ""},
-            "make_folder": not os.path.isdir(site.folder),
-            "needs": _needs(site),
+            "make_folders": [folder for folder in _folders(schedule, site) if files and not os.path.isdir(folder)],
+            "needs": _needs(site, _folders(schedule, site)),
             "systemd": installed.runs_systemd(),
             "differences": [difference.text for difference in differences],
             "msg": f"{len(files)} files, {len(differences)} differences",
@@ -153,15 +154,21 @@ def _refuse_lost_playbooks(schedule: Schedule, site: Site) -> None:
         raise settings.SettingsError(lost)
 
 
+def _folders(schedule: Schedule, site: Site) -> list[str]:
+    """Return the folders of the state directory that runs write into."""
+    overview = any(entry.enabled and entry.playbook == FLEET for entry in schedule.values())
+    return [site.folder, *([site.overview] if overview else [])]
+
+
 def _traces(timer: str) -> list[str]:
     """Return what systemd itself keeps of a timer."""
     return [f"{_STAMPS}/stamp-{timer}", f"{_WANTS}/{timer}"]
 
 
-def _needs(site: Site) -> list[dict[str, str]]:
+def _needs(site: Site, folders: Sequence[str]) -> list[dict[str, str]]:
     """Return what the account has to be able to do: run, read, and write what an earlier run has left."""
     sources = [source for source in site.inventory if os.path.exists(source)]
-    kept = [site.folder, f"{site.folder}/runs", f"{site.folder}/history.sqlite3", *site.metrics]
+    kept = [*folders, f"{site.folder}/runs", f"{site.folder}/history.sqlite3", *site.metrics]
     return [
         *({"test": "-x", "path": path} for path in (FLOCK, site.program, f"{site.helpers}/alert.sh")),
         *({"test": "-r", "path": path} for path in (site.playbooks, site.config, *sources) if path),

@@ -40,7 +40,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import LOOK
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.status import near
 
@@ -144,7 +144,8 @@ def _work_lines(work: t.Mapping[str, t.Any] | None) -> list[tuple[str, str | Non
         what = "became free" if touched else "could become free"
         parts.append(f"{size_text(work['freed_bytes'] if touched else work['predicted_bytes'])} {what}")
     if "patching" in chores and not touched:
-        parts.append(f"{work['updates']} updates for {work['planned']} hosts in the plan")
+        updates, hosts = count_text(work["updates"], "update"), count_text(work["planned"], "host")
+        parts.append(f"{updates} for {hosts} in the plan")
         if work["not_ready"]:
             parts.append(f"not ready: {_few(work['not_ready'])}")
     title = TITLES.get(chores[0], "Work") if len(chores) == 1 else "Work"

@@ -32,6 +32,17 @@ options:
     type: list
     elements: path
     default: []
+  brand:
+    description: Whose mail it is, as for M(keepwell.fleet.render).
+    type: dict
+    default: {}
+  language:
+    description:
+      - Language of attached engineer's reports, and of chat messages whose receiver says no other. V(client) is that of
+        C(keepwell_client.locale).
+    type: str
+    choices: [en, nl, de, it, client]
+    default: en
   which:
     description:
       - V(due) sends what is new and what has waited long enough since it failed. V(waiting) also what would wait

@@ -24,6 +24,16 @@ options:
     type: list
     elements: path
     default: []
+  brand:
+    description: Whose page it is, as for M(keepwell.fleet.render).
+    type: dict
+    default: {}
+  language:
+    description:
+      - Language of the page. V(client) is English here, for there is not one client.
+    type: str
+    choices: [en, nl, de, it, client]
+    default: en
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:

@@ -45,6 +45,14 @@ options:
     elements: str
     choices: [period, auditor]
     default: [period, auditor]
+  formats:
+    description:
+      - V(html) are the pages. V(pdf) is the auditor's as PDF/A-3 with the evidence embedded. It needs WeasyPrint;
+        without it there is a warning and the page as HTML.
+    type: list
+    elements: str
+    choices: [html, pdf]
+    default: [html]
   csv:
     description: How spreadsheets are written, see M(keepwell.fleet.render).
     type: str
@@ -54,10 +62,23 @@ options:
     description: Folder for the files. By default C(reports/period-<first day>-<last day>) in the client's folder.
     type: path
   templates:
-    description: Folders to look for templates in before the collection's own, the first hit wins.
+    description:
+      - Folders to look for templates in before the collection's own, the first hit wins. Relative ones begin at the
+        client's folder, where its inventory is.
     type: list
     elements: path
     default: []
+  brand:
+    description: Whose pages these are, as for M(keepwell.fleet.render).
+    type: dict
+    default: {}
+  language:
+    description:
+      - Language of the auditor's page. V(client) is that of C(keepwell_client.locale), in which the other one always
+        is.
+    type: str
+    choices: [en, nl, de, it, client]
+    default: en
 extends_documentation_fragment:
   - keepwell.fleet.control
 attributes:

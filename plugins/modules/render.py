@@ -32,8 +32,8 @@ options:
   reports:
     description:
       - Which reports to make. V(owner) is one page for the client's owner, in the language of
-        C(keepwell_client.locale); V(engineer) is everything, in English; V(auditor) is what an auditor asks of this run
-        alone, see M(keepwell.fleet.period_report).
+        C(keepwell_client.locale); V(engineer) is everything, in O(language); V(auditor) is what an auditor asks of this
+        run alone, see M(keepwell.fleet.period_report).
     type: list
     elements: str
     choices: [owner, engineer, auditor]
@@ -42,7 +42,8 @@ options:
     description:
       - Which kinds of files to make. V(html) is the report, V(md) a summary for tickets and chat, V(csv) all results
         and all open findings, V(json) the run itself, V(prom) its numbers as metrics for Prometheus.
-      - V(pdf) is the owner's page as PDF. It needs WeasyPrint; without it there is a warning and the page as HTML.
+      - V(pdf) is the owner's page as PDF/UA, and the auditor's as PDF/A-3 with the evidence embedded. It needs
+        WeasyPrint; without it there is a warning and the page as HTML.
     type: list
     elements: str
     choices: [html, md, csv, json, prom, pdf]
@@ -57,18 +58,25 @@ options:
   templates:
     description:
       - Folders to look for templates in before the collection's own, the first hit wins. Give the client's folder
-        first, then your company's.
+        first, then your company's. Relative ones begin at the client's folder, where its inventory is.
       - A folder needs only the files that differ, under the names they have in C(roles/health_report/templates).
     type: list
     elements: path
     default: []
   brand:
     description:
-      - Whose page it is that the owner gets, with the keys C(name) (stands above the page), C(accent) (colour of that
-        name as C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG,
-        which becomes part of the page).
+      - Whose pages these are, with the keys C(name) (stands above every page), C(accent) (colour of that name as
+        C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG, which
+        becomes part of the page).
     type: dict
     default: {}
+  language:
+    description:
+      - Language of the engineer's and the auditor's page and of the summary. The owner's page is in that of
+        C(keepwell_client.locale), tables are in English. V(client) is that of C(keepwell_client.locale).
+    type: str
+    choices: [en, nl, de, it, client]
+    default: en
   latest:
     description:
       - Let the link C(latest) in the client's folder point to this report.

@@ -59,10 +59,11 @@ record:
   description: C(path) and C(content) of the record of what is installed; without content nothing is.
   returned: success
   type: dict
-make_folder:
-  description: Whether that folder has to be made.
+make_folders:
+  description: Folders of the state directory that scheduled runs write into and that have to be made.
   returned: success
-  type: bool
+  type: list
+  elements: str
 needs:
   description: What the account of scheduled runs has to be able to do, each with C(test) (as of test(1)) and C(path).
   returned: success

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Proof, Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord, Outcome
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import BackupTest, PlannedPackage, PlanSummary
@@ -108,12 +107,3 @@ def asking(found: Iterable[ChangeRecord]) -> list[ChangeRecord]:
     """Return the changes after which a person has to look, what failed first."""
     wanted = [record for record in found if record.outcome in ASKING]
     return sorted(wanted, key=lambda record: (ASKING.index(record.outcome), record.host))
-
-
-def sentence(found: Iterable[ChangeRecord]) -> str:
-    """Return how many changes ask for a person, and which chores the brake held, for a verdict; "" when none."""
-    records = list(found)
-    number = len(asking(records))
-    asks = f"{number} change{' needs' if number == 1 else 's need'} a person. " if number else ""
-    held = sorted({record.chore.replace("_", " ") for record in records if record.code == brake.CODE})
-    return asks + (f"The brake held {' and '.join(held)}. " if held else "")

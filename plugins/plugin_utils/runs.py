@@ -20,12 +20,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     holds,
     planned,
     processes,
+    verdicts,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.models import Plan as AntivirusPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.plans import TestPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Signer, Store
@@ -37,7 +38,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
     DatasetSummary,
     Grade,
     HostResult,
-    RunCounts,
     epoch,
     iso,
 )
@@ -46,7 +46,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import (
     Availability,
     Manifest,
-    MissedRun,
     Run,
     RunHeader,
     Waiting,
@@ -136,13 +135,13 @@ def conclude(
             store.read_plans(AntivirusPlan, run_id), store.read_plans(TestPlan, run_id), run.changes
         )
         run.waiting = _waiting(header, history, run.changes)
-        run.verdict = acted.sentence(run.changes) + run.verdict
+        run.verdict = verdicts.of_changes(run.changes) + run.verdict
         run.interrupted_runs = _interrupted_since(store, previous)
         if status == "complete":
             since = epoch(previous.header.started_at) if previous else now - _NEWS_S
             ledger = account.of(store, history, header.client.timezone, now)
             run.missed_runs = ledger.missed(header.client.id, now, since)
-            run.verdict = _missed_sentence(run.missed_runs) + run.verdict
+            run.verdict = verdicts.of_missed(run.missed_runs) + run.verdict
             run.availability = _availability(store, header, now)
             run.service = record.of_run(store, history, run, now)
         store.seal(run, chain[-1] if chain else None, signer)
@@ -178,11 +177,6 @@ def _hosts(store: Store, header: RunHeader, now: float) -> tuple[list[HostResult
             store.write_host(evidence)
         hosts.append(result)
     return hosts, [entry for host in header.population for entry in backups.get(host, ())]
-
-
-def _missed_sentence(missed: Sequence[MissedRun]) -> str:
-    number = sum(entry.count for entry in missed)
-    return f"{count_text(number, 'scheduled run')} did not take place. " if number else ""
 
 
 def _availability(store: Store, header: RunHeader, now: float) -> Availability | None:
@@ -242,7 +236,7 @@ def summarise(
         header=header,
         ended_at=iso(now),
         data_as_of=min(measured) if measured else None,
-        verdict=("Evidence of the run before was changed. " if altered else "") + verdict(counts),
+        verdict=verdicts.of_evidence(altered) + verdicts.of_counts(counts),
         counts=counts,
         # A part says nothing of the whole; where evidence was changed, no figure built on it may look sound.
         grade=Grade(model=grade.MODEL, letter=None) if header.partial or altered else grade.grade(hosts, checks, found),
@@ -252,25 +246,3 @@ def summarise(
         delta=delta.compare(hosts, checks, previous),
         altered_evidence=list(altered),
     )
-
-
-def verdict(counts: RunCounts) -> str:
-    """Return one sentence about all hosts, worst first."""
-    hosts = counts.hosts
-    if hosts.total == 0:
-        return "No host belongs to this run."
-    if hosts.ok + hosts.accepted == hosts.total:
-        return "The host is in good shape." if hosts.total == 1 else f"All {hosts.total} hosts are in good shape."
-    parts = []
-    for number, one, many in (
-        (hosts.crit, "is critical", "are critical"),
-        (hosts.act, "needs action", "need action"),
-        (hosts.unknown, "is not fully known", "are not fully known"),
-        (hosts.watch, "should be watched", "should be watched"),
-        (hosts.ok + hosts.accepted, "is in good shape", "are in good shape"),
-    ):
-        if number:
-            parts.append(f"{number} {one if number == 1 else many}")
-    if hosts.total == 1:
-        return f"The host {parts[0].split(' ', 1)[1]}."
-    return f"Of {hosts.total} hosts, {', '.join(parts)}."

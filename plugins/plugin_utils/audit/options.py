@@ -70,7 +70,7 @@ def build(
     given = {
         name.removeprefix("keepwell_"): variables[name] for name in VARIABLES if variables.get(name) not in (None, "")
     }
-    base = _folder(sources)
+    base = client_folder(sources)
     for name in ("signing_key", "allowed_signers", "timestamp_ca"):
         if isinstance(given.get(name), str):
             given[name] = os.path.normpath(os.path.join(base, os.path.expanduser(given[name])))
@@ -92,6 +92,7 @@ def build(
     return options, []
 
 
-def _folder(sources: Sequence[str]) -> str:
+def client_folder(sources: Sequence[str]) -> str:
+    """Return the client's folder: where its inventory is, the first of ``sources``."""
     first = os.path.abspath(sources[0]) if sources else os.getcwd()
     return first if os.path.isdir(first) else os.path.dirname(first)

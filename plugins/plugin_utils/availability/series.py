@@ -15,7 +15,13 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import figures
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability.figures import Answer, Figures, Point, Span
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability.figures import (
+    CONFIRM,
+    Answer,
+    Figures,
+    Point,
+    Span,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import (
@@ -101,14 +107,30 @@ def read(moments: Iterable[Moment]) -> Seen:
 
 def _note(seen: Seen, boots: dict[str, str], host: str, sample: Sample, at: float) -> None:
     """Keep the windows that a new sample declares, and that its host is another start."""
-    for window in sample.windows:
-        # Declared once it has begun, it is no announcement.
-        if at <= epoch(window.begin):
-            seen.windows.setdefault(host, set()).add(Span(epoch(window.begin), epoch(window.end)))
+    declared = {Span(epoch(window.begin), epoch(window.end)) for window in sample.windows}
+    kept = {left for span in seen.windows.get(host, ()) if (left := _still_declared(span, declared, at))}
+    # Declared once it has begun, it is no announcement.
+    if kept := kept | {span for span in declared if at <= span.begin}:
+        seen.windows[host] = kept
+    else:
+        seen.windows.pop(host, None)
     if sample.answer == "ok" and sample.boot:
         if boots.get(host, sample.boot) != sample.boot:
             seen.restarts.setdefault(host, []).append(at)
         boots[host] = sample.boot
+
+
+def _still_declared(span: Span, declared: Iterable[Span], at: float) -> Span | None:
+    """Return what a beat leaves of a window that was announced before: what it does not name any more is withdrawn.
+
+    Before it begins that is all of it, then the rest. A window that is over stays as it was.
+    """
+    if span.end <= at:
+        return span
+    if at <= span.begin:
+        return span if span in declared else None
+    end = max((entry.end for entry in declared if entry.begin <= at < entry.end), default=at)
+    return Span(span.begin, min(span.end, end))
 
 
 def _service(sample: Sample, unit: str) -> Answer:
@@ -181,6 +203,10 @@ def _figures(seen: Seen, host: str, service: str, period: Span) -> tuple[Figures
         note = "never seen up in this time" if inside else "never asked in this time"
         if not service:
             points = [point._replace(answer="unknown") for point in points]
+    elif sum(point.samples for point in points) < CONFIRM:
+        # One sample confirms nothing: neither that it is down, nor that it is up.
+        note = "asked only once in this time"
+        points = [point._replace(answer="unknown") for point in points]
     return figures.measure(points, period, seen.windows.get(host, ())), note
 
 

@@ -20,7 +20,12 @@ from zoneinfo import ZoneInfo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rrules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import DEFAULT_LIMIT, PLAYBOOKS, Entry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import (
+    DEFAULT_LIMIT,
+    FLEET,
+    PLAYBOOKS,
+    Entry,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
 
 Definitions = dict[str, list[dict[str, t.Any]]]
@@ -33,6 +38,8 @@ _WHAT = {
     "disk_cleanup": "room on disks",
     "maintain": "all chores of the plan, in their order",
     "report": "the reports of the newest run, made again",
+    "period_report": "the reports of the last month that is over, or of other days",
+    "fleet_overview": "all clients of the state directory on one page, for the provider",
     "deliver": "messages that wait, sent again",
     "verify": "whether the evidence is as it was sealed",
 }
@@ -171,11 +178,16 @@ def _source(told: Told) -> dict[str, t.Any]:
 
 
 def _usable(told: Told) -> list[str]:
-    """Playbooks that make sense for this client: those that only look, and those for what it bought."""
+    """Playbooks that make sense for this client: those that only look, and those for what it bought.
+
+    The overview of all clients is the provider's: only where a schedule asks for it.
+    """
     return [
         playbook
         for playbook, chores in PLAYBOOKS.items()
-        if playbook in told.playbooks and (not chores or _bought(told, playbook))
+        if playbook in told.playbooks
+        and (not chores or _bought(told, playbook))
+        and (playbook != FLEET or any(entry.playbook == FLEET for entry in told.schedule.values()))
     ]
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import email.utils
 import functools
-import gettext
+import typing as t
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers import (
     CALENDAR,
@@ -24,9 +25,12 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
     Webhook,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports import chat, mail, notice
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import Dialect
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for, file_name
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE, reader_texts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, desk_for, file_name
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
@@ -34,19 +38,38 @@ CALENDAR_FILE = "windows.ics"
 _MEGABYTE = 1_000_000
 
 
-class Composer:
-    """Makes messages of one run. ``calendar`` gives the client's coming windows as a file, b"" when there are none."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A run in the language of some receivers."""
 
-    def __init__(self, run: Run, search_path: Sequence[str], calendar: Callable[[], bytes]) -> None:
+    desk: Desk
+    notice: notice.Notice
+    lines: chat.Lines
+    templates: Templates
+
+
+class Composer:
+    """Makes messages of one run. ``calendar`` gives the client's coming windows as a file, b"" when there are none.
+
+    ``brand`` is whose messages they are, ``language`` that of the engineer's report: of files, and of chats that say
+    no other.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        search_path: Sequence[str],
+        calendar: Callable[[], bytes],
+        brand: Brand | None = None,
+        language: str = SOURCE,
+    ) -> None:
         self._run = run
         self._search_path = search_path
+        self._brand = brand or Brand()
+        self._language = language
         self._calendar = functools.cache(calendar)
         self._files = functools.cache(self._make_files)
-        texts = gettext.NullTranslations()
-        self._desk = desk_for(run, texts)
-        self._templates = Templates(search_path, texts)
-        self._notice = notice.notice_of(self._desk)
-        self._lines = chat.lines_of(self._desk, self._notice)
+        self._told = functools.cache(self._tell)
 
     def message(
         self, receiver: AnyReceiver, recipient: str, key: str, smtp: Smtp | None, now: float, *, attach: bool = True
@@ -56,11 +79,12 @@ class Composer:
         Raises EvidenceError when a template fails.
         """
         if isinstance(receiver, Webhook):
-            return self._notice.body()
+            # For programs: as evidence has it, whatever people read.
+            return self._told(SOURCE).notice.body()
         if isinstance(receiver, Slack):
-            return chat.slack(self._lines)
+            return chat.slack(self._told(receiver.language or self._language).lines)
         if isinstance(receiver, Teams):
-            return chat.teams(self._lines)
+            return chat.teams(self._told(receiver.language or self._language).lines)
         if isinstance(receiver, Mail) and smtp is not None:
             return self._mail(receiver, recipient, key, smtp, now, attach=attach)
         raise TypeError(f"no message is made for channel {receiver.channel}")
@@ -79,7 +103,23 @@ class Composer:
         if CALENDAR in receiver.attach and (content := self._calendar()):
             files[CALENDAR_FILE] = content
         attached = mail.fitting(files, int(receiver.attach_limit_mb * _MEGABYTE) if attach else 0)
-        return mail.mail_of(self._desk, self._notice, self._lines, self._templates, envelope, attached)
+        told = self._told(receiver.language)
+        return mail.mail_of(told.desk, told.notice, told.lines, told.templates, envelope, attached)
+
+    def _tell(self, language: str) -> _Told:
+        texts, _warning = reader_texts(language, self._run.header.client.locale)
+        desk = desk_for(self._run, texts)
+        found = notice.notice_of(desk)
+        return _Told(desk, found, chat.lines_of(desk, found), Templates(self._search_path, texts, brand=self._brand))
 
     def _make_files(self, formats: tuple[str, ...], dialect: str) -> dict[str, bytes]:
-        return make_bundle(self._run, self._search_path, formats=formats, dialect=dialect).files  # type: ignore[arg-type]
+        texts, _warning = reader_texts(self._language, self._run.header.client.locale)
+        made = make_bundle(
+            self._run,
+            self._search_path,
+            formats=formats,
+            texts=texts,
+            dialect=t.cast(Dialect, dialect),
+            brand=self._brand,
+        )
+        return made.files

@@ -82,6 +82,8 @@ def _signing(value: SecretStr) -> SecretStr:
     return value
 
 
+# What can be asked for: report/catalogues.py has the texts.
+Reader = t.Literal["en", "nl", "de", "it", "client"]
 Address = t.Annotated[str, AfterValidator(_address)]
 Url = t.Annotated[SecretStr, AfterValidator(_url)]
 
@@ -135,6 +137,7 @@ class Mail(Receiver):
     attach: t.Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     attach_limit_mb: float = Field(10, gt=0, le=50)
     csv: Dialect = "plain"
+    language: Reader = Field("client", description="of the mail; client: that of keepwell_client.locale")
 
     @model_validator(mode="after")
     def _attaches_what_there_is(self) -> Mail:
@@ -165,13 +168,19 @@ class Webhook(_Posted):
     secret: t.Annotated[SecretStr, AfterValidator(_signing)]
 
 
-class Slack(_Posted):
+class _Chat(_Posted):
+    """A channel in which people read."""
+
+    language: Reader | None = Field(None, description="of the message; without it that of the engineer's report")
+
+
+class Slack(_Chat):
     """A channel of Slack, by its incoming webhook."""
 
     channel: t.Literal["slack"]
 
 
-class Teams(_Posted):
+class Teams(_Chat):
     """A channel of Microsoft Teams, by a workflow ("when a webhook request is received")."""
 
     channel: t.Literal["teams"]

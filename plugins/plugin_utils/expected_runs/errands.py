@@ -33,6 +33,9 @@ _NAME = "errands.jsonl"
 _KEPT_S = 70 * DAY
 
 
+Playbook = t.Literal["report", "period_report", "fleet_overview", "deliver", "verify"]
+
+
 class Errand(Model):
     """That such a playbook began."""
 
@@ -42,7 +45,7 @@ class Errand(Model):
     entry: str = Field("", description="of keepwell_schedule; empty when a person started it")
 
 
-def note(files: RunFiles, playbook: t.Literal["report", "deliver", "verify"], entry: str, now: float) -> None:
+def note(files: RunFiles, playbook: Playbook, entry: str, now: float) -> None:
     """Write it down, where this is that playbook and not a part of another one."""
     if scheduled.playbook() != playbook:
         return

@@ -15,7 +15,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice, NoticeProblem, cut
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import (
+    TEXT_LIMIT,
+    Notice,
+    NoticeProblem,
+    cut,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Counts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER
@@ -47,7 +52,7 @@ def lines_of(desk: Desk, notice: Notice) -> Lines:
     return Lines(
         subject=subject_of(desk, notice),
         partial=say("PARTIAL: it does not speak for the whole client.") if notice.partial else "",
-        verdict=notice.verdict or say("This run has no verdict."),
+        verdict=cut(desk.verdict, TEXT_LIMIT) or say("This run has no verdict."),
         hosts=say("Hosts: %s") % counts_text(desk, notice.counts.hosts),
         results=say("Results: %s") % counts_text(desk, notice.counts.results),
         facts=_facts(desk, notice),
@@ -119,11 +124,15 @@ def _facts(desk: Desk, notice: Notice) -> list[str]:
         )
     if notice.backups:
         found.append(
-            say("Backups: %(proven)s of %(total)s datasets are proven.")
+            desk.texts.ngettext(
+                "Backups: %(proven)s of %(total)s dataset is proven.",
+                "Backups: %(proven)s of %(total)s datasets are proven.",
+                notice.backups.total,
+            )
             % {"proven": notice.backups.proven, "total": notice.backups.total}
         )
     if notice.changes:
-        done = ", ".join(f"{number} {outcome}" for outcome, number in notice.changes.items())
+        done = ", ".join(f"{number} {desk.word('change', outcome)}" for outcome, number in notice.changes.items())
         found.append(say("Changes: %s.") % done)
     return found
 

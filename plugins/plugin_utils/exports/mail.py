@@ -26,6 +26,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible impo
 
 # Mail gateways cut what is longer, and readers do before.
 BODY_BUDGET = 90_000
+# What the HTML calls the picture that comes with it.
+LOGO = "logo@keepwell.invalid"
 _TYPES: Mapping[str, tuple[str, str]] = {
     ".csv": ("text", "csv"),
     ".html": ("text", "html"),
@@ -71,13 +73,15 @@ def fitting(files: Mapping[str, bytes], limit: int) -> Fitting:
 def mail_of(
     desk: Desk, notice: Notice, lines: Lines, templates: Templates, envelope: Envelope, attached: Fitting
 ) -> bytes:
-    """Return the mail as it goes over the wire."""
+    """Return the mail as it goes over the wire, in the language of ``desk`` and with the brand of ``templates``."""
+    picture = templates.brand.picture()
     values: dict[str, t.Any] = {
         "desk": desk,
         "notice": notice,
         "lines": lines,
         "attached": list(attached.files),
         "left_out": attached.left_out,
+        "logo_id": LOGO if picture else "",
     }
     message = email.message.EmailMessage(policy=email.policy.SMTP)
     message["From"] = envelope.sender
@@ -94,6 +98,11 @@ def mail_of(
     message["X-Keepwell-Run"] = notice.run_id
     message.set_content(templates.text("mail/run.txt.j2", **values), cte="quoted-printable")
     message.add_alternative(templates.mail("mail/run.html.j2", **values), subtype="html", cte="quoted-printable")
+    if picture:
+        # In the mail itself: no reader of mail is asked to fetch anything. A picture as data: is dropped by most.
+        kind, subtype = picture.kind.split("/")
+        page = t.cast(list[email.message.EmailMessage], message.get_payload())[1]
+        page.add_related(picture.content, maintype=kind, subtype=subtype, cid=f"<{LOGO}>", disposition="inline")
     for name, content in attached.files.items():
         kind, subtype = _type(name)
         message.add_attachment(content, maintype=kind, subtype=subtype, filename=name.rpartition("/")[2])

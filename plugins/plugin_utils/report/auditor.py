@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gettext
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models impor
     RunEntry,
     Standing,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_controls import FRAMEWORKS, Control
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_sample import (
     Command,
@@ -51,6 +52,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.pdf import Embedded
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
@@ -111,6 +113,7 @@ class AuditorView:
     timeline_facts: TimelineFacts
     sample: Sample
     commands: list[Command]
+    embedded: list[str]
     clock_offset_s: float | None
     badges: Mapping[State, Badge]
 
@@ -133,13 +136,26 @@ def auditor_files(
     seal: Seal | None = None,
     seed: str = "",
     rest: str = "run.json",
-) -> dict[str, bytes]:
-    """Return the auditor's report of a period that ended with a run. The same evidence and seed: the same bytes.
+    formats: Collection[str] = ("html",),
+    inside: Sequence[Embedded] = (),
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the auditor's report of a period that ended with a run, and what the reader of the play should know.
 
-    ``rest`` is the file that holds what is too long for a page.
+    The same evidence and seed: the same bytes. ``rest`` is the file that holds what is too long for a page, ``inside``
+    is embedded in the PDF.
     """
-    view = auditor_view(run, period, texts, seal, seed, rest)
-    return {file_name(run, "auditor", "html"): templates.html(TEMPLATE, view=view)}
+    files: dict[str, bytes] = {}
+    if "html" in formats:
+        view = auditor_view(run, period, texts, seal, seed, rest)
+        files[file_name(run, "auditor", "html")] = templates.html(TEMPLATE, view=view)
+    if "pdf" not in formats:
+        return files, []
+    name = file_name(run, "auditor", "pdf")
+    if not pdf.available():
+        return files, [pdf.MISSING.format(name=name)]
+    view = auditor_view(run, period, texts, seal, seed, rest, [entry.name for entry in inside])
+    files[name] = pdf.archive(templates.html(TEMPLATE, view=view), inside)
+    return files, []
 
 
 def auditor_view(
@@ -149,11 +165,15 @@ def auditor_view(
     seal: Seal | None = None,
     seed: str = "",
     rest: str = "run.json",
+    inside: Sequence[str] = (),
 ) -> AuditorView:
-    """Return the page. Without ``seed`` it comes from the evidence, so that nobody chose it."""
+    """Return the page. Without ``seed`` it comes from the evidence, so that nobody chose it.
+
+    ``inside`` are the names of files that are embedded in it, where it is a PDF.
+    """
     head = next((entry.head for entry in reversed(period.runs) if entry.head), seal.head if seal else "")
-    sampled = sample(seed or head[:16] or run.header.run_id, run, period, seal.files if seal else {})
-    lines = commands(run, period, sampled)
+    sampled = sample(seed or head[:16] or run.header.run_id, run, period, seal.files if seal else {}, texts)
+    lines = commands(run, period, sampled, texts)
     desk, shown = desk_for(run, texts, seal=seal), presentable(period)
     counts = counting.count_run(desk.run.hosts)
     numbers = Counter(host.standing for host in shown.hosts)
@@ -186,6 +206,7 @@ def auditor_view(
         timeline_facts=facts(patched, shown.end),
         sample=sampled,
         commands=lines,
+        embedded=list(inside),
         clock_offset_s=max(offsets, default=None),
         badges=desk.badges,
     )
@@ -219,7 +240,7 @@ def _frameworks(desk: Desk) -> list[FrameworkView]:
     return [
         FrameworkView(
             framework.name,
-            framework.note,
+            desk.texts.pgettext("framework", framework.note) if framework.note else "",
             [
                 _control(desk, control, supporting.get(control.id, []), states, left_out)
                 for control in framework.controls

@@ -9,6 +9,7 @@ The order of a sample is that of the SHA-256 of seed, bar and name: no random ge
 
 from __future__ import annotations
 
+import gettext
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import ChangeEntry, Period
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import word
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # What auditors commonly draw from a population of this size.
@@ -60,7 +62,7 @@ def draw(seed: str, names: Iterable[str], number: int = SAMPLE) -> list[str]:
     ]
 
 
-def sample(seed: str, run: Run, period: Period, files: Mapping[str, str]) -> Sample:
+def sample(seed: str, run: Run, period: Period, files: Mapping[str, str], texts: gettext.NullTranslations) -> Sample:
     """Return what to look at. ``files`` are those of the run with their SHA-256."""
     run_id = run.header.run_id
     hosts = []
@@ -71,14 +73,17 @@ def sample(seed: str, run: Run, period: Period, files: Mapping[str, str]) -> Sam
         f"runs/{entry.run_id}/changes/{host_file_name(entry.host)}.{entry.chore}.json": entry
         for entry in period.changes
     }
-    changes = [
-        Drawn(visible(f"{paths[path].host}, {paths[path].chore}: {paths[path].outcome}"), path, "")
-        for path in draw(seed, paths)
-    ]
+    changes = [Drawn(_change(paths[path], texts), path, "") for path in draw(seed, paths)]
     return Sample(seed, len(run.header.population), hosts, len(paths), changes)
 
 
-def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
+def _change(entry: ChangeEntry, texts: gettext.NullTranslations) -> str:
+    """Return what a change is called: its host, its chore, and how it ended."""
+    chore, end = word(texts, "chore", entry.chore), word(texts, "change", entry.outcome)
+    return f"{visible(entry.host)}, {chore}: {end}"
+
+
+def commands(run: Run, period: Period, sampled: Sample, texts: gettext.NullTranslations) -> list[Command]:
     """Return the lines of "verify this yourself", in the order in which they are done."""
     sealed = [entry for entry in period.runs if entry.head]
     if not sealed:
@@ -86,14 +91,18 @@ def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
     client, last = period.client.id, sealed[-1]
     first_day, last_day = sealed[0].ended_at[:10], last.ended_at[:10]
     found = [
-        Command("makes the pack", _pack_line(run.header.inventory, first_day, last_day), "control"),
+        Command(texts.gettext("makes the pack"), _pack_line(run.header.inventory, first_day, last_day), "control"),
         Command(
-            "unpacks it",
+            texts.gettext("unpacks it"),
             f"python3 -m zipfile -e {client}-evidence-{first_day}-{last_day}.zip . && cd {client}-evidence",
             "",
         ),
-        Command("is the pack whole?", "sha256sum --check --quiet SHA256SUMS", "pack"),
-        Command("does everything hold, and is it this evidence?", f"python3 verify.py --head {last.head}", "pack"),
+        Command(texts.gettext("is the pack whole?"), "sha256sum --check --quiet SHA256SUMS", "pack"),
+        Command(
+            texts.gettext("does everything hold, and is it this evidence?"),
+            f"python3 verify.py --head {last.head}",
+            "pack",
+        ),
     ]
     signed = [entry for entry in sealed if entry.signed_by]
     if signed:
@@ -102,8 +111,8 @@ def commands(run: Run, period: Period, sampled: Sample) -> list[Command]:
             f"ssh-keygen -Y verify -n {verify.NAMESPACE} -f {verify.SIGNERS} -I {shlex.quote(signed[-1].signed_by)} "
             f"-s {place}.sig < {place}"
         )
-        found.append(Command("one signature by hand", line, "pack"))
-    found.append(Command("draws the sample of hosts again", _draw_line(run, sampled), "pack"))
+        found.append(Command(texts.gettext("one signature by hand"), line, "pack"))
+    found.append(Command(texts.gettext("draws the sample of hosts again"), _draw_line(run, sampled), "pack"))
     return found
 
 

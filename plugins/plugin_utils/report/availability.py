@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability.telling import percent
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY, duration_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import AvailabilityRow, OutageRecord
@@ -108,21 +107,21 @@ def _line(desk: Desk, links: Mapping[str, HostLink], row: AvailabilityRow) -> Av
     left = row.budget_left_s
     text = ""
     if left is not None:
-        length = duration_text(left)
+        length = desk.length(left)
         text = (gettext_("{length} left") if left >= 0 else gettext_("{length} over")).format(length=length)
     return AvailabilityLine(
         badge=desk.badges[row.state],
         host=_link(links, row.host) if row.host else None,
         service=row.service,
-        observed=percent(row.observed_percent),
-        pessimistic=percent(row.pessimistic_percent),
-        optimistic=percent(row.optimistic_percent),
-        coverage=percent(row.coverage_percent),
-        target="" if row.target_percent is None else percent(row.target_percent),
+        observed=desk.percent(row.observed_percent),
+        pessimistic=desk.percent(row.pessimistic_percent),
+        optimistic=desk.percent(row.optimistic_percent),
+        coverage=desk.percent(row.coverage_percent),
+        target="" if row.target_percent is None else desk.percent(row.target_percent),
         left=text,
         late=left is not None and left < 0,
-        down=duration_text(row.down_s) if row.down_s else "",
-        excluded=duration_text(row.excluded_s) if row.excluded_s else "",
+        down=desk.length(row.down_s) if row.down_s else "",
+        excluded=desk.length(row.excluded_s) if row.excluded_s else "",
         outages=row.outages,
         restarts=row.restarts,
         note=row.note,
@@ -133,13 +132,13 @@ def _line(desk: Desk, links: Mapping[str, HostLink], row: AvailabilityRow) -> Av
 def _sentence(desk: Desk, row: AvailabilityRow) -> str:
     gettext_ = desk.texts.gettext
     text = gettext_("observed {observed}, with its gaps {low} to {high}, {known} of the time known").format(
-        observed=percent(row.observed_percent),
-        low=percent(row.pessimistic_percent),
-        high=percent(row.optimistic_percent),
-        known=percent(row.coverage_percent),
+        observed=desk.percent(row.observed_percent),
+        low=desk.percent(row.pessimistic_percent),
+        high=desk.percent(row.optimistic_percent),
+        known=desk.percent(row.coverage_percent),
     )
     if row.target_percent is not None:
-        text += gettext_(", agreed {target}").format(target=percent(row.target_percent))
+        text += gettext_(", agreed {target}").format(target=desk.percent(row.target_percent))
     return f"{text}: {row.note}" if row.note else text
 
 
@@ -149,7 +148,7 @@ def _outage(desk: Desk, links: Mapping[str, HostLink], entry: OutageRecord) -> O
         service=entry.service,
         begin=desk.clock.moment(entry.begin),
         end=desk.clock.moment(entry.end) if entry.end else "",
-        length=duration_text(entry.seconds),
-        doubt=duration_text(entry.uncertainty_s),
-        counted=duration_text(entry.counted_s),
+        length=desk.length(entry.seconds),
+        doubt=desk.length(entry.uncertainty_s),
+        counted=desk.length(entry.counted_s),
     )

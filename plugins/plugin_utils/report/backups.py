@@ -16,14 +16,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
     HOUR,
     SEVERITY,
     State,
-    duration_text,
-    size_text,
     worst,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.lanes import Lane, lane
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import decimal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import BackupTest
 
 VERDICTS = ("freshness", "completeness", "integrity", "restorability", "survivability")
@@ -32,6 +31,7 @@ LEDGER_SHOWN = 60
 PATHS_SHOWN = 8
 TESTS_SHOWN = 60
 _HOURS_BELOW = 72
+_KIND = "kind of test"
 # How a test ended: what it says of the backup, and its shape.
 ENDS: dict[str, tuple[State, str]] = {
     "damaged": ("crit", "✖"),
@@ -186,15 +186,16 @@ def _lane(desk: Desk, entry: DatasetSummary, number: int) -> LaneRow:
         lane=lane_of(desk, entry, f"l{number}"),
         age=gettext_("age not known")
         if entry.data_age_s is None
-        else gettext_("{age} old").format(age=_length(entry.data_age_s)),
-        agreed=_length(entry.rpo_s),
+        else gettext_("{age} old").format(age=_length(desk, entry.data_age_s)),
+        agreed=_length(desk, entry.rpo_s),
         late=late,
         proof=_proof(desk, entry),
         due="" if due is None else _due(desk, entry, due),
         overdue=due is not None and due < 0,
         verdicts=[desk.badges[state] for state in states_of(entry)],
         read=gettext_("{percent} % read within {days} days").format(
-            percent=entry.read_percent, days=f"{entry.read_all_days:g}"
+            percent=decimal(desk.language, f"{entry.read_percent:g}"),
+            days=decimal(desk.language, f"{entry.read_all_days:g}"),
         ),
         recovery=_recovery(desk, entry),
         reason=entry.reason,
@@ -213,10 +214,12 @@ def lane_of(desk: Desk, entry: DatasetSummary, name: str) -> Lane:
     )
 
 
-def _length(seconds: float) -> str:
+def _length(desk: Desk, seconds: float) -> str:
     """Return an age; below three days in hours, or what is late by an hour would look as agreed."""
     hours = int(seconds // HOUR)
-    return f"{hours} hours" if 1 < hours < _HOURS_BELOW else duration_text(seconds)
+    if 1 < hours < _HOURS_BELOW:
+        return desk.texts.ngettext("{n} hour", "{n} hours", hours).format(n=hours)
+    return desk.length(seconds)
 
 
 def _how(desk: Desk, entry: DatasetSummary) -> str:
@@ -230,27 +233,29 @@ def _proof(desk: Desk, entry: DatasetSummary) -> str:
     gettext_ = desk.texts.gettext
     told = gettext_("never")
     if entry.proven_at:
-        told = f"{entry.proven_kind}, {desk.clock.day(entry.proven_at)}"
+        told = f"{desk.word(_KIND, entry.proven_kind)}, {desk.clock.day(entry.proven_at)}"
     if entry.tested_at and entry.tested_at != entry.proven_at and entry.tested_outcome != "proven":
         told += gettext_("; then {kind} on {day}: {end}").format(
-            kind=entry.tested_kind, day=desk.clock.day(entry.tested_at), end=_word(desk, entry.tested_outcome)
+            kind=desk.word(_KIND, entry.tested_kind),
+            day=desk.clock.day(entry.tested_at),
+            end=_word(desk, entry.tested_outcome),
         )
     return told
 
 
 def _due(desk: Desk, entry: DatasetSummary, away: float) -> str:
     text = desk.texts.gettext("{kind} late by {distance}") if away < 0 else desk.texts.gettext("{kind} in {distance}")
-    return text.format(kind=entry.next_kind, distance=duration_text(away))
+    return text.format(kind=desk.word(_KIND, entry.next_kind), distance=desk.length(away))
 
 
 def _recovery(desk: Desk, entry: DatasetSummary) -> str:
     """Return how long everything would take by what was measured, beside what was agreed; "" when nobody measured."""
     if entry.rto_estimate_s is None:
         return ""
-    took = duration_text(entry.rto_estimate_s)
+    took = desk.length(entry.rto_estimate_s)
     if entry.rto_target_s is None:
         return desk.texts.gettext("all back in {time}").format(time=took)
-    agreed = duration_text(entry.rto_target_s)
+    agreed = desk.length(entry.rto_target_s)
     return desk.texts.gettext("all back in {time}, agreed {agreed}").format(time=took, agreed=agreed)
 
 
@@ -260,7 +265,7 @@ def _ledger(desk: Desk, entry: DatasetSummary) -> LedgerRow:
         host=desk.link(entry.host),
         dataset=entry.dataset,
         protects=entry.protects,
-        proof=f"{entry.proven_kind}, {desk.clock.day(entry.proven_at)}" if entry.proven_at else "",
+        proof=f"{desk.word(_KIND, entry.proven_kind)}, {desk.clock.day(entry.proven_at)}" if entry.proven_at else "",
         paths=first([(path, desk.clock.day(at) if at else "") for path, at in paths], PATHS_SHOWN),
         count=entry.restored_paths,
     )
@@ -272,16 +277,16 @@ def _end(test: BackupTest) -> str:
 
 
 def _word(desk: Desk, outcome: str) -> str:
-    gettext_ = desk.texts.pgettext
+    pgettext_ = desk.texts.pgettext
     words = {
-        "damaged": gettext_("test", "damaged"),
-        "failed": gettext_("test", "did not come back"),
-        "error": gettext_("test", "not done"),
-        "timeout": gettext_("test", "out of time"),
-        "refused": gettext_("test", "refused"),
-        "locked": gettext_("test", "locked out"),
-        "inconclusive": gettext_("test", "not conclusive"),
-        "proven": gettext_("test", "proven"),
+        "damaged": pgettext_("test", "damaged"),
+        "failed": pgettext_("test", "did not come back"),
+        "error": pgettext_("test", "not done"),
+        "timeout": pgettext_("test", "out of time"),
+        "refused": pgettext_("test", "refused"),
+        "locked": pgettext_("test", "locked out"),
+        "inconclusive": pgettext_("test", "not conclusive"),
+        "proven": pgettext_("test", "proven"),
     }
     return words.get(outcome, outcome)
 
@@ -297,7 +302,7 @@ def _test(desk: Desk, test: BackupTest) -> TestRow:
     amount = (
         [] if test.files is None else [desk.texts.ngettext("{n} file", "{n} files", test.files).format(n=test.files)]
     )
-    amount += [] if test.bytes is None else [size_text(test.bytes)]
+    amount += [] if test.bytes is None else [desk.size(test.bytes)]
     compared = [gettext_("{n} identical").format(n=test.compared)] if test.compared else []
     compared += [gettext_("{n} changed since").format(n=test.changed)] if test.changed else []
     compared += [gettext_("{n} wrong").format(n=test.wrong)] if test.wrong else []
@@ -305,11 +310,11 @@ def _test(desk: Desk, test: BackupTest) -> TestRow:
         badge=end_badge(desk, _end(test)),
         host=desk.link(test.host),
         dataset=test.dataset,
-        kind=test.kind,
+        kind=desk.word(_KIND, test.kind),
         text=test.text,
         amount=", ".join(amount),
-        seconds="" if test.seconds is None else f"{test.seconds:.1f} s",
-        rate=f"{size_text(test.bytes / test.seconds)}/s" if test.bytes and test.seconds else "",
+        seconds="" if test.seconds is None else decimal(desk.language, f"{test.seconds:.1f} s"),
+        rate=f"{desk.size(test.bytes / test.seconds)}/s" if test.bytes and test.seconds else "",
         compared=", ".join(compared),
         left=test.left,
     )

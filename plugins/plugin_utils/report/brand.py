@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: whose page it is that an owner gets: the provider's name, colour and logo."""
+"""Private to keepwell.fleet: whose pages these are: the provider's name, colour and logo."""
 
 from __future__ import annotations
 
 import base64
+import os
 import typing as t
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +25,14 @@ _LOGO_LIMIT = 100_000
 _KINDS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A logo: its media type and its bytes."""
+
+    kind: str
+    content: bytes
+
+
 class Brand(BaseModel):
     """``accent`` is #rrggbb; ``logo`` is the path of a PNG or JPEG, which becomes part of the page."""
 
@@ -32,17 +42,27 @@ class Brand(BaseModel):
     accent: str = Field("", pattern=r"^$|^#[0-9a-fA-F]{6}$")
     logo: str = ""
 
+    @property
+    def colour(self) -> str:
+        """The colour of the name, on white."""
+        return self.accent or LIGHT["link"]
+
     def css(self) -> str:
         """Return the colour as a CSS custom property; in the dark the page's own colour of links stands out better."""
         return (
-            f":root{{--brand:{self.accent or LIGHT['link']}}}\n"
+            f":root{{--brand:{self.colour}}}\n"
             "@media screen and (prefers-color-scheme:dark){:root{--brand:var(--link)}}\n"
         )
 
     def logo_data(self) -> str:
         """Return the logo as a ``data:`` address, "" without one. Raises EvidenceError when it cannot be used."""
+        found = self.picture()
+        return f"data:{found.kind};base64,{base64.b64encode(found.content).decode('ascii')}" if found else ""
+
+    def picture(self) -> Picture | None:
+        """Return the logo, None without one. Raises EvidenceError when it cannot be used."""
         if not self.logo:
-            return ""
+            return None
         try:
             content = Path(self.logo).read_bytes()
         except OSError as exc:
@@ -55,11 +75,14 @@ class Brand(BaseModel):
                 f"No report was made: the logo {self.logo} should be a PNG or JPEG of at most "
                 f"{_LOGO_LIMIT // 1000} kB. Make it smaller, or leave brand.logo out."
             )
-        return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+        return Picture(kind, content)
 
 
-def brand_of(value: Mapping[str, t.Any]) -> Brand:
-    """Return the brand that these values make. Raises EvidenceError for a mistake, and for a colour nobody can read."""
+def brand_of(value: Mapping[str, t.Any], base: str = "") -> Brand:
+    """Return the brand that these values make; a relative path begins at ``base``.
+
+    Raises EvidenceError for a mistake, and for a colour nobody can read.
+    """
     try:
         brand = Brand.model_validate(value)
     except ValidationError as exc:
@@ -74,4 +97,5 @@ def brand_of(value: Mapping[str, t.Any]) -> Brand:
                 f"No report was made: brand.accent {brand.accent} has a contrast of {int(least * 10) / 10:g} to the "
                 f"page, and text needs {CONTRAST_LEAST:g} to be read by everybody. Choose a darker one."
             )
-    return brand
+    logo = os.path.join(base, os.path.expanduser(brand.logo)) if brand.logo else ""
+    return brand.model_copy(update={"logo": logo})

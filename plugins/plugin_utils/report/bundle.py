@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import dump
@@ -15,6 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.run_metrics import metrics_file
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.collect import of_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor_pdf import RUN, embedded
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import (
     desk_for,
@@ -59,14 +60,17 @@ def make_bundle(
     seal: Seal | None = None,
     dialect: Dialect = "plain",
     brand: Brand | None = None,
+    evidence: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Return the files of a run's reports. The same run, seal and templates give the same bytes, always.
 
-    ``texts`` are those of the engineer; the owner's page speaks the client's language and shows ``brand``.
+    ``texts`` are those of engineer and auditor; the owner's page speaks the client's language, tables are in English.
+    ``evidence`` are the files of the run that go into the auditor's PDF.
     """
     texts = texts or gettext.NullTranslations()
-    desk = desk_for(run, texts, seal=seal)
-    templates = Templates(search_path, texts)
+    brand = brand or Brand()
+    desk = desk_for(run, seal=seal)
+    templates = Templates(search_path, texts, brand=brand)
     files: dict[str, bytes] = {}
     if "csv" in formats:
         files[file_name(run, "results", "csv")] = results_csv(desk, dialect)
@@ -82,7 +86,7 @@ def make_bundle(
         files[file_name(run, "metrics", "prom")] = metrics_file(run)
     if "engineer" in reports and ("html" in formats or "md" in formats):
         summary = file_name(run, "summary", "md")
-        view = engineer_view(desk, [*files, *([summary] if "md" in formats else [])])
+        view = engineer_view(desk_for(run, texts, seal=seal), [*files, *([summary] if "md" in formats else [])])
         if "md" in formats:
             files[summary] = templates.markdown("summary.md.j2", view=view)
         if "html" in formats:
@@ -92,11 +96,15 @@ def make_bundle(
                 page = templates.html("engineer/page.html.j2", view=view)
             files[view.index] = page
             files |= _host_pages(templates, view)
-    if "auditor" in reports and "html" in formats:
-        files |= auditor_files(run, of_run(run, seal.head if seal else ""), templates, texts, seal)
     warnings = list(desk.warnings)
+    if "auditor" in reports:
+        period = of_run(run, seal.head if seal else "")
+        inside = embedded(run, evidence or {RUN: dump(run)}, {}) if "pdf" in formats else []
+        made, said = auditor_files(run, period, templates, texts, seal, formats=formats, inside=inside)
+        files |= made
+        warnings += said
     if "owner" in reports and ("html" in formats or "pdf" in formats):
-        made, said = owner_files(desk, search_path, formats, brand or Brand())
+        made, said = owner_files(desk, search_path, formats, brand)
         files |= made
         warnings += said
     return Bundle(files, warnings)

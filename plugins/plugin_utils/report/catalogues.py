@@ -14,11 +14,15 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import language_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
 
 FOLDER = Path(__file__).parents[3] / "roles" / "health_report" / "languages"
 # Messages are written in it; it has no catalogue.
 SOURCE = "en"
+# Instead of a language: that of the client.
+CLIENT = "client"
+# What can be asked for.
+READERS = (*LANGUAGES, CLIENT)
 
 
 @functools.cache
@@ -32,6 +36,19 @@ def translations(language: str) -> gettext.NullTranslations:
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def reader_texts(language: str, locale: str) -> tuple[gettext.NullTranslations, str]:
+    """Return texts for a reader and a warning: in ``language``, or for ``client`` in that of the client's locale."""
+    if language != CLIENT:
+        return translations(language), ""
+    texts, _language, warning = texts_for(locale)
+    return texts, warning
+
+
+def language_in(texts: gettext.NullTranslations) -> str:
+    """Return the language in which texts are: what their catalogue says of itself."""
+    return texts.info().get("language", SOURCE)
 
 
 def texts_for(locale: str) -> tuple[gettext.NullTranslations, str, str]:

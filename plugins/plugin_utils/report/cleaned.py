@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gettext
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.models import (
     Cleanup,
     FilesystemPart,
     Grower,
     RulePart,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import binary_size
 
 
 def cleaned(texts: gettext.NullTranslations, part: Cleanup | None) -> list[tuple[str, list[str]]]:
@@ -21,10 +21,10 @@ def cleaned(texts: gettext.NullTranslations, part: Cleanup | None) -> list[tuple
     if part is None:
         return []
     gettext_ = texts.gettext
-    growers = [f"{entry.mount}: {_grower(grower)}" for entry in part.filesystems for grower in entry.growers]
+    growers = [f"{entry.mount}: {_grower(texts, grower)}" for entry in part.filesystems for grower in entry.growers]
     return [
-        (gettext_("Room made"), [_filesystem(entry) for entry in part.filesystems]),
-        (gettext_("By rule"), [line for rule in part.rules if (line := _rule(rule))]),
+        (gettext_("Room made"), [_filesystem(texts, entry) for entry in part.filesystems]),
+        (gettext_("By rule"), [line for rule in part.rules if (line := _rule(texts, rule))]),
         (
             gettext_("When it is full"),
             [f"{entry.mount}: {entry.forecast}" for entry in part.filesystems if entry.forecast],
@@ -35,29 +35,37 @@ def cleaned(texts: gettext.NullTranslations, part: Cleanup | None) -> list[tuple
     ]
 
 
-def _filesystem(entry: FilesystemPart) -> str:
+def _filesystem(texts: gettext.NullTranslations, entry: FilesystemPart) -> str:
+    predicted = binary_size(texts, entry.predicted_bytes)
     if entry.actual_bytes is None:
-        return f"{entry.mount}: {size_text(entry.predicted_bytes)} could become free"
-    reasons = "; ".join(f"{size_text(reason.bytes)} {reason.text}" for reason in entry.reasons)
-    return (
-        f"{entry.mount}: {size_text(entry.actual_bytes)} became free, {size_text(entry.predicted_bytes)} were predicted"
-    ) + (f" ({reasons})" if reasons else "")
+        return texts.gettext("{mount}: {size} could become free").format(mount=entry.mount, size=predicted)
+    told = texts.gettext("{mount}: {size} became free, {predicted} were predicted").format(
+        mount=entry.mount, size=binary_size(texts, entry.actual_bytes), predicted=predicted
+    )
+    reasons = "; ".join(f"{binary_size(texts, reason.bytes)} {reason.text}" for reason in entry.reasons)
+    return told + (f" ({reasons})" if reasons else "")
 
 
-def _rule(rule: RulePart) -> str:
+def _rule(texts: gettext.NullTranslations, rule: RulePart) -> str:
     told = rule.done or rule.predicted
     if told is None or not (told.files or told.folders or told.stopped):
         return ""
-    words = [f"{count_text(told.files, 'file')}, {size_text(told.bytes)}"]
+    files = texts.ngettext("{n} file", "{n} files", told.files).format(n=told.files)
+    words = [f"{files}, {binary_size(texts, told.bytes)}"]
     if rule.done and rule.predicted and rule.done.bytes != rule.predicted.bytes:
-        words.append(f"{size_text(rule.predicted.bytes)} were predicted")
+        words.append(texts.gettext("{size} were predicted").format(size=binary_size(texts, rule.predicted.bytes)))
     if told.stopped:
-        words.append(f"ended by {told.stopped.replace('_', ' ')}")
+        words.append(texts.gettext("ended by {what}").format(what=told.stopped.replace("_", " ")))
     return f"{rule.id}: {'; '.join(words)}"
 
 
-def _grower(grower: Grower) -> str:
+def _grower(texts: gettext.NullTranslations, grower: Grower) -> str:
     owner = grower.unit or grower.package or grower.user
-    more = f", {size_text(grower.delta_bytes)} more" if grower.delta_bytes and grower.delta_bytes > 0 else ""
-    since = f" since {grower.since[:10]}" if more and grower.since else ""
-    return f"{grower.path} {size_text(grower.bytes)}{more}{since}" + (f" ({owner})" if owner else "")
+    told = f"{grower.path} {binary_size(texts, grower.bytes)}"
+    if grower.delta_bytes and grower.delta_bytes > 0:
+        more = binary_size(texts, grower.delta_bytes)
+        if grower.since:
+            told += texts.gettext(", {size} more since {day}").format(size=more, day=grower.since[:10])
+        else:
+            told += texts.gettext(", {size} more").format(size=more)
+    return told + (f" ({owner})" if owner else "")

@@ -2,19 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: times as a person reads them, in the client's time zone. ``now`` is the run's end."""
+"""Private to keepwell.fleet: times as a person reads them, in their language and the client's time zone.
+
+``now`` is the run's end.
+"""
 
 from __future__ import annotations
 
+import gettext
 import zoneinfo
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import duration_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
-
-# strftime's month names follow the process locale; a report must not.
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import language_in
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import day, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,11 @@ class Clock:
     now: float
     zone: tzinfo
     zone_name: str
+    texts: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
 
     def day(self, timestamp: str) -> str:
         """Return ``23 Nov 2026``."""
-        local = self._local(timestamp)
-        return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+        return day(language_in(self.texts), self._local(timestamp).date())
 
     def moment(self, timestamp: str) -> str:
         """Return ``23 Nov 2026, 04:12``."""
@@ -47,7 +49,7 @@ class Clock:
 
     def age(self, timestamp: str) -> str:
         """Return how long before the end of the run something was: ``3 days``; never rounded up."""
-        return duration_text(max(0.0, self.now - epoch(timestamp)))
+        return duration(self.texts, max(0.0, self.now - epoch(timestamp)))
 
     def known_for(self, timestamp: str, started_at: str) -> str:
         """Return the age of something that was known before the run began; "" for what this run found first."""
@@ -58,15 +60,20 @@ class Clock:
         if timestamp is None:
             return None
         away = epoch(timestamp) - self.now
-        return Deadline(timestamp, self.day(timestamp), away < 0, duration_text(away))
+        return Deadline(timestamp, self.day(timestamp), away < 0, duration(self.texts, away))
 
     def _local(self, timestamp: str) -> datetime:
         return datetime.fromtimestamp(epoch(timestamp), UTC).astimezone(self.zone)
 
 
-def clock_for(timezone: str, now: float) -> tuple[Clock, str]:
-    """Return the client's clock and, when its time zone is not known here, a warning (UTC is used and printed)."""
+def clock_for(timezone: str, now: float, texts: gettext.NullTranslations | None = None) -> tuple[Clock, str]:
+    """Return the client's clock and, when its time zone is not known here, a warning (UTC is used and printed).
+
+    ``texts`` are in the language in which it tells times; English without them.
+    """
+    texts = texts or gettext.NullTranslations()
     try:
-        return Clock(now, zoneinfo.ZoneInfo(timezone), timezone), ""
+        return Clock(now, zoneinfo.ZoneInfo(timezone), timezone, texts), ""
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return Clock(now, UTC, "UTC"), f"The time zone '{timezone}' is not known on this control node; times are UTC."
+        warning = f"The time zone '{timezone}' is not known on this control node; times are UTC."
+        return Clock(now, UTC, "UTC", texts), warning

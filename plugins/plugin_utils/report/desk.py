@@ -13,19 +13,36 @@ import urllib.parse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import verdicts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability.telling import percent
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import SEVERITY, Pillar, State
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
+    SEVERITY,
+    Pillar,
+    State,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import host_file_name
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckInfo, Finding, HostResult, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import (
+    CheckInfo,
+    Finding,
+    FindingChange,
+    HostResult,
+    Problem,
+    epoch,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE, language_in
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Clock, Deadline, clock_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge, badges
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import binary_size, decimal, duration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import word
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
 
 # Above this many hosts every host gets a page of its own and the index keeps what is not ok.
 SPLIT_ABOVE = 300
 Item = t.TypeVar("Item")
+Titled = t.TypeVar("Titled", CheckInfo, FindingChange, Problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,38 @@ class Desk:
     warnings: list[str]
     seal: Seal | None
 
+    @property
+    def language(self) -> str:
+        """The reader's language."""
+        return language_in(self.texts)
+
+    @property
+    def verdict(self) -> str:
+        """What the run says of all hosts; in English that is evidence word for word."""
+        if self.language == SOURCE or not self.run.verdict:
+            return self.run.verdict
+        return verdicts.of_run(self.run, self.texts)
+
+    def length(self, seconds: float) -> str:
+        """A length of time in words."""
+        return duration(self.texts, seconds)
+
+    def size(self, amount: float) -> str:
+        """A number of bytes with binary units."""
+        return binary_size(self.texts, amount)
+
+    def percent(self, value: float | None) -> str:
+        """A number of percent, or a dash for what is not known."""
+        return decimal(self.language, percent(value))
+
+    def word(self, kind: str, said: str) -> str:
+        """A word of evidence in the reader's language."""
+        return word(self.texts, kind, said)
+
+    def titled(self, title: str) -> str:
+        """The title that a check had in any run, in the reader's language where it is known."""
+        return self.texts.pgettext("check", title)
+
     def title(self, check: str) -> str:
         """A check's title; its id where the run does not describe it."""
         return self.checks[check].title if check in self.checks else check
@@ -113,10 +162,10 @@ def desk_for(
 
     ``split`` gives every host a page of its own even where the number of hosts does not ask for it.
     """
-    shown = presentable(run)
     texts = texts or gettext.NullTranslations()
+    shown = _titled(presentable(run), texts)
     now = epoch(shown.ended_at or shown.data_as_of or shown.header.started_at)
-    clock, warning = clock_for(shown.header.client.timezone, now)
+    clock, warning = clock_for(shown.header.client.timezone, now, texts)
     changes: dict[str, list[ChangeRecord]] = {}
     for record in shown.changes:
         changes.setdefault(record.host, []).append(record)
@@ -131,6 +180,38 @@ def desk_for(
         split=split or len(shown.hosts) > SPLIT_ABOVE,
         warnings=[warning] if warning else [],
         seal=seal,
+    )
+
+
+def _titled(run: Run, texts: gettext.NullTranslations) -> Run:
+    """Return a run with the titles of its checks in the reader's language; all else that it says is evidence."""
+    if language_in(texts) == SOURCE:
+        return run
+    titles = {check.id: texts.pgettext("check", check.title) for check in run.checks}
+    # What a check says itself, whatever it found; a finding may have more of its own to say.
+    advice = {check.advice: texts.pgettext("advice", check.advice) for check in run.checks if check.advice}
+
+    def named(entry: Titled, check: str) -> Titled:
+        return entry.model_copy(update={"title": titles.get(check, entry.title)})
+
+    def advised(problem: Problem) -> Problem:
+        return problem.model_copy(update={"advice": advice.get(problem.advice, problem.advice)})
+
+    delta = run.delta and run.delta.model_copy(
+        update={
+            group: [named(change, change.check) for change in getattr(run.delta, group)]
+            for group in ("new", "worse", "better", "resolved")
+        }
+    )
+    return run.model_copy(
+        update={
+            "checks": [
+                named(check, check.id).model_copy(update={"advice": advice.get(check.advice, "")})
+                for check in run.checks
+            ],
+            "problems": [advised(named(problem, problem.check)) for problem in run.problems],
+            "delta": delta,
+        }
     )
 
 

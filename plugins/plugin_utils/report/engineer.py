@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, RunCounts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import FindingChange, Grade, GradeStep, RunCounts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.availability import (
     AvailabilityView,
     MissedLine,
@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.availability
     missed_lines,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import BackupsView, backups_view
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import (
     COLUMN,
     ROW,
@@ -45,6 +46,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.hosts import
     host_view,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import telling
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.problems import ProblemView, problem_views
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.unknown import UnknownView, unknown_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import WorkView, work_view
@@ -141,6 +143,7 @@ class EngineerView:
     counts: RunCounts
     grade: Grade | None
     improve: list[Step]
+    caps: list[Step]
     data_as_of: str
     tiles: list[Tile]
     overview: Chart
@@ -185,7 +188,8 @@ def engineer_view(desk: Desk, exports: Sequence[str] = ()) -> EngineerView:
         index=file_name(run, "engineer", "html"),
         counts=counts,
         grade=run.grade,
-        improve=improve_steps(run.grade),
+        improve=_improve(desk),
+        caps=cap_steps(desk),
         data_as_of=desk.clock.moment(run.data_as_of) if run.data_as_of else "",
         tiles=state_tiles(desk.badges, counts),
         overview=state_bar("all", counts.results, width=960, height=14),
@@ -212,6 +216,14 @@ def state_tiles(words: Mapping[State, Badge], counts: RunCounts) -> list[Tile]:
     return [Tile(words[state], getattr(counts.hosts, state), getattr(counts.results, state)) for state in ORDER]
 
 
+def _improve(desk: Desk) -> list[Step]:
+    grade = desk.run.grade
+    if grade is None or desk.language == SOURCE or not grade.steps:
+        return improve_steps(grade)
+    letters = {cap.code: cap.letter for cap in grade.caps}
+    return [Step(_step_text(desk, step), letters.get(step.cap, "") if step.cap else "") for step in grade.steps]
+
+
 def improve_steps(grade: Grade | None) -> list[Step]:
     """Return caps and what would make this an A, each thing once: a cap that is also an advice is one line."""
     if grade is None:
@@ -220,6 +232,21 @@ def improve_steps(grade: Grade | None) -> list[Step]:
     steps = [Step(line, caps.pop(line.rstrip(".").casefold(), "")) for line in grade.improve]
     left = [cap for cap in grade.caps if cap.reason.rstrip(".").casefold() in caps]
     return [Step(cap.reason[:1].upper() + cap.reason[1:].rstrip(".") + ".", cap.letter) for cap in left] + steps
+
+
+def cap_steps(desk: Desk) -> list[Step]:
+    """Return the rules that limit the grade, each with its letter."""
+    caps = desk.run.grade.caps if desk.run.grade else []
+    if desk.language == SOURCE:
+        return [Step(cap.reason, cap.letter) for cap in caps]
+    return [Step(telling.cap_words(desk, cap.code) or cap.reason, cap.letter) for cap in caps]
+
+
+def _step_text(desk: Desk, step: GradeStep) -> str:
+    if step.cap:
+        return telling.cap_words(desk, step.cap) or step.cap
+    hosts = desk.texts.ngettext("{n} host", "{n} hosts", step.hosts).format(n=step.hosts)
+    return f"{desk.title(step.check)} ({hosts})"
 
 
 def changes_view(desk: Desk) -> ChangesView | None:

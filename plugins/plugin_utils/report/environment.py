@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gettext
 import hashlib
 import os
@@ -22,8 +23,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import SOURCE, language_in
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.charts import COLUMN, ROW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import css_variables
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import decimal
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.words import word
 
 # The collection's own templates, the last place to look.
 _TEMPLATES = Path(__file__).parents[3] / "roles" / "health_report" / "templates"
@@ -33,14 +38,18 @@ _INLINE = re.compile(r"([\\`*_\[\]|~])")
 _LEADING = re.compile(r"^(\s*)([#+=-]|\d{1,9}(?=[.)]))")
 
 
-def search_path(extra: Sequence[str]) -> list[str]:
-    """Return the template folders in order. A folder that is not there is a mistake, not an empty override."""
-    for folder in extra:
+def search_path(extra: Sequence[str], base: str = "") -> list[str]:
+    """Return the template folders in order; relative ones begin at ``base``.
+
+    A folder that is not there is a mistake, not an empty override.
+    """
+    folders = [os.path.normpath(os.path.join(base, folder)) for folder in extra]
+    for folder in folders:
         if not os.path.isdir(folder):
             raise EvidenceError(
                 f"No report was made: the template folder {folder} does not exist. Correct 'templates' or make it."
             )
-    return [*extra, str(_TEMPLATES)]
+    return [*folders, str(_TEMPLATES)]
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -80,15 +89,25 @@ class Templates:
     """The templates of one report run: ``search_path`` is looked through in order, the first hit wins."""
 
     def __init__(
-        self, search_path: Sequence[str], texts: gettext.NullTranslations, sheet: str = "style.css", colours: str = ""
+        self,
+        search_path: Sequence[str],
+        texts: gettext.NullTranslations,
+        sheet: str = "style.css",
+        brand: Brand | None = None,
     ) -> None:
-        """``sheet`` is the style sheet of the pages, ``colours`` are rules that come before it."""
+        """``sheet`` is the style sheet of the pages, ``brand`` whose pages they are: every template is told of it."""
+        self.brand = brand or Brand()
         loader = FileSystemLoader([str(folder) for folder in search_path])
         self._html = _environment(loader, texts, _HTML, autoescape=True)
         self._markdown = _environment(loader, texts, _MARKDOWN, autoescape=False, finalize=markdown_escape)
         self._text = _environment(loader, texts, _TEXT, autoescape=False)
         self._sheet = sheet
-        self._colours = colours
+        self._always = {
+            "language": language_in(texts),
+            "provider": self.brand.name,
+            "accent": self.brand.colour,
+            "logo": self.brand.logo_data(),
+        }
         self._look: tuple[Markup, str] | None = None
 
     def html(self, name: str, **values: t.Any) -> bytes:
@@ -115,7 +134,7 @@ class Templates:
             except TemplateError as exc:
                 raise _broken(self._sheet, exc) from exc
             grid = f":root{{--column:{COLUMN}px;--row:{ROW}px}}\n"
-            style = css_variables() + self._colours + grid + source.strip() + "\n"
+            style = css_variables() + self.brand.css() + grid + source.strip() + "\n"
             if "</" in style or re.search(r"@import|url\((?!#|[\"']?data:)", style):
                 raise EvidenceError(
                     f"No report was made: {self._sheet} holds '</', '@import' or a link to another file. A report "
@@ -127,7 +146,7 @@ class Templates:
     def _render(self, environment: _Sandbox, name: str, values: dict[str, t.Any]) -> bytes:
         try:
             # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
-            return environment.get_template(name).render(values).encode("utf-8", "replace")
+            return environment.get_template(name).render({**self._always, **values}).encode("utf-8", "replace")
         except TemplateError as exc:
             raise _broken(name, exc) from exc
 
@@ -171,7 +190,21 @@ def _environment(
         **options,
     )
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
+    # For tags around what evidence says in its own words: who hears a page has to hear them in English.
+    environment.globals["said"] = Markup("" if language_in(texts) == SOURCE else f' lang="{SOURCE}"')  # noqa: S704 - ours
+    environment.filters["decimal"] = functools.partial(_decimal, texts)
+    environment.filters["word"] = functools.partial(_word, texts)
     return environment
+
+
+def _decimal(texts: gettext.NullTranslations, value: t.Any) -> str:
+    """The filter ``decimal``: a number with the decimal sign of the reader's language."""
+    return decimal(language_in(texts), str(value))
+
+
+def _word(texts: gettext.NullTranslations, said: str, kind: str) -> str:
+    """The filter ``word``: a word of evidence in the reader's language."""
+    return word(texts, kind, said)
 
 
 def _broken(name: str, exc: TemplateError) -> EvidenceError:

@@ -92,7 +92,7 @@ def fleet_files(
 
 def fleet_view(members: Sequence[Member], texts: gettext.NullTranslations, now: float) -> FleetView:
     """Return the page. Clients that ask for somebody come first."""
-    clock, words = Clock(now, UTC, "UTC"), badges(texts)
+    clock, words = Clock(now, UTC, "UTC", texts), badges(texts)
     rows = [
         _row(member, presentable(member.run), clock, words, texts, place)
         for place, member in enumerate(sorted(members, key=lambda member: member.client))
@@ -149,7 +149,7 @@ def _row(
         hosts=[(words[state], getattr(counts.hosts, state)) for state in ORDER],
         results=[(words[state], getattr(counts.results, state)) for state in ORDER],
         urgent=len(urgent),
-        first=urgent[0].title if urgent else "",
+        first=texts.pgettext("check", urgent[0].title) if urgent else "",
         missed=sum(entry.count for entry in run.missed_runs),
         holds=len(run.holds),
         notes=notes,

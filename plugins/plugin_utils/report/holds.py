@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import holds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import HoldSummary
 
 _SHOWN = 50
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,22 @@ def holds_view(desk: Desk) -> HoldsView | None:
 def _row(desk: Desk, hold: HoldSummary) -> HoldRow:
     return HoldRow(
         until=desk.clock.moment(hold.until),
-        whom=holds.names(hold.hosts, hold.except_hosts),
+        whom=_whom(desk, hold),
         reason=hold.reason,
         by=hold.by,
         placed=desk.clock.day(hold.placed_at),
     )
+
+
+def _whom(desk: Desk, hold: HoldSummary) -> str:
+    """Whom a hold is about: some hosts by name, or all of the client."""
+    if hold.hosts:
+        named = ", ".join(hold.hosts[:_NAMED])
+        more = len(hold.hosts) - _NAMED
+        return (
+            named if more <= 0 else named + desk.texts.ngettext(" and {n} more", " and {n} more", more).format(n=more)
+        )
+    if hold.except_hosts:
+        told = desk.texts.gettext("the whole client but {hosts}")
+        return told.format(hosts=", ".join(hold.except_hosts))
+    return desk.texts.gettext("the whole client")

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     SEVERITY,
-    duration_text,
-    size_text,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import CheckResult, Finding, HostFacts, HostResult
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import Deadline
@@ -25,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
     page_href,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import decimal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import ChangeView, change_view
 
 FINDINGS_SHOWN = 10
@@ -185,14 +184,17 @@ def _facts(desk: Desk, host: HostResult) -> list[tuple[str, str]]:
         (gettext_("Kernel"), facts.kernel),
         (gettext_("Architecture"), facts.architecture),
         (gettext_("Virtualization"), facts.virtualization),
-        (gettext_("Up for"), None if facts.uptime_s is None else duration_text(facts.uptime_s)),
+        (gettext_("Up for"), None if facts.uptime_s is None else desk.length(facts.uptime_s)),
         (gettext_("Processors"), None if facts.cpus is None else str(facts.cpus)),
-        (gettext_("Memory"), None if facts.memory_bytes is None else size_text(facts.memory_bytes)),
+        (gettext_("Memory"), None if facts.memory_bytes is None else desk.size(facts.memory_bytes)),
         (gettext_("Groups"), ", ".join(host.groups) or None),
         (gettext_("Measured"), desk.clock.moment(host.collected_at) if host.collected_at else None),
         (gettext_("Reached by"), contact.transport or None),
         (gettext_("Rights"), rights if contact.reached else None),
-        (gettext_("Clock against control node"), None if offset is None else f"{offset:+.3f} s"),
+        (
+            gettext_("Clock against control node"),
+            None if offset is None else decimal(desk.language, f"{offset:+.3f} s"),
+        ),
     ]
     return [(label, value) for label, value in rows if value]
 

@@ -10,9 +10,13 @@ control node.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import importlib.util
 import logging
+import typing as t
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 
@@ -27,8 +31,31 @@ def available() -> bool:
     return importlib.util.find_spec("weasyprint") is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A file within a PDF. ``relationship`` is what it is to the page (ISO 32000-2, 14.13): Source, Data, Supplement.
+
+    ``at`` is the moment that its date tells, so that the same evidence gives the same bytes.
+    """
+
+    name: str
+    content: bytes
+    relationship: t.Literal["Source", "Data", "Supplement"]
+    says: str
+    at: datetime.datetime
+
+
 def pdf(page: bytes) -> bytes:
     """Return an HTML page as tagged PDF (PDF/UA-1). Raises EvidenceError when the libraries it needs are broken."""
+    return _written(page, (), pdf_variant="pdf/ua-1")
+
+
+def archive(page: bytes, embedded: Sequence[Embedded]) -> bytes:
+    """Return an HTML page as PDF for keeping (PDF/A-3u, tagged), with files embedded. Raises EvidenceError like pdf."""
+    return _written(page, embedded, pdf_variant="pdf/a-3u", pdf_tags=True)
+
+
+def _written(page: bytes, embedded: Sequence[Embedded], **options: t.Any) -> bytes:
     try:
         import weasyprint
         from weasyprint.urls import URLFetcher
@@ -41,6 +68,25 @@ def pdf(page: bytes) -> bytes:
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     fetcher = URLFetcher(allowed_protocols=("data",))
     document = weasyprint.HTML(string=page.decode("utf-8"), url_fetcher=fetcher)
+    attachments = [
+        weasyprint.Attachment(
+            string=entry.content,
+            name=entry.name,
+            description=entry.says,
+            created=entry.at,
+            modified=entry.at,
+            relationship=entry.relationship,
+        )
+        for entry in embedded
+    ]
     identifier = hashlib.sha256(page).digest()[:16]
-    written: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    written: bytes = document.write_pdf(
+        pdf_identifier=identifier, attachments=attachments, finisher=_name_once, **options
+    )
     return written
+
+
+def _name_once(_document: t.Any, made: t.Any) -> None:
+    """Name every embedded file once among the document's own: WeasyPrint finds them in two places."""
+    if "AF" in made.catalog:
+        made.catalog["AF"][:] = dict.fromkeys(made.catalog["AF"])

@@ -14,12 +14,46 @@ import gettext
 import math
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import WRITINGS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import language_in
 
 _FIRM = "\u00a0"
 _HOURS_BELOW = 72
+_MINUTE = 60.0
+
+
+def day(language: str, date: datetime.date) -> str:
+    """Return ``23 Nov 2026``, ``23. Nov 2026``: a date in a table, whatever the year."""
+    writing = WRITINGS[language]
+    told = writing.short.format(day=date.day, month=writing.short_months[date.month - 1])
+    return f"{told} {date.year}".replace(_FIRM, " ")
+
+
+def duration(texts: gettext.NullTranslations, seconds: float) -> str:
+    """Return ``3 days``, ``5 hours``, ``40 minutes``, ``12 s``; never rounded up."""
+    whole = abs(seconds)
+    if whole >= DAY:
+        days = int(whole // DAY)
+        return texts.ngettext("{n} day", "{n} days", days).format(n=days)
+    if whole >= HOUR:
+        hours = int(whole // HOUR)
+        return texts.ngettext("{n} hour", "{n} hours", hours).format(n=hours)
+    if whole >= _MINUTE:
+        minutes = int(whole // _MINUTE)
+        return texts.ngettext("{n} minute", "{n} minutes", minutes).format(n=minutes)
+    return f"{int(whole)} s"
+
+
+def decimal(language: str, text: str) -> str:
+    """Return a number like ``1.9`` with the decimal sign of the language; it has no other points."""
+    return text.replace(".", WRITINGS[language].decimal)
+
+
+def binary_size(texts: gettext.NullTranslations, amount: float) -> str:
+    """Return bytes as ``1.9 GiB``, in the units of programs."""
+    return decimal(language_in(texts), size_text(amount))
 
 
 @dataclass(frozen=True)

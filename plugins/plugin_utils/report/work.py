@@ -21,7 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     Step,
     Version,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, duration_text, size_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
@@ -302,7 +302,7 @@ def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
         (gettext_("Reboot"), reboot_lines(desk.texts, record.reboot)),
         (gettext_("Services"), [f"{unit}: {what}" for unit, what in sorted(record.services.items())]),
         (gettext_("New findings"), record.findings_new),
-        *(antivirus_facts(gettext_, record.antivirus) if record.antivirus else []),
+        *(antivirus_facts(desk.texts, record.antivirus) if record.antivirus else []),
         (gettext_("Left half done"), record.half_done),
         (gettext_("Configuration kept aside"), record.config_files),
         (gettext_("Still open"), record.residual),
@@ -317,7 +317,7 @@ def _expected(desk: Desk, record: ChangeRecord) -> list[str]:
     if record.expected_s is None:
         return []
     words = desk.texts.gettext("{time} ({source})")
-    return [words.format(time=duration_text(record.expected_s), source=record.expected_from)]
+    return [words.format(time=desk.length(record.expected_s), source=record.expected_from)]
 
 
 def reboot_lines(texts: gettext.NullTranslations, reboot: Reboot | None) -> list[str]:
@@ -338,11 +338,11 @@ def reboot_lines(texts: gettext.NullTranslations, reboot: Reboot | None) -> list
 
 
 def _step(desk: Desk, step: Step) -> StepRow:
-    gettext_ = desk.texts.pgettext
+    pgettext_ = desk.texts.pgettext
     looks = {
-        "done": Badge("ok", "✓", gettext_("step", "done")),
-        "skipped": Badge("accepted", "◇", gettext_("step", "left out")),
-        "failed": Badge("crit", "✖", gettext_("step", "failed")),
+        "done": Badge("ok", "✓", pgettext_("step", "done")),
+        "skipped": Badge("accepted", "◇", pgettext_("step", "left out")),
+        "failed": Badge("crit", "✖", pgettext_("step", "failed")),
     }
     return StepRow(looks[step.outcome], step.name, step.text)
 
@@ -365,7 +365,7 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
     packages = [f"{entry.name} {entry.installed or '-'} → {entry.version}" for entry in plan.packages]
     shown = first(packages, PACKAGES_SHOWN)
-    size = f", {size_text(plan.download_bytes)}" if plan.download_bytes else ""
+    size = f", {desk.size(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(
         badge=_ready(desk, plan.ready),
         host=desk.link(plan.host),

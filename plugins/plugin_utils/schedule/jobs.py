@@ -16,6 +16,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model impo
 FLOCK = "/usr/bin/flock"
 # What flock says when another run of the same kind goes on: the work is being done, nothing has failed.
 LOCKED = 75
+# In the state directory; no client can be called so: their ids begin with a letter or a digit.
+OVERVIEW = "_fleet"
 _MARK = re.compile(r"# Keepwell, client ([a-z0-9][a-z0-9_-]{0,62}): ")
 
 
@@ -45,6 +47,11 @@ class Site:
     def folder(self) -> str:
         """The client's folder in the state directory: what a run writes, besides its metrics."""
         return f"{self.state_dir}/{self.client}"
+
+    @property
+    def overview(self) -> str:
+        """Where the overview of all clients lies: in no client's folder."""
+        return f"{self.state_dir}/{OVERVIEW}"
 
 
 def mark(client: str) -> str:

@@ -45,11 +45,15 @@ PLAYBOOKS: dict[str, tuple[str, ...]] = {
     "disk_cleanup": ("disk_cleanup",),
     "maintain": ACTING,
     "report": (),
+    "period_report": (),
+    "fleet_overview": (),
     "deliver": (),
     "verify": (),
 }
+# Reads the evidence of all clients: for the provider alone.
+FLEET = "fleet_overview"
 # What these do, they do for the whole client, on the control node.
-WITHOUT_HOSTS = ("report", "deliver", "verify")
+WITHOUT_HOSTS = ("report", "period_report", "fleet_overview", "deliver", "verify")
 # Parts of an hour and of a day that leave no remainder: the same moments every hour, and every day.
 BEATS = (
     *(int(n * MINUTE) for n in (5, 6, 10, 12, 15, 20, 30)),
@@ -127,6 +131,8 @@ class Entry(BaseModel):
         "disk_cleanup",
         "maintain",
         "report",
+        "period_report",
+        "fleet_overview",
         "deliver",
         "verify",
     ]

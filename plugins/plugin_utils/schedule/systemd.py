@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import jobs
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import Site
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import FLEET, Entry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import MINUTE
 
@@ -117,6 +117,8 @@ def _service(name: str, entry: Entry, site: Site) -> str:
         lines.append(f"LoadCredential=vault:{_plain(site.vault_file)}")
     if not site.local_sudo:
         lines += [*_HARDENING.splitlines(), f"ReadWritePaths={_quoted(site.folder)}"]
+        if entry.playbook == FLEET:
+            lines.append(f"ReadWritePaths={_quoted(site.overview)}")
         # A folder that is not there is a warning of the run, not the end of it.
         lines += [f"ReadWritePaths={_quoted(f'-{folder}')}" for folder in site.metrics]
     return _file(

@@ -59,11 +59,16 @@ def is_open(calendar: Calendar, now: float, needed_s: float, what: str) -> Decis
         # Said positively: whatever cannot be compared is closed.
         if now < opening.last and now + needed_s <= end:
             until = clock(end, calendar.zone)
-            return Decision(True, window.name, end, f"'{window.name}' is open until {until}{opening.cut_by}")
+            return Decision(True, window.name, end, f"'{window.name}' is open until {until}{cut_text(opening.cut_by)}")
         refusals.append(_refusal(calendar, opening, now, needed_s))
     if refusals:
         return Decision(False, reason=f"Too late in the maintenance window: {'; '.join(refusals)}.")
     return Decision(False, reason=f"No maintenance window is open. {_next(calendar, now, what)}")
+
+
+def cut_text(blackout: str) -> str:
+    """Return that a blackout ends a window early, for the end of a sentence; "" when none does."""
+    return f", cut by '{blackout}'" if blackout else ""
 
 
 def _cut(calendar: Calendar, window: Window, span: Span, what: str, last: float) -> Opening:
@@ -72,12 +77,12 @@ def _cut(calendar: Calendar, window: Window, span: Span, what: str, last: float)
     if closing is None:
         return Opening(window, span, last)
     end = max(span.begin, closing[0].begin)
-    return Opening(window, Span(span.begin, end), min(last, end), f", cut by '{closing[1]}'")
+    return Opening(window, Span(span.begin, end), min(last, end), closing[1])
 
 
 def _refusal(calendar: Calendar, opening: Opening, now: float, needed_s: float) -> str:
     end = opening.span.end
-    begun = f"'{opening.window.name}' is open until {clock(end, calendar.zone)}{opening.cut_by}, "
+    begun = f"'{opening.window.name}' is open until {clock(end, calendar.zone)}{cut_text(opening.cut_by)}, "
     if now < opening.last:
         return f"{begun}which leaves {(end - now) / MINUTE:.0f} minutes; {needed_s / MINUTE:.0f} are needed"
     return f"{begun}and begins nothing new since {clock(opening.last, calendar.zone)}"

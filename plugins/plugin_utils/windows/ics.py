@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import gettext
 import hashlib
 import typing as t
 from collections.abc import Sequence
@@ -42,11 +43,20 @@ class _Known(t.NamedTuple):
     stamp: datetime.datetime
 
 
-def keep(path: Path, client: str, name: str, found: Sequence[Coming], now: float, *, act: bool) -> Kept:
+def keep(
+    path: Path,
+    client: str,
+    name: str,
+    found: Sequence[Coming],
+    now: float,
+    texts: gettext.NullTranslations,
+    *,
+    act: bool,
+) -> Kept:
     """Write the calendar file where it differs. Raises EvidenceError when that is impossible."""
     try:
         former = path.read_bytes() if path.exists() else None
-        content = render(client, name, found, now, former)
+        content = render(client, name, found, now, former, texts)
         if content != former and act:
             write_atomic(path, content)
     except OSError as exc:
@@ -54,8 +64,16 @@ def keep(path: Path, client: str, name: str, found: Sequence[Coming], now: float
     return Kept(content, content != former)
 
 
-def render(client: str, name: str, found: Sequence[Coming], now: float, former: bytes | None) -> bytes:
+def render(
+    client: str,
+    name: str,
+    found: Sequence[Coming],
+    now: float,
+    former: bytes | None,
+    texts: gettext.NullTranslations | None = None,
+) -> bytes:
     """Return the file of a client's coming windows; ``former`` is what it was before, None when there was none."""
+    texts = texts or gettext.NullTranslations()
     known = _known(former)
     calendar: t.Any = icalendar.Calendar()
     calendar.add("prodid", "-//Keepwell//keepwell.fleet//EN")
@@ -66,8 +84,9 @@ def render(client: str, name: str, found: Sequence[Coming], now: float, former: 
         event.add("uid", _uid(client, entry))
         event.add("dtstart", _utc(entry.begin))
         event.add("dtend", _utc(entry.end))
-        event.add("summary", f"{name}: maintenance '{entry.name}'")
-        event.add("description", f"{', '.join(entry.allow)} on {', '.join(entry.hosts)}{entry.cut_by}")
+        summary = texts.gettext("{client}: maintenance '{window}'")
+        event.add("summary", summary.format(client=name, window=entry.name))
+        event.add("description", _description(entry, texts))
         digest = hashlib.sha256(event.to_ical()).hexdigest()[:16]
         before = known.get(str(event["uid"]), _Known(digest, 0, _utc(now)))
         changed = before.digest != digest
@@ -76,6 +95,14 @@ def render(client: str, name: str, found: Sequence[Coming], now: float, former: 
         event.add(_DIGEST, digest)
         calendar.add_component(event)
     return t.cast(bytes, calendar.to_ical())
+
+
+def _description(entry: Coming, texts: gettext.NullTranslations) -> str:
+    """What may be done, on which hosts, and which blackout ends it early."""
+    told = texts.gettext("{work} on {hosts}").format(
+        work=", ".join(texts.pgettext("work", kind) for kind in entry.allow), hosts=", ".join(entry.hosts)
+    )
+    return told + (texts.gettext(", cut by '{blackout}'").format(blackout=entry.cut_by) if entry.cut_by else "")
 
 
 def _uid(client: str, entry: Coming) -> str:

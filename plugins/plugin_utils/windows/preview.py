@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, duration_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar, Window
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import openings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import cut_text, openings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, moment
 
@@ -44,7 +44,7 @@ class Coming:
         size = f"{len(self.hosts)} host{'' if len(self.hosts) == 1 else 's'}"
         return (
             f"{clock(self.begin, self.zone)} ({iso(self.begin)}), {duration_text(self.end - self.begin)}: "
-            f"'{self.name}' for {', '.join(self.allow)} on {size}{self.cut_by}"
+            f"'{self.name}' for {', '.join(self.allow)} on {size}{cut_text(self.cut_by)}"
         )
 
 

@@ -37,7 +37,7 @@ def owner_files(
     texts = own if texts is None else texts
     warnings = [warning] if warning else []
     view = owner_view(replace(desk, texts=texts, badges=badges(texts)), language, brand.name)
-    page = Templates(search_path, texts, STYLE, brand.css()).html(TEMPLATE, view=view, logo=brand.logo_data())
+    page = Templates(search_path, texts, STYLE, brand).html(TEMPLATE, view=view)
     files: dict[str, bytes] = {}
     if "html" in formats:
         files[file_name(desk.run, "owner", "html")] = page

@@ -145,20 +145,19 @@ def grade_lines(desk: Desk, say: Wording) -> list[GradeLine]:
             lines.append(GradeLine(f"{title(desk, step.check)} ({say.machines(step.hosts)})", ""))
         else:
             until = desk.texts.gettext("until then {letter} at most").format(letter=limits.get(step.cap, ""))
-            lines.append(GradeLine(_cap(desk, say, step.cap), until))
+            lines.append(GradeLine(cap_words(desk, step.cap) or step.cap, until))
     return lines
 
 
-def _cap(desk: Desk, say: Wording, code: str) -> str:
+def cap_words(desk: Desk, code: str) -> str:
+    """Return what lifts a rule that limits the grade; "" for a rule that this version does not know."""
     texts = desk.texts
     unseen = sum(not host.contact.reached for host in desk.run.hosts)
     words = {
         "critical": texts.gettext("Nothing critical is open"),
         "exploited": texts.gettext("Holes that attackers use are closed in time"),
         "old_backup": texts.gettext("No backup is twice as old as agreed"),
-        "unseen": texts.ngettext("{n} machine is seen again", "{n} machines are seen again", unseen).format(
-            n=say.number(unseen)
-        ),
+        "unseen": texts.ngettext("{n} machine is seen again", "{n} machines are seen again", unseen).format(n=unseen),
         "unproven": texts.gettext("A restore is proven everywhere, as often as agreed"),
     }
-    return words.get(code, code)
+    return words.get(code, "")

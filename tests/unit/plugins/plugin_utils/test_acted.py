@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from gettext import NullTranslations
 from pathlib import Path
 
 from fleet_runs import NOW, change, host_evidence, plan, record
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, evidence
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, evidence, verdicts
 
 
 def test_a_run_tells_what_was_done_and_what_would_be(tmp_path: Path) -> None:
@@ -57,5 +58,6 @@ def test_what_asks_for_a_person_is_in_the_verdict(tmp_path: Path) -> None:
     assert [record.host for record in acted.asking(found)] == ["b", "a"]
     run = store.read_run(record(store, hosts, changes=found))
     assert run.verdict == "2 changes need a person. All 3 hosts are in good shape."
+    assert verdicts.of_run(run, NullTranslations()) == run.verdict
     again = store.read_run(record(store, hosts, at=NOW + 60, changes=[change("a", "done"), change("b", "lost")]))
     assert again.verdict == "1 change needs a person. All 3 hosts are in good shape."

@@ -23,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     run_files,
     runs,
     status,
+    verdicts,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
@@ -255,7 +256,7 @@ def test_the_score_is_never_rounded_up() -> None:
 )
 def test_verdict_is_one_plain_sentence(states: list[str], sentence: str) -> None:
     hosts = [host_result(f"h{n}", {"time.offset": state}) for n, state in enumerate(states)]
-    assert runs.verdict(counting.count_run(hosts)) == sentence
+    assert verdicts.of_counts(counting.count_run(hosts)) == sentence
 
 
 def test_a_change_that_a_killed_run_left_open_stays_running(tmp_path: Path) -> None:

@@ -215,3 +215,57 @@ def test_months_are_those_of_the_clients_calendar() -> None:
     for wrong in ("2026-13", "November", "2027-01"):
         with pytest.raises(ValueError, match="month: "):
             telling.month(wrong, zone, now)
+
+
+def one_window(begin: float, end: float) -> DeclaredWindow:
+    return DeclaredWindow(name="night", begin=iso(begin), end=iso(end))
+
+
+@pytest.mark.parametrize(
+    ("withdrawn_at", "excluded"),
+    [
+        (None, 7200.0),
+        (BEGIN + 18000, 0.0),  # two hours before it would have begun
+        (BEGIN + 28800, 3600.0),  # in the middle: what it was until then
+        (BEGIN + 36000, 7200.0),  # when it was over
+    ],
+)
+def test_a_window_that_was_withdrawn_excludes_nothing_more(withdrawn_at: float | None, excluded: float) -> None:
+    begin, end = BEGIN + 25200, BEGIN + 32400
+
+    def day(at: float) -> dict[str, Sample]:
+        gone = at >= end or (withdrawn_at is not None and at >= withdrawn_at)
+        return {"a": UP.model_copy(update={"windows": [] if gone else [one_window(begin, end)]}), "b": UP}
+
+    assert measured(day)["a", ""].excluded_s == excluded
+
+
+def test_a_window_that_is_moved_or_made_longer_in_time_counts_as_it_was_then() -> None:
+    begin, end = BEGIN + 25200, BEGIN + 32400
+
+    def moved(at: float) -> dict[str, Sample]:
+        known = one_window(begin, end) if at < begin - 3600 else one_window(begin + 1800, end + 1800)
+        return {"a": UP.model_copy(update={"windows": [known] if at < end + 1800 else []}), "b": UP}
+
+    def longer(at: float) -> dict[str, Sample]:
+        known = one_window(begin, end) if at < begin + 600 else one_window(begin, end + 3600)
+        return {"a": UP.model_copy(update={"windows": [known] if at < end + 3600 else []}), "b": UP}
+
+    assert measured(moved)["a", ""].excluded_s == 7200
+    # What was added once it had begun was not announced.
+    assert measured(longer)["a", ""].excluded_s == 7200
+
+
+def test_one_beat_alone_is_no_100_percent() -> None:
+    def once(at: float) -> dict[str, Sample]:
+        return {"a": UP, "b": UP} if at == BEGIN else {}
+
+    found = measured(once, end=BEGIN + TAU)
+    assert [(row.observed_percent, row.coverage_percent, row.state) for row in found.values()] == [
+        (None, 0.0, "unknown")
+    ] * 3
+
+    def twice(at: float) -> dict[str, Sample]:
+        return {"a": UP, "b": UP}
+
+    assert measured(twice, end=BEGIN + 2 * TAU)["a", ""].observed_percent == 100.0

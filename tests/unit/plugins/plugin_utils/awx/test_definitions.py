@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
 import typing as t
 from collections.abc import Callable
@@ -85,17 +86,27 @@ def test_there_is_a_template_for_what_was_bought_and_for_what_only_looks() -> No
         item["name"].removeprefix("keepwell-acme-") for item in rendering.definitions(told())["controller_templates"]
     ]
     assert names == [
-        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "deliver", "verify", "patch-act", "disk-cleanup-act", "maintain-act",
+        "assess", "watch", "patch", "disk-cleanup", "maintain", "report", "period-report", "deliver", "verify", "patch-act", "disk-cleanup-act", "maintain-act",
     ]  # fmt: skip
     nothing = rendering.definitions(told(services=()))
     assert [item["name"].removeprefix("keepwell-acme-") for item in nothing["controller_templates"]] == [
         "assess",
         "watch",
         "report",
+        "period-report",
         "deliver",
         "verify",
     ]
     assert nothing["controller_workflows"] == []
+
+
+def test_the_overview_of_all_clients_is_there_only_for_whom_a_schedule_asks() -> None:
+    fleet = Entry.model_validate({"playbook": "fleet_overview", "at": "06:30"})
+    asked = dataclasses.replace(told(), schedule={"fleet": fleet})
+    made = rendering.definitions(asked)
+    assert "keepwell-acme-fleet-overview" in [item["name"] for item in made["controller_templates"]]
+    [item] = made["controller_schedules"]
+    assert item["unified_job_template"] == "keepwell-acme-fleet-overview"
 
 
 def test_no_template_is_sliced_runs_twice_at_once_or_may_be_told_more_than_its_survey_asks() -> None:

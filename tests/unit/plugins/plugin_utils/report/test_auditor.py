@@ -41,7 +41,7 @@ def page(name: str) -> str:
 
 
 def render(run: Run, period: Period, seed: str = "") -> str:
-    [content] = auditor_files(run, period, Templates(TEMPLATES, TEXTS), TEXTS, seed=seed).values()
+    [content] = auditor_files(run, period, Templates(TEMPLATES, TEXTS), TEXTS, seed=seed)[0].values()
     return content.decode()
 
 

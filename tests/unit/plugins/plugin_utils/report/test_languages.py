@@ -124,6 +124,7 @@ def test_every_text_has_a_translation_with_the_same_placeholders(language):
             # A form for one may say its number in words; none may ask for what there is not.
             assert placeholders(text) <= names, (message.id, text)
             assert placeholders(got[-1]) == placeholders(wanted[-1]), (message.id, got[-1])
+            assert text.count("%s") == wanted[-1].count("%s"), (message.id, text)
             assert text[-1:] == wanted[-1][-1:] or text[-1:] not in ".:?;,", (message.id, text)
 
 

@@ -28,7 +28,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made: dict[str, t.Any] = {}
     for name, hostile in (("14", False), ("hostile", True)):
         run, period = period_maker.made(14, 4, hostile=hostile)
-        [made[f"{name} auditor"]] = auditor_files(run, period, templates, texts).values()
+        [made[f"{name} auditor"]] = auditor_files(run, period, templates, texts)[0].values()
         [made[f"{name} period"]] = period_files(run, period, templates, texts, None, []).values()
     members = [Member("demolen", fleet_maker.make_run(14)), Member("other", fleet_maker.make_run(14, hostile=True))]
     # Both runs are of the same made-up client: its row would be there twice.

@@ -68,6 +68,16 @@ def test_files_are_as_they_stand_in_the_cases(kind: str) -> None:
     assert files == {path.name: path.read_text() for path in folder.iterdir()}
 
 
+def test_only_the_overview_of_all_clients_may_write_beside_the_clients_folder() -> None:
+    found = built("fleet: {playbook: fleet_overview, at: '06:30'}\nmonth: {playbook: period_report, at: '06:00'}")
+    units = {path.rsplit("/", 1)[1]: text for path, text in systemd.render(found, SITE, "Europe/Amsterdam").items()}
+    own = "ReadWritePaths=/var/lib/keepwell/acme\n"
+    assert own in units["keepwell-acme-month.service"]
+    assert own in units["keepwell-acme-fleet.service"]
+    assert ["_fleet" in units[f"keepwell-acme-{name}.service"] for name in ("fleet", "month")] == [True, False]
+    assert "fleet_overview.yml" in units["keepwell-acme-fleet.service"]
+
+
 def test_every_file_names_its_client() -> None:
     for kind in ("systemd", "cron"):
         assert {jobs.owner(text) for text in rendered(kind).values()} == {"acme"}
