@@ -67,7 +67,7 @@ options:
     description:
       - Whose pages these are, with the keys C(name) (stands above every page), C(accent) (colour of that name as
         C(#rrggbb), refused when its contrast to the page is below 4.5) and C(logo) (path of a PNG or JPEG, which
-        becomes part of the page).
+        becomes part of the page) and C(contact) (where an owner answers, on the owner's page).
     type: dict
     default: {}
   language:

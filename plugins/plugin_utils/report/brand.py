@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: whose pages these are: the provider's name, colour and logo."""
+"""Private to keepwell.fleet: whose pages these are: the provider's name, colour, logo and how to reach it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,17 @@ class Picture:
 
 
 class Brand(BaseModel):
-    """``accent`` is #rrggbb; ``logo`` is the path of a PNG or JPEG, which becomes part of the page."""
+    """``accent`` is #rrggbb; ``logo`` is the path of a PNG or JPEG, which becomes part of the page.
+
+    ``contact`` is how an owner reaches the provider: a name, a telephone number, an address.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field("", max_length=60)
     accent: str = Field("", pattern=r"^$|^#[0-9a-fA-F]{6}$")
     logo: str = ""
+    contact: str = Field("", max_length=80)
 
     @property
     def colour(self) -> str:

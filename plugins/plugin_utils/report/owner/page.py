@@ -36,7 +36,7 @@ def owner_files(
     own, language, warning = texts_for(desk.run.header.client.locale)
     texts = own if texts is None else texts
     warnings = [warning] if warning else []
-    view = owner_view(replace(desk, texts=texts, badges=badges(texts)), language, brand.name)
+    view = owner_view(replace(desk, texts=texts, badges=badges(texts)), language, brand)
     page = Templates(search_path, texts, STYLE, brand).html(TEMPLATE, view=view)
     files: dict[str, bytes] = {}
     if "html" in formats:

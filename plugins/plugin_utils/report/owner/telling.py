@@ -106,10 +106,15 @@ def _problem(desk: Desk, say: Wording, problem: Problem) -> Worst:
         when = f"{when}, {due.format(date=say.day(problem.deadline))}"
     return Worst(
         badge=desk.badges[problem.state],
-        title=f"{title(desk, problem.check)}: {say.machines(len(problem.hosts))}",
+        title=f"{title(desk, problem.check)}: {_where(say, problem)}",
         when=when,
         means=_means(texts, problem.pillar),
     )
+
+
+def _where(say: Wording, problem: Problem) -> str:
+    """Return where a problem is: the machine's name where it is one, else how many."""
+    return problem.hosts[0] if len(problem.hosts) == 1 else say.machines(len(problem.hosts))
 
 
 def _means(texts: gettext.NullTranslations, pillar: Pillar) -> str:

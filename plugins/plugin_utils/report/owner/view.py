@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, worst
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary, Grade, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import lane_of, ranked, states_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, Shown, began, is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.lanes import Lane
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
@@ -82,6 +83,7 @@ class OwnerView:
     provisional: bool
     client: str
     provider: str
+    contact: str
     period: str
     data_as_of: str
     grade: Grade | None
@@ -104,8 +106,8 @@ class OwnerView:
     run_id: str
 
 
-def owner_view(desk: Desk, language: str, provider: str = "") -> OwnerView:
-    """Return the owner's page of a run. ``desk`` speaks the owner's language; ``provider`` is who sends the page."""
+def owner_view(desk: Desk, language: str, brand: Brand) -> OwnerView:
+    """Return the owner's page of a run. ``desk`` speaks the owner's language; ``brand`` is who sends the page."""
     run = desk.run
     say = Wording(language, desk.texts, desk.clock.zone, desk.clock.now)
     counts = counting.count_run(run.hosts)
@@ -116,7 +118,8 @@ def owner_view(desk: Desk, language: str, provider: str = "") -> OwnerView:
         language=language,
         provisional=is_provisional(run),
         client=say.name(run.header.client.name, 70),
-        provider=provider,
+        provider=brand.name,
+        contact=brand.contact,
         period=_period(desk, say),
         data_as_of=say.moment(run.data_as_of) if run.data_as_of else "",
         grade=run.grade,
