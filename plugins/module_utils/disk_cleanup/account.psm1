@@ -244,7 +244,7 @@ function Get-KeepwellTarget {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [AllowEmptyCollection()] [object[]] $Wanted)
     Import-KeepwellFileTool
-    $volumes = @(Get-CimInstance -ClassName Win32_Volume -Filter 'DriveType = 3' -Property Name -ErrorAction Stop)
+    $volumes = @(Get-CimInstance -ClassName Win32_Volume -Filter 'DriveType = 3 OR DriveType = 6' -Property Name -ErrorAction Stop)
     $known = @($volumes | ForEach-Object -Process { if ($_.Name.Length -gt 3) { $_.Name.TrimEnd('\') } else { $_.Name } })
     $found = @{}
     foreach ($entry in $Wanted) {
