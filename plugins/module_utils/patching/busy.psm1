@@ -11,7 +11,7 @@
 function Get-KeepwellInstaller {
     <#
     .SYNOPSIS
-    Return @{ process; pid } of everything that installs: servicing, Windows Installer, win_updates of anybody.
+    Return @{ process; pid } of everything that installs just now: servicing, and Windows Installer.
     #>
     [CmdletBinding()]
     param(
@@ -32,13 +32,24 @@ function Get-KeepwellInstaller {
     if ($held) {
         @{ process = 'Windows Installer'; pid = $null }
     }
-    # The module's helper lives as long as its pipe; it goes on when the connection is lost.
-    $pipes = @(Read-KeepwellSource -Machine $Machine -Source 'win_updates' -Read {
-            [System.IO.Directory]::GetFiles('\\.\pipe\', 'Ansible.Windows.WinUpdates-*')
-        })
-    foreach ($pipe in $pipes) {
-        if ($pipe) { @{ process = 'ansible.windows.win_updates'; pid = $null } }
+}
+
+function Test-KeepwellUpdateHelper {
+    <#
+    .SYNOPSIS
+    Return $true while a helper of ansible.windows.win_updates lives, which it does as long as its pipe.
+    .DESCRIPTION
+    It goes on when the connection is lost, and then keeps its last word for somebody who fetches it: until the next
+    boot, when nobody does. So this alone is no proof that something is installed.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+    )
+    $pipes = Read-KeepwellSource -Machine $Machine -Source 'win_updates' -Read {
+        [System.IO.Directory]::GetFiles('\\.\pipe\', 'Ansible.Windows.WinUpdates-*')
     }
+    return @($pipes | Where-Object -FilterScript { $_ }).Count -gt 0
 }
 
 function Get-KeepwellSystemSpace {
@@ -59,4 +70,4 @@ function Get-KeepwellSystemSpace {
     return @{ mount = "$letter\"; roles = @('system'); free_bytes = [long]$disk.FreeSpace; free_inodes_percent = $null }
 }
 
-Export-ModuleMember -Function Get-KeepwellInstaller, Get-KeepwellSystemSpace
+Export-ModuleMember -Function Get-KeepwellInstaller, Get-KeepwellSystemSpace, Test-KeepwellUpdateHelper

@@ -82,7 +82,7 @@ function Get-KeepwellRoundSummary {
     $machine = New-KeepwellMachine -LimitS 20
     $now = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
     $inTime = $now -lt ($Note.started_at + $Note.runtime_s)
-    $working = @(Get-KeepwellInstaller -Machine $machine).Count -gt 0
+    $working = @(Get-KeepwellInstaller -Machine $machine).Count -gt 0 -or (Test-KeepwellUpdateHelper -Machine $machine)
     $alive = -not $Note.recorded -and $inTime -and $working
     return @{
         id = $Note.id

@@ -37,12 +37,17 @@ def follow(action: HostAction, job: Job[t.Any], identifier: str, limit_s: float)
         if state.get("phase") == "ended" or state.get("outcome"):
             return state
         if time.monotonic() > end:
-            raise HostError(
-                f"The work {identifier} has not ended after {limit_s / 60:.0f} minutes and goes on. "
-                f"Look on the host: {_look(action, job, identifier)}"
-            )
+            raise late(action, job, identifier, limit_s)
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+
+def late(action: HostAction, job: Job[t.Any], identifier: str, limit_s: float) -> HostError:
+    """Return the error for a piece of work that takes longer than it may."""
+    return HostError(
+        f"The work {identifier} has not ended after {limit_s / 60:.0f} minutes and goes on. "
+        f"Look on the host: {_look(action, job, identifier)}"
+    )
 
 
 def _look(action: HostAction, job: Job[t.Any], identifier: str) -> str:

@@ -9,6 +9,7 @@ Runs on the control node.
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections.abc import Mapping
 
@@ -18,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import standing
 
+# Between two looks at a Windows host: each reads its whole history of updates.
+_PAUSE_S: t.Final = 15.0
 # Going back is a transaction, too. On packages that the last one left in between nobody can promise how it ends, and
 # the scripts that just failed would run again.
 _STAYS: t.Final = (
@@ -34,12 +37,25 @@ _STAYS_ON_WINDOWS: t.Final = (
 def follow(action: HostAction, job: Job, transaction: str) -> dict[str, t.Any]:
     """Wait for the end of a transaction and return its last state. Raises as ``following.follow``."""
     limits = job.options.limits
-    state = following.follow(action, job, transaction, limits.runtime_minutes * 60 + limits.lock_timeout_s)
-    if not action.on_windows():
-        return state
-    # The host noted that it began; what came of it is in its own history of updates.
-    seen = action.patiently(lambda: action.observe(["packages"], {}, job.task_vars), job.options.reconnect_s)
-    return standing.state(state, packages(seen))
+    limit_s = limits.runtime_minutes * 60 + limits.lock_timeout_s
+    if action.on_windows():
+        return _read_history(action, job, transaction, limit_s)
+    return following.follow(action, job, transaction, limit_s)
+
+
+def _read_history(action: HostAction, job: Job, identifier: str, limit_s: float) -> dict[str, t.Any]:
+    """Wait until a Windows host is done with what it noted; what came of it is in its own history of updates."""
+    end = time.monotonic() + limit_s
+    patience_s = job.options.reconnect_s
+    while True:
+        noted = action.ask_until({"operation": "status", "id": identifier}, job.task_vars, patience_s)
+        data = packages(action.patiently(lambda: action.observe(["packages"], {}, job.task_vars), patience_s))
+        # The module's helper outlives its work when nobody fetches its last word.
+        if not noted["alive"] or standing.accounted(noted, data):
+            return standing.state(noted, data)
+        if time.monotonic() > end:
+            raise following.late(action, job, identifier, limit_s)
+        time.sleep(_PAUSE_S)
 
 
 def packages(document: Mapping[str, t.Any]) -> Mapping[str, t.Any]:

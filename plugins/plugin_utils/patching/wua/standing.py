@@ -55,6 +55,13 @@ def build(data: Mapping[str, t.Any]) -> str:
     return str((data.get("kernel") or {}).get("running") or "")
 
 
+def accounted(answer: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> bool:
+    """True when the host's history says of every update of a round how it ended."""
+    since = float(answer["started_at"])
+    last = (_last(str(move["update_id"]), data, since) for move in answer["moves"])
+    return all(line is not None and line["result"] in (*_SUCCEEDED, *_FAILED) for line in last)
+
+
 def state(answer: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the end of a round that nobody saw, in the form of the state of a transaction.
 

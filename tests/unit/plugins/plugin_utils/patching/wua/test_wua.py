@@ -297,6 +297,9 @@ def test_the_end_of_a_round_that_nobody_saw() -> None:
     assert [move["name"] for move in state["moves_done"]] == ["KB1"]
     assert "0x80070643" in state["failures"]["KB2"] and "nothing is known of KB3" in state["text"]
     assert standing.state(noted, packages())["code"] == "interrupted"
+    assert not standing.accounted(noted, packages(history=history))
+    assert not standing.accounted(noted, packages(history=[*history, line("KB3", "in_progress")]))
+    assert standing.accounted(noted, packages(history=[*history, line("KB3", "aborted")]))
     failed = standing.state(noted, packages(history=[line("KB1", "aborted", hresult="8024000B")]))
     assert (failed["outcome"], failed["code"]) == ("failed", "apply_failed")
 
