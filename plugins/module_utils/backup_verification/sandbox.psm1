@@ -33,12 +33,13 @@ function Get-KeepwellSandboxRoom {
     param([Parameter()] [AllowNull()] [AllowEmptyString()] [string] $Asked)
     $base = Get-KeepwellSandboxBase -Asked $Asked
     $room = @{ base = $base; free_bytes = $null; total_bytes = $null; code = ''; refused = '' }
-    if ($base -notmatch '^([A-Za-z]:)\\.') {
+    $drive = if ($base -match '^[A-Za-z]:(?=\\.)') { $Matches[0] } else { '' }
+    if (-not $drive) {
         $room.code = 'unsafe_path'
         $room.refused = "The sandbox $base is no folder on a disk of this host. Choose another."
         return $room
     }
-    $volume = Get-CimInstance -ClassName Win32_LogicalDisk -Filter "DeviceID='$($Matches[1])'" -ErrorAction SilentlyContinue
+    $volume = Get-CimInstance -ClassName Win32_LogicalDisk -Filter "DeviceID='$drive'" -ErrorAction SilentlyContinue
     if ($volume) {
         $room.free_bytes = [int64]$volume.FreeSpace
         $room.total_bytes = [int64]$volume.Size

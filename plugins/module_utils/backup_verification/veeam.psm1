@@ -78,7 +78,8 @@ function Read-KeepwellVeeamLog {
     $started = $null
     $stamp = '^\[(\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d)(\.\d+)?\]'
     foreach ($line in @(Get-Content -LiteralPath $Path -Tail 20000 -ErrorAction Stop)) {
-        if ($line -notmatch $stamp) {
+        $stamped = $line -match $stamp
+        if (-not $stamped) {
             continue
         }
         $at = Read-KeepwellVeeamTime -Text $Matches[1]

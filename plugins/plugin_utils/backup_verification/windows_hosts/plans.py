@@ -74,6 +74,7 @@ def _restoring(dataset: Dataset, asked: Facts, answer: Facts, snapshot: Facts, f
     whole = asked["kind"] == "full"
     size = int(snapshot["bytes"] or 0)
     what = "everything"
+    found["bytes"] = size or None
     if not whole:
         chosen = _chosen(dataset, asked, answer["files"], float(snapshot["time"]))
         size = sum(entry[1] or 0 for entry in chosen)

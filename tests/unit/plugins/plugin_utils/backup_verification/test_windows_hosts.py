@@ -223,6 +223,19 @@ def test_a_sample_is_of_files_that_nobody_touched_since_the_backup_began() -> No
     assert told(dataset(), files_cut=True).notes
 
 
+def test_everything_is_restored_only_where_there_is_room_for_it() -> None:
+    entry = {"id": "ab", "time": "2026-11-23T02:00:00Z", "hostname": "win01", "paths": ["D:\\"], "tags": None}
+    entry["summary"] = {"total_bytes_processed": 40 << 30}
+    facts = {"snapshots": said(out=json.dumps([entry])), "content": None, "free_bytes": 7}
+    chosen = dataset(tool="restic", repository="E:\\repo")
+    look_ = {"status": "ok", "facts": facts}
+    assert told(chosen, {"kind": "full"}, look=look_).code == "no_space"
+    roomy = {**ROOM, "free_bytes": 90 << 30}
+    made = told(chosen, {"kind": "full"}, look=look_, sandbox=roomy)
+    assert (made.code, made.bytes, made.files) == ("", 40 << 30, [])
+    assert plans.order(chosen, {**ASKED, "kind": "full"}, made)["need_bytes"] == int((40 << 30) * 1.2)
+
+
 def test_the_canary_is_asked_for_even_where_a_newer_one_lies_there_or_none() -> None:
     chosen = dataset(canary={"path": CANARY})
     assert told(chosen, {"kind": "canary"}, files=[]).files == [CANARY]
