@@ -105,7 +105,7 @@ def _of_a_period(state: Path) -> dict[str, bytes]:
     templates, seal = Templates(search_path([]), texts), read_seal(made.path)
     return {
         **period_files(made.run, made.period, templates, texts, seal, []),
-        **auditor_files(made.run, made.period, templates, texts, seal)[0],
+        **auditor_files(made.run, made.period, templates, texts, seal),
     }
 
 

@@ -51,7 +51,7 @@ def make(*, hostile: bool = False) -> dict[str, bytes]:
         "owner de": _only(make_bundle(german, TEMPLATES, ["owner"], ["html"]).files),
         "engineer": _only(make_bundle(run, TEMPLATES, ["engineer"], ["html"]).files),
         "host": make_bundle(many, TEMPLATES, ["engineer"], ["html"]).files[page_name(min(many.hosts, key=rank).host)],
-        "auditor": _only(auditor_files(last, period, templates, texts)[0]),
+        "auditor": _only(auditor_files(last, period, templates, texts)),
         "period": _only(period_files(last, period, templates, texts, None, [])),
         "fleet": _only(fleet_files(members, templates, texts, fleet_maker.NOW)),
     }

@@ -99,7 +99,7 @@ def everything(run: run_document.Run, last: run_document.Run, period: Period, la
     told = run.model_copy(update={"header": run.header.model_copy(update={"client": client})})
     templates = Templates(TEMPLATES, texts)
     files = dict(make_bundle(told, TEMPLATES, REPORTS, (*FORMATS, "pdf"), texts).files)
-    made = period_files(last, period, templates, texts, None, []) | auditor_files(last, period, templates, texts)[0]
+    made = period_files(last, period, templates, texts, None, []) | auditor_files(last, period, templates, texts)
     made |= fleet_files([Member("demolen", last)], templates, texts, fleet_maker.NOW)
     return files | {f"period/{name}": content for name, content in made.items()}
 
