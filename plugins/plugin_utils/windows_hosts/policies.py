@@ -11,7 +11,7 @@ import re
 import typing as t
 from collections.abc import Mapping
 
-Policy = Mapping[str, Mapping[str, t.Any]]
+Policy = Mapping[str, t.Any]
 # The service that brings updates of other products of Microsoft, too.
 _MICROSOFT_UPDATE = "7971f918-a847-4430-9279-4a52d1efe18d"
 _DISABLED = 4
