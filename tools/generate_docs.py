@@ -51,7 +51,7 @@ SCHEMAS = {
 }
 # What people write is described as they write it, what Keepwell writes as it is written.
 DECLARED = ("exception", "schedule", "awx")
-WINDOWS_HOSTS = "docs/windows-hosts.md"
+WINDOWS_HOSTS = "docs/windows.md"
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
 

@@ -1,33 +1,77 @@
-"""docs/windows.md is true: its examples are read, its tables name what there is."""
+# Copyright: (c) 2026, The Keepwell authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docs/windows.md is true: its variables are those of the connections, its PowerShell exists on Windows."""
 
 from __future__ import annotations
 
 import re
+import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.plugins.loader import connection_loader
+from powershell import allowed, balance, language, tables
+from powershell.commands import Commands
+from powershell.source import parse
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import RULES
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.terms import Terms
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import preflight
 
-PAGE = (Path(__file__).parents[2] / "docs/windows.md").read_text(encoding="utf-8")
-NOW = 1795780800.0
-
-
-@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-def test_every_example_is_read(text: str) -> None:
-    client = {"id": "acme", "name": "Acme Ltd", "timezone": "Europe/Amsterdam"}
-    told = settings.read({"keepwell_client": client, **yaml.safe_load(text)}, ["acme"], NOW, ["erp", "servers"])
-    assert told.calendar.windows or told.calendar.blackouts or told.calendar.emergency
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/windows.md").read_text(encoding="utf-8")
+EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)]
+CONNECTIONS = [example for example in EXAMPLES if "ansible_connection" in example]
+# Every connection has these.
+COMMON = {"ansible_connection", "ansible_port", "ansible_user", "ansible_password"}
 
 
-def test_every_key_rule_and_kind_of_work_is_told() -> None:
-    keys = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", PAGE, re.MULTILINE)
-    told = {word for key in keys for word in re.findall(r"`(\w+)`", key)}
-    assert told == {field.alias or name for name, field in Terms.model_fields.items()}
-    assert set(re.findall(r"^\| `\{(\w+):", PAGE, re.MULTILINE)) == set(RULES)
-    [line] = [line for line in PAGE.splitlines() if line.startswith("| `allow` |")]
-    assert set(re.findall(r"`(\w+)`", line)) - {"allow"} == set(KINDS)
+def variables(connection: str) -> set[str]:
+    """What may be set for a connection, by its own documentation."""
+    path = connection_loader.find_plugin(f"ansible.builtin.{connection}") or connection_loader.find_plugin(connection)
+    text = Path(path).read_text(encoding="utf-8")
+    documentation = yaml.safe_load(text.partition('DOCUMENTATION = """')[2].partition('"""')[0])
+    found = {entry["name"] for option in documentation["options"].values() for entry in option.get("vars") or []}
+    # Of winrm: whatever pywinrm takes, with this before it.
+    return found | {"ansible_winrm_server_cert_validation", "ansible_winrm_operation_timeout_sec",
+                    "ansible_winrm_read_timeout_sec", "ansible_winrm_ca_trust_path"}  # fmt: skip
+
+
+def test_both_connections_have_an_example() -> None:
+    assert [example["ansible_connection"] for example in CONNECTIONS] == ["psrp", "winrm"]
+
+
+@pytest.mark.parametrize("example", CONNECTIONS, ids=lambda example: example["ansible_connection"])
+def test_every_variable_of_a_connection_exists(example: dict[str, t.Any]) -> None:
+    assert set(example) - COMMON <= variables(example["ansible_connection"])
+
+
+@pytest.mark.parametrize("example", CONNECTIONS, ids=lambda example: example["ansible_connection"])
+def test_certificates_are_checked(example: dict[str, t.Any]) -> None:
+    assert example["ansible_port"] == 5986
+    assert "validate" in example.values() and "ignore" not in example.values()
+
+
+def test_the_role_takes_its_examples() -> None:
+    patching = [example for example in EXAMPLES if example not in CONNECTIONS]
+    assert patching
+    for example in patching:
+        options.read(example)
+
+
+def test_the_numbers_are_those_of_the_code() -> None:
+    assert f"{preflight.FREE_BYTES >> 30} GiB free" in PAGE
+
+
+def test_its_powershell_exists_on_windows() -> None:
+    [text] = re.findall(r"^```powershell\n(.*?)^```$", PAGE, re.M | re.S)
+    source = parse(ROOT / "docs/windows.ps1", text.encode())
+    for check in (language.encoding, balance.check, language.grammar, language.newer):
+        assert not list(check(source))
+    try:
+        systems = tables.load()
+    except tables.NoTableError as exc:
+        pytest.skip(f"the lists of commands of Windows cannot be had: {exc}")
+    assert not [str(problem) for problem in Commands(systems, allowed.load(), ROOT).check(source)]
