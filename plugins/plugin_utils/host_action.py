@@ -14,7 +14,7 @@ import re
 import threading
 import time
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -111,10 +111,11 @@ class HostAction(ActionBase):  # type: ignore[misc]
         The connections to Windows let through what their libraries raise, and stay broken until they are reset.
         """
         try:
-            return t.cast(
-                "dict[str, t.Any]",
-                self._execute_module(module_name=name, module_args=dict(arguments), task_vars=dict(task_vars)),
-            )
+            with self._own_language():
+                return t.cast(
+                    "dict[str, t.Any]",
+                    self._execute_module(module_name=name, module_args=dict(arguments), task_vars=dict(task_vars)),
+                )
         except Exception as exc:
             if not self.on_windows():
                 raise
@@ -123,6 +124,20 @@ class HostAction(ActionBase):  # type: ignore[misc]
             if isinstance(exc, AnsibleError) or not _is_of_a_connection(exc):
                 raise
             raise AnsibleConnectionFailure(str(exc) or type(exc).__name__) from exc
+
+    @contextlib.contextmanager
+    def _own_language(self) -> Iterator[None]:
+        """Let modules be found in the language of the host.
+
+        Without an ending Ansible takes the first file of a name, and ``assess.ps1`` comes before ``assess.py``.
+        """
+        known = self._connection.module_implementation_preferences
+        if not self.on_windows():
+            self._connection.module_implementation_preferences = (".py",)
+        try:
+            yield
+        finally:
+            self._connection.module_implementation_preferences = known
 
     def observe(
         self, subset: Sequence[str], parameters: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]
