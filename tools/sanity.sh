@@ -27,7 +27,7 @@ fleet=$copy/ansible_collections/keepwell/fleet
 mkdir -p "$fleet"
 # What is published, and the exceptions from the rules. ansible-test reads PowerShell only through pwsh, and takes the line
 # ends of spreadsheets in the gallery for mistakes.
-git archive HEAD -- . ':!.ci' ':!.config' ':!.github' ':!collections' ':!docs/gallery' ':!tests/unit' ':!tests/integration' ':!tests/conftest.py' ':!tools' |
+git archive HEAD -- . ':!.ci' ':!.config' ':!.github' ':!collections' ':!docs/gallery' ':!tests/unit' ':!tests/integration' ':!tests/windows' ':!tests/conftest.py' ':!tools' |
     tar -x -C "$fleet" --exclude='*.ps1' --exclude='*.psm1'
 
 # A home of its own keeps ansible-test's downloads and environments out of the user's; pip's settings stay the user's.
