@@ -59,7 +59,13 @@ function Invoke-KeepwellRestic {
     catch {
         return @{ status = 'absent'; rc = $null; out = ''; err = 'restic could not be started' }
     }
-    $process.PriorityClass = [System.Diagnostics.ProcessPriorityClass]::Idle
+    try {
+        $process.PriorityClass = [System.Diagnostics.ProcessPriorityClass]::Idle
+    }
+    catch {
+        # It has ended already.
+        $process.Refresh()
+    }
     $out = $process.StandardOutput.ReadToEndAsync()
     $err = $process.StandardError.ReadToEndAsync()
     if (-not $process.WaitForExit([int]($TimeoutS * 1000))) {

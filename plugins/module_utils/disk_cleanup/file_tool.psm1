@@ -23,7 +23,9 @@ function Import-KeepwellFileTool {
     if ('Keepwell.FileTool' -as [type]) {
         return
     }
+    # Add-Type takes warnings for errors, and knows no more assemblies than System and PowerShell's own.
     Add-Type -TypeDefinition @'
+#pragma warning disable 0169, 0649
 using System;
 using System.Collections.Generic;
 using System.ComponentModel;
@@ -289,7 +291,11 @@ namespace Keepwell
         public static Sums Grown(string root, int levels, long entries, double seconds, string[] never)
         {
             Sums sums = new Sums();
-            HashSet<string> left = new HashSet<string>(never, StringComparer.OrdinalIgnoreCase);
+            Dictionary<string, bool> left = new Dictionary<string, bool>(StringComparer.OrdinalIgnoreCase);
+            foreach (string folder in never)
+            {
+                left[folder] = true;
+            }
             Stack<KeyValuePair<string, int>> waiting = new Stack<KeyValuePair<string, int>>();
             Stopwatch clock = Stopwatch.StartNew();
             waiting.Push(new KeyValuePair<string, int>(root.TrimEnd('\\'), 0));
@@ -314,7 +320,7 @@ namespace Keepwell
                         break;
                     }
                     string path = here.Key + "\\" + entry.Name;
-                    if (entry.IsLink || entry.IsElsewhere || left.Contains(path))
+                    if (entry.IsLink || entry.IsElsewhere || left.ContainsKey(path))
                     {
                         continue;
                     }
