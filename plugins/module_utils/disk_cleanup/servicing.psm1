@@ -37,7 +37,12 @@ function Get-KeepwellServicing {
     if ($null -ne $sessions -and [int64]$sessions['Exclusive'] -gt 0) {
         return 'a servicing session is pending'
     }
-    $busy = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'TiWorker.exe' OR Name = 'dism.exe' OR Name = 'DismHost.exe'" -Property Name -ErrorAction SilentlyContinue)
+    try {
+        $busy = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'TiWorker.exe' OR Name = 'dism.exe' OR Name = 'DismHost.exe'" -Property Name -ErrorAction Stop)
+    }
+    catch {
+        return 'whether servicing is at work cannot be seen'
+    }
     if ($busy.Count -gt 0) {
         return "servicing is at work ($($busy[0].Name))"
     }
@@ -227,12 +232,12 @@ function Invoke-KeepwellComponentStore {
     }
     # What the other rules used up is gone: the work ends at its limit, whatever DISM does then.
     $left = $Walk.limit_s - $Walk.budget.clock.Elapsed.TotalSeconds
-    if ($left -lt 600) {
+    if ($Walk.act -and $left -lt 600) {
         $account.notes.Add('nothing was done: too little time is left for DISM.')
         return
     }
     $dism = Join-Path -Path ([System.Environment]::SystemDirectory) -ChildPath 'dism.exe'
-    $looked = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /AnalyzeComponentStore' -Folder $Folder -LimitS ([System.Math]::Min(900, $left)) -Save $Save
+    $looked = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /AnalyzeComponentStore' -Folder $Folder -LimitS ([System.Math]::Max(60, [System.Math]::Min(900, $left))) -Save $Save
     $found = Read-KeepwellStoreAnalysis -Text $looked.out
     if ($looked.rc -ne 0 -or $null -eq $found.recommended) {
         $account.notes.Add("DISM could not look at the component store ($(Get-KeepwellDismEnd -Ended $looked)).")
