@@ -19,8 +19,12 @@ $spec = @{
         secrets = @{ type = 'dict'; default = @{}; no_log = $true }
     }
     supports_check_mode = $true
+    # Ansible.Basic hides the text of an option, and not what is in a dict: it would go into the event log as it is.
+    no_log = $true
 }
 $module = [Ansible.Basic.AnsibleModule]::Create($args, $spec)
+# For the same reason the answer says nothing of what was asked.
+$module.Result.invocation = @{ module_args = @{ chore = $module.Params.chore } }
 
 # What every chore brings: see answer.psm1.
 $agents = @{

@@ -16,7 +16,7 @@ SUFFIXES = (".ps1", ".psm1")
 # In this order: who cannot read a file says nothing more of it.
 READ: tuple[Check, ...] = (language.encoding, balance.check, language.grammar)
 CHECKS: tuple[Check, ...] = (
-    language.newer, language.plain, specs.check, layout.module_util, layout.output, variables.check,
+    language.newer, language.plain, language.literal, specs.check, layout.module_util, layout.output, variables.check,
 )  # fmt: skip
 
 

@@ -19,6 +19,24 @@ _NEWER_VARIABLES = ("iswindows", "islinux", "ismacos", "iscoreclr", "psstyle", "
 # A number with a suffix or base that 5.1 does not know: 1u, 5n, 0b11, 3uy.
 _NEWER_NUMBER = re.compile(r"(?i)^(0b[01]+|(0x)?[0-9a-f]*[0-9](u|n|uy|ul|us|y|s))$")
 _MAYBE_MEMBER = re.compile(r"[\w})\]]\?[.\[]")
+# Without -LiteralPath these take a path for a pattern: "[1]" then names another file, or none.
+_PATTERNS = frozenset(
+    f"{verb}-{noun}"
+    for verb, nouns in {
+        "get": ("item", "childitem", "content", "acl", "itemproperty", "filehash", "authenticodesignature"),
+        "set": ("item", "content", "acl", "itemproperty"),
+        "remove": ("item", "itemproperty"),
+        "clear": ("item", "content", "itemproperty"),
+        "copy": ("item",),
+        "move": ("item",),
+        "rename": ("item",),
+        "add": ("content",),
+        "test": ("path",),
+        "resolve": ("path",),
+        "unblock": ("file",),
+    }.items()
+    for noun in nouns
+)
 _NEWER_ESCAPE = re.compile(r"(?<!`)(?:``)*`(e|u\{)")
 
 
@@ -110,3 +128,11 @@ def plain(source: Source) -> Iterator[Problem]:
             yield source.problem(
                 node, f"{text_of(node.children[0])} is refused: nobody reads a console here, and text is no code."
             )
+
+
+def literal(source: Source) -> Iterator[Problem]:
+    """A path is a path: who names files may put brackets into their names."""
+    for node in of_kind(source.root, "command"):
+        name, words = text_of(child(node, "command_name")), text_of(node).lower()
+        if name.lower() in _PATTERNS and "-literalpath" not in words and " @" not in words:
+            yield source.problem(node, f"{name} takes [ and ] in a path for a pattern. Name it with -LiteralPath.")

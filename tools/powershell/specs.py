@@ -111,6 +111,7 @@ def check(source: Source) -> Iterator[Problem]:
     document = documentation(beside)
     for text in _differ(spec.get("options") or {}, document.get("options") or {}, ""):
         yield source.problem(assignment, f"{text} in {beside.name}. Make both alike.")
+    yield from _shown(source, spec, assignment)
     modes = document.get("attributes") or {}
     support = (modes.get("check_mode") or {}).get("support")
     if support is not None and (support != "none") != bool(spec.get("supports_check_mode", False)):
@@ -123,6 +124,25 @@ def check(source: Source) -> Iterator[Problem]:
         ) != 2:  # fmt: skip
             yield source.problem(
                 call, "Create takes $args and $spec alone: others read $spec, and nothing that is added to it."
+            )
+
+
+def _shown(source: Source, spec: Mapping[str, t.Any], assignment: Node) -> Iterator[Problem]:
+    """Ansible.Basic hides the text of an option that is no_log; what is in a dict or a list it logs as it is."""
+    for name, option in (spec.get("options") or {}).items():
+        if not (option or {}).get("no_log") or option.get("type", "str") not in ("dict", "list"):
+            continue
+        if not spec.get("no_log"):
+            yield source.problem(
+                assignment,
+                f"Option {name} is no_log, and a {option['type']}: what is in it goes into the host's event log. Say "
+                "no_log = $true of the whole $spec.",
+            )
+        if "$module.result.invocation = " not in source.text.lower():
+            yield source.problem(
+                assignment,
+                f"Option {name} is no_log, and a {option['type']}: the module's answer has what is in it. Assign "
+                "$module.Result.invocation without it.",
             )
 
 

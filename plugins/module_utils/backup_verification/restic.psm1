@@ -59,7 +59,13 @@ function Invoke-KeepwellRestic {
     catch {
         return @{ status = 'absent'; rc = $null; out = ''; err = 'restic could not be started' }
     }
-    $process.PriorityClass = [System.Diagnostics.ProcessPriorityClass]::Idle
+    try {
+        $process.PriorityClass = [System.Diagnostics.ProcessPriorityClass]::Idle
+    }
+    catch {
+        # It has ended already.
+        $process.Refresh()
+    }
     $out = $process.StandardOutput.ReadToEndAsync()
     $err = $process.StandardError.ReadToEndAsync()
     if (-not $process.WaitForExit([int]($TimeoutS * 1000))) {
@@ -67,7 +73,42 @@ function Invoke-KeepwellRestic {
         $process.WaitForExit()
         return @{ status = 'timeout'; rc = $null; out = ''; err = 'restic did not end in its time' }
     }
-    return @{ status = 'ok'; rc = $process.ExitCode; out = $out.Result; err = $err.Result }
+    return @{
+        status = 'ok'
+        rc = $process.ExitCode
+        out = Hide-KeepwellResticSecret -Text ([string]$out.Result) -Environment $Environment
+        err = Hide-KeepwellResticSecret -Text ([string]$err.Result) -Environment $Environment
+    }
+}
+
+function Hide-KeepwellResticSecret {
+    <#
+    .SYNOPSIS
+    What restic printed, with [secret] where it quotes one: as the Scrubber of _credentials.py does.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Text,
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Environment
+    )
+    # Variables that say where something is, not what it is; and what is set here.
+    $harmless = '(^|_)(FILE|COMMAND|PATH|DIR|REGION|ENDPOINT|HOST|PORT|USER|USERNAME|REPO|REPOSITORY|URL|PROFILE|TYPE|BUCKET|FPS)$'
+    $clean = $Text
+    foreach ($name in @($Environment.Keys)) {
+        $value = [string]$Environment[$name]
+        if ($name -match $harmless -or $value -eq '') {
+            continue
+        }
+        # As it is, as JSON has it, and as an address has it. A short one is replaced only where it stands alone.
+        foreach ($form in @($value, $value.Replace('\', '\\').Replace('"', '\"'), [System.Uri]::EscapeDataString($value))) {
+            $pattern = [System.Text.RegularExpressions.Regex]::Escape($form)
+            if ($form.Length -lt 6) {
+                $pattern = "(?<!\w)$pattern(?!\w)"
+            }
+            $clean = [System.Text.RegularExpressions.Regex]::Replace($clean, $pattern, '[secret]')
+        }
+    }
+    return [System.Text.RegularExpressions.Regex]::Replace($clean, '(?<=://)[^/@\s:]*:[^/@\s]+(?=@)', '[secret]')
 }
 
 function ConvertTo-KeepwellResticWord {
@@ -216,6 +257,7 @@ Export-ModuleMember -Function @(
     'Get-KeepwellRestic',
     'Get-KeepwellResticNewest',
     'Get-KeepwellResticSecret',
+    'Hide-KeepwellResticSecret',
     'Invoke-KeepwellRestic',
     'Read-KeepwellResticFile'
 )

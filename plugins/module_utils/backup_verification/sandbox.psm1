@@ -10,6 +10,7 @@
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.file_tool
 
 function Get-KeepwellSandboxBase {
     <#
@@ -60,10 +61,18 @@ function Get-KeepwellSandboxRoom {
 function Get-KeepwellSandboxFault {
     <#
     .SYNOPSIS
-    Why a folder is not safe: a link on its path, or others who may write into it. '' when it is, or is not there yet.
+    Why a folder is not safe: a link on its path, others who may write into it, own it, or move it away. '' when it is
+    safe, or is not there yet.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
+    # The system, administrators, whoever makes or owns it, and Windows itself (TrustedInstaller).
+    $own = @(
+        'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-3-4',
+        'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464'
+    )
+    # Who may do this to a folder above can put another one in the place of ours.
+    $moving = [System.Security.AccessControl.FileSystemRights]'DeleteSubdirectoriesAndFiles, ChangePermissions, TakeOwnership'
     $folder = $Path
     while ($folder) {
         if (Test-Path -LiteralPath $folder) {
@@ -71,13 +80,23 @@ function Get-KeepwellSandboxFault {
             if ($entry.Attributes -band [System.IO.FileAttributes]::ReparsePoint) {
                 return "$folder is a link. Choose a folder that is none."
             }
+            $security = [System.IO.Directory]::GetAccessControl($folder)
+            $owner = $security.GetOwner([System.Security.Principal.SecurityIdentifier]).Value
+            if ($own -notcontains $owner) {
+                return "$folder belongs to somebody else ($owner). Let Administrators own it, or choose another folder."
+            }
+            foreach ($rule in $security.GetAccessRules($true, $true, [System.Security.Principal.SecurityIdentifier])) {
+                $here = -not ($rule.PropagationFlags -band [System.Security.AccessControl.PropagationFlags]::InheritOnly)
+                if ($here -and $rule.AccessControlType -eq 'Allow' -and $own -notcontains $rule.IdentityReference.Value -and ($rule.FileSystemRights -band $moving)) {
+                    return "Others than administrators may move what is in $folder ($($rule.IdentityReference.Value)). Take their rights away, or choose another folder."
+                }
+            }
         }
         $folder = Split-Path -Path $folder -Parent
     }
     if (-not (Test-Path -LiteralPath $Path -PathType Container)) {
         return ''
     }
-    $own = @('S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-3-4')
     $writing = [System.Security.AccessControl.FileSystemRights]'CreateFiles, AppendData, Delete, ChangePermissions, TakeOwnership'
     $rules = (Get-Acl -LiteralPath $Path).GetAccessRules($true, $true, [System.Security.Principal.SecurityIdentifier])
     foreach ($rule in $rules) {
@@ -110,16 +129,23 @@ function New-KeepwellSandbox {
     $path = Join-Path -Path $room.base -ChildPath "$Id-$([System.Guid]::NewGuid().ToString('N').Substring(0, 8))"
     $null = & $Save @{ sandbox = $path }
     try {
-        if ($room.base -like "$(Get-KeepwellWorkHome)\*") {
+        $ours = $room.base.StartsWith("$(Get-KeepwellWorkHome)\", [System.StringComparison]::OrdinalIgnoreCase)
+        if ($ours) {
             New-KeepwellFolder -Path (Get-KeepwellWorkHome)
         }
-        if (-not (Test-Path -LiteralPath $room.base)) {
+        if ($ours -or -not (Test-Path -LiteralPath $room.base)) {
             New-KeepwellFolder -Path $room.base
         }
         New-KeepwellFolder -Path $path
+        Import-KeepwellFileTool
+        $wrong = [Keepwell.FileTool]::Check($path)
     }
     catch {
         Stop-KeepwellRequest -Code 'read_only' -Text "Nothing can be written below $($room.base): $($_.Exception.Message)"
+    }
+    if ($wrong) {
+        # What cannot be removed by this path is not restored to it.
+        Stop-KeepwellRequest -Code 'unsafe_path' -Text "$path is not where its path says ($wrong). Name the folder by its full, true path."
     }
     return $path
 }
@@ -141,36 +167,13 @@ function Remove-KeepwellSandbox {
         return "$Path became a link and is left as it is"
     }
     try {
-        Remove-KeepwellSandboxTree -Path $Path
+        # Restored files come back with the rights that they had, and with paths longer than PowerShell can remove.
+        Import-KeepwellFileTool
+        return [Keepwell.FileTool]::Clear($Path)
     }
     catch {
         return "$Path ($($_.Exception.GetType().Name))"
     }
-    return ''
-}
-
-function Remove-KeepwellSandboxTree {
-    <#
-    .SYNOPSIS
-    Remove a folder with what is in it, link by link and file by file.
-    #>
-    [CmdletBinding()]
-    param([Parameter(Mandatory = $true)] [string] $Path)
-    foreach ($entry in @(Get-ChildItem -LiteralPath $Path -Force -ErrorAction Stop)) {
-        $link = $entry.Attributes -band [System.IO.FileAttributes]::ReparsePoint
-        if ($entry.PSIsContainer -and -not $link) {
-            Remove-KeepwellSandboxTree -Path $entry.FullName
-            continue
-        }
-        [System.IO.File]::SetAttributes($entry.FullName, [System.IO.FileAttributes]::Normal)
-        if ($entry.PSIsContainer) {
-            [System.IO.Directory]::Delete($entry.FullName)
-        }
-        else {
-            [System.IO.File]::Delete($entry.FullName)
-        }
-    }
-    [System.IO.Directory]::Delete($Path)
 }
 
 Export-ModuleMember -Function @(
@@ -178,6 +181,5 @@ Export-ModuleMember -Function @(
     'Get-KeepwellSandboxFault',
     'Get-KeepwellSandboxRoom',
     'New-KeepwellSandbox',
-    'Remove-KeepwellSandbox',
-    'Remove-KeepwellSandboxTree'
+    'Remove-KeepwellSandbox'
 )

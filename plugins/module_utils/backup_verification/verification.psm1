@@ -11,6 +11,7 @@
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.sandbox
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup.file_tool
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.restic
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.backup_verification.server_backup
 
@@ -92,14 +93,22 @@ function New-KeepwellVerificationFact {
 function Protect-KeepwellSecret {
     <#
     .SYNOPSIS
-    Secrets as a text that this host alone can read (DPAPI), for the request that the work finds in its folder.
+    Secrets by name, each as a text that this host alone can read (DPAPI), for the request that the work finds in its
+    folder.
+    .DESCRIPTION
+    No command is told a secret as it is: the log of modules, where a policy keeps one, has what commands are told.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Secrets)
     Add-Type -AssemblyName System.Security
-    $plain = [System.Text.Encoding]::UTF8.GetBytes((ConvertTo-Json -InputObject $Secrets -Compress))
-    $sealed = [System.Security.Cryptography.ProtectedData]::Protect($plain, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
-    return [System.Convert]::ToBase64String($sealed)
+    $sealed = @{}
+    foreach ($name in @($Secrets.Keys)) {
+        $plain = [System.Text.Encoding]::UTF8.GetBytes([string]$Secrets[$name])
+        $sealed[$name] = [System.Convert]::ToBase64String(
+            [System.Security.Cryptography.ProtectedData]::Protect($plain, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
+        )
+    }
+    return $sealed
 }
 
 function Open-KeepwellSealed {
@@ -113,11 +122,15 @@ function Open-KeepwellSealed {
         return $null
     }
     Add-Type -AssemblyName System.Security
-    $sealed = [System.Convert]::FromBase64String([string]$Request['sealed'])
-    $plain = [System.Security.Cryptography.ProtectedData]::Unprotect($sealed, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
+    $secrets = @{}
+    foreach ($name in @($Request['sealed'].Keys)) {
+        $sealed = [System.Convert]::FromBase64String([string]$Request['sealed'][$name])
+        $plain = [System.Security.Cryptography.ProtectedData]::Unprotect($sealed, $null, [System.Security.Cryptography.DataProtectionScope]::LocalMachine)
+        $secrets[$name] = [System.Text.Encoding]::UTF8.GetString($plain)
+    }
     $null = $Request.Remove('sealed')
     Write-KeepwellDocument -Folder ([string]$Request.folder) -Name 'request.json' -Document $Request
-    return ConvertTo-KeepwellHashtable -Value (ConvertFrom-Json -InputObject ([System.Text.Encoding]::UTF8.GetString($plain)))
+    return $secrets
 }
 
 function Read-KeepwellRepository {
@@ -205,6 +218,39 @@ function Restore-KeepwellSample {
     $Facts.full = $null -ne $volume -and [int64]$volume.FreeSpace -lt 1048576
 }
 
+function Find-KeepwellRestoredFile {
+    <#
+    .SYNOPSIS
+    Paths of the files below a folder, none behind a link, and none that is too long for PowerShell to open.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [string] $Folder)
+    Import-KeepwellFileTool
+    $waiting = New-Object -TypeName System.Collections.Queue
+    $waiting.Enqueue($Folder)
+    while ($waiting.Count -gt 0) {
+        $here = [string]$waiting.Dequeue()
+        try {
+            $entries = [Keepwell.FileTool]::List($here)
+        }
+        catch [System.ComponentModel.Win32Exception] {
+            continue
+        }
+        foreach ($entry in $entries) {
+            $path = "$here\$($entry.Name)"
+            if ($entry.IsLink) {
+                continue
+            }
+            if ($entry.IsFolder) {
+                $waiting.Enqueue($path)
+            }
+            elseif ($path.Length -lt 260) {
+                $path
+            }
+        }
+    }
+}
+
 function Find-KeepwellRestored {
     <#
     .SYNOPSIS
@@ -222,18 +268,16 @@ function Find-KeepwellRestored {
             $place = Join-Path -Path $Sandbox -ChildPath ([string]$number)
             $number++
             foreach ($name in @($group.names)) {
-                $came = Get-ChildItem -LiteralPath $place -Force -Recurse -File -ErrorAction SilentlyContinue |
-                    Where-Object -FilterScript { $_.Name -eq $name } |
-                    Select-Object -First 1
-                $found[(Join-Path -Path $group.folder -ChildPath $name)] = if ($came) { $came.FullName } else { '' }
+                $came = @(Find-KeepwellRestoredFile -Folder $place | Where-Object -FilterScript { $_.EndsWith("\$name", [System.StringComparison]::OrdinalIgnoreCase) }) | Select-Object -First 1
+                $found[(Join-Path -Path $group.folder -ChildPath $name)] = if ($came) { $came } else { '' }
             }
         }
         return $found
     }
     if ([string]$Request.kind -eq 'full') {
-        foreach ($file in @(Get-ChildItem -LiteralPath $Sandbox -Force -Recurse -File -ErrorAction SilentlyContinue)) {
-            $inside = $file.FullName.Substring($Sandbox.Length + 1)
-            $found[$inside.Substring(0, 1) + ':' + $inside.Substring(1)] = $file.FullName
+        foreach ($came in @(Find-KeepwellRestoredFile -Folder $Sandbox)) {
+            $inside = $came.Substring($Sandbox.Length + 1)
+            $found[$inside.Substring(0, 1) + ':' + $inside.Substring(1)] = $came
         }
         return $found
     }
@@ -367,7 +411,8 @@ function Find-KeepwellSampleFile {
                 if ($entry.PSIsContainer) {
                     $folders.Enqueue($entry.FullName)
                 }
-                elseif ($entry.FullName -ne $canary) {
+                # Its copy in the sandbox has a longer path, and PowerShell opens none of 260 characters.
+                elseif ($entry.FullName -ne $canary -and $entry.FullName.Length -le 180) {
                     $null = $files.Add((ConvertTo-KeepwellSampleFile -File $entry))
                 }
             }
@@ -394,6 +439,7 @@ Export-ModuleMember -Function @(
     'Compare-KeepwellSample',
     'ConvertTo-KeepwellSampleFile',
     'Find-KeepwellRestored',
+    'Find-KeepwellRestoredFile',
     'Find-KeepwellSampleFile',
     'Invoke-KeepwellVerification',
     'New-KeepwellVerificationFact',

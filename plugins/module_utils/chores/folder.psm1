@@ -78,19 +78,17 @@ function New-KeepwellFolder {
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Path)
     try {
-        if ([System.IO.Directory]::Exists($Path)) {
-            if ([System.IO.File]::GetAttributes($Path) -band [System.IO.FileAttributes]::ReparsePoint) {
-                Stop-KeepwellRequest -Code 'no_folder' -Text "$Path is a link. Remove it: it is not Keepwell's."
-            }
-            $known = [System.IO.Directory]::GetAccessControl($Path)
-            $owner = $known.GetOwner([System.Security.Principal.SecurityIdentifier]).Value
-            if (@('S-1-5-18', 'S-1-5-32-544') -notcontains $owner) {
-                Stop-KeepwellRequest -Code 'no_folder' -Text "$Path belongs to somebody else ($owner). Remove it: it is not Keepwell's."
-            }
-            [System.IO.Directory]::SetAccessControl($Path, (New-KeepwellSecurity))
-            return
-        }
+        # It makes nothing, and says nothing, where somebody was faster: so what is there now is looked at in any case.
         $null = [System.IO.Directory]::CreateDirectory($Path, (New-KeepwellSecurity))
+        if ([System.IO.File]::GetAttributes($Path) -band [System.IO.FileAttributes]::ReparsePoint) {
+            Stop-KeepwellRequest -Code 'no_folder' -Text "$Path is a link. Remove it: it is not Keepwell's."
+        }
+        $known = [System.IO.Directory]::GetAccessControl($Path)
+        $owner = $known.GetOwner([System.Security.Principal.SecurityIdentifier]).Value
+        if (@('S-1-5-18', 'S-1-5-32-544') -notcontains $owner) {
+            Stop-KeepwellRequest -Code 'no_folder' -Text "$Path belongs to somebody else ($owner). Remove it: it is not Keepwell's."
+        }
+        [System.IO.Directory]::SetAccessControl($Path, (New-KeepwellSecurity))
     }
     catch [System.IO.IOException], [System.UnauthorizedAccessException] {
         Stop-KeepwellRequest -Code 'no_folder' -Text "$Path cannot be made: $($_.Exception.Message)"
@@ -147,8 +145,9 @@ function Write-KeepwellFile {
             }
             return
         }
-        catch [System.IO.IOException] {
-            # 112 and 39: the disk is full. Anything else may be somebody who reads the file just now.
+        catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+            # 112 and 39: the disk is full. Anything else may be somebody who reads the file just now: ReplaceFile then
+            # says that it is shared, or that access is denied.
             $full = @(112, 39) -contains ($_.Exception.HResult -band 0xFFFF)
             $ballast = Join-Path -Path $Folder -ChildPath 'ballast'
             if ($try -eq 5 -or ($full -and -not [System.IO.File]::Exists($ballast))) {

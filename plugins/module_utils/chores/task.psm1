@@ -22,6 +22,16 @@ function Get-KeepwellWorkTaskName {
     return 'keepwell-{0}-{1}' -f $Chore.Replace('_', '-'), $Id
 }
 
+function Get-KeepwellWorkSecond {
+    <#
+    .SYNOPSIS
+    Return how many seconds the program of a piece of work may run at most.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Limits)
+    return [int]$Limits.runtime_s + [int]$Limits.lock_timeout_s + 120
+}
+
 function Get-KeepwellWorkTaskXml {
     <#
     .SYNOPSIS
@@ -36,7 +46,7 @@ function Get-KeepwellWorkTaskXml {
         [Parameter(Mandatory = $true)] [string] $Program,
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Limits
     )
-    $seconds = [int]$Limits.runtime_s + [int]$Limits.lock_timeout_s + 120
+    $seconds = Get-KeepwellWorkSecond -Limits $Limits
     # 7 and 8 are below normal, 4 to 6 normal: with 7 and above Windows also serves the disk to others first.
     $priority = if ([int]$Limits.nice -gt 9) { 8 } else { 7 }
     $shell = Join-Path -Path ([System.Environment]::SystemDirectory) -ChildPath 'WindowsPowerShell\v1.0\powershell.exe'

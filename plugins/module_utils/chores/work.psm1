@@ -32,7 +32,7 @@ function Save-KeepwellWork {
     try {
         Write-KeepwellDocument -Folder $Folder -Name 'state.json' -Document $State
     }
-    catch [System.IO.IOException] {
+    catch [System.IO.IOException], [System.UnauthorizedAccessException] {
         # The last account that could be written is what is known.
         $State['unwritten'] = $true
     }
@@ -59,6 +59,7 @@ function Invoke-KeepwellWork {
     }.GetNewClosure()
     $request.folder = $Folder
     $lock = $null
+    $watchdog = Start-KeepwellWatchdog -LimitS (Get-KeepwellWorkSecond -Limits $request.limits)
     try {
         Save-KeepwellWork -Folder $Folder -State $state -Field @{
             process = @{ pid = $PID; started = (Get-KeepwellProcessStart -Id $PID) }
@@ -94,6 +95,25 @@ function Invoke-KeepwellWork {
     $end.ended_at = Get-KeepwellNow
     $end.command = $null
     Save-KeepwellWork -Folder $Folder -State $state -Field $end
+    $watchdog.Stop()
+    $watchdog.Dispose()
+}
+
+function Start-KeepwellWatchdog {
+    <#
+    .SYNOPSIS
+    Return what ends this process after so many seconds, unless it is stopped and disposed of before.
+    .DESCRIPTION
+    The Task Scheduler does not apply its limit to a task that is started on demand (ITaskSettings, ExecutionTimeLimit).
+    Only this process ends: what it started goes on by itself, and the state says how far the work was.
+    #>
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true)] [int] $LimitS)
+    $shell = [System.Management.Automation.PowerShell]::Create()
+    $null = $shell.AddCommand('Start-Sleep').AddParameter('Seconds', $LimitS)
+    $null = $shell.AddStatement().AddCommand('Stop-Process').AddParameter('Id', $PID).AddParameter('Force')
+    $null = $shell.BeginInvoke()
+    return $shell
 }
 
 function Invoke-KeepwellProgram {

@@ -23,7 +23,9 @@ function Import-KeepwellFileTool {
     if ('Keepwell.FileTool' -as [type]) {
         return
     }
+    # Add-Type takes warnings for errors, and knows no more assemblies than System and PowerShell's own.
     Add-Type -TypeDefinition @'
+#pragma warning disable 0169, 0649
 using System;
 using System.Collections.Generic;
 using System.ComponentModel;
@@ -77,6 +79,7 @@ namespace Keepwell
 
         private const uint Delete = 0x10000;
         private const uint ReadAttributes = 0x80;
+        private const uint WriteAttributes = 0x100;
         private const uint OpenExisting = 3;
         private const uint BackupSemantics = 0x02000000;
         private const uint OpenReparsePoint = 0x00200000;
@@ -133,6 +136,16 @@ namespace Keepwell
             public bool IsFolder;
         }
 
+        [StructLayout(LayoutKind.Sequential)]
+        private struct BasicInformation
+        {
+            public long Created;
+            public long Accessed;
+            public long Written;
+            public long Changed;
+            public uint Attributes;
+        }
+
         [DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)]
         private static extern SafeFileHandle CreateFileW(string path, uint access, uint share, IntPtr security, uint disposition, uint flags, IntPtr template);
 
@@ -144,6 +157,9 @@ namespace Keepwell
 
         [DllImport("kernel32.dll", SetLastError = true)]
         private static extern bool SetFileInformationByHandle(SafeFileHandle handle, int kind, ref byte deleted, uint size);
+
+        [DllImport("kernel32.dll", SetLastError = true)]
+        private static extern bool SetFileInformationByHandle(SafeFileHandle handle, int kind, ref BasicInformation information, uint size);
 
         [DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)]
         private static extern uint GetFinalPathNameByHandleW(SafeFileHandle handle, StringBuilder path, uint size, uint flags);
@@ -285,11 +301,83 @@ namespace Keepwell
             return IsAt(handle, path) ? "" : "changed";
         }
 
+        // Remove a folder of our own with all that is in it: a link goes as a link. '' when nothing is left, else the first
+        // path that is, and why. Paths of any length; what was moved elsewhere meanwhile is not touched.
+        public static string Clear(string folder)
+        {
+            return Clear(folder.TrimEnd('\\'), 0);
+        }
+
+        private static string Clear(string folder, int depth)
+        {
+            if (depth > 2000)
+            {
+                return folder + " (too deep)";
+            }
+            List<Entry> found;
+            try
+            {
+                found = List(folder);
+            }
+            catch (Win32Exception exception)
+            {
+                return folder + " (" + Because(exception.NativeErrorCode) + ")";
+            }
+            string left = "";
+            foreach (Entry entry in found)
+            {
+                string path = folder + "\\" + entry.Name;
+                string word = entry.IsFolder && !entry.IsLink ? Clear(path, depth + 1) : Remove(path);
+                left = left == "" ? word : left;
+            }
+            return left == "" ? Remove(folder) : left;
+        }
+
+        private static string Remove(string path)
+        {
+            uint flags = OpenReparsePoint | OpenNoRecall | BackupSemantics;
+            SafeFileHandle handle = CreateFileW(Long(path), Delete | ReadAttributes | WriteAttributes, 7, IntPtr.Zero, OpenExisting, flags, IntPtr.Zero);
+            if (handle.IsInvalid && Marshal.GetLastWin32Error() == 5)
+            {
+                // Its own list may say less than that of the folder, which lets it go.
+                handle = CreateFileW(Long(path), Delete | ReadAttributes, 7, IntPtr.Zero, OpenExisting, flags, IntPtr.Zero);
+            }
+            int code = Marshal.GetLastWin32Error();
+            using (handle)
+            {
+                if (handle.IsInvalid)
+                {
+                    return code == 2 || code == 3 ? "" : path + " (" + Because(code) + ")";
+                }
+                HandleInformation information;
+                if (!GetFileInformationByHandle(handle, out information) || !IsAt(handle, path))
+                {
+                    return path + " (changed)";
+                }
+                if ((information.Attributes & ReadOnly) != 0)
+                {
+                    BasicInformation plain = new BasicInformation();
+                    plain.Attributes = 0x80;
+                    SetFileInformationByHandle(handle, 0, ref plain, (uint)Marshal.SizeOf(typeof(BasicInformation)));
+                }
+                byte deleted = 1;
+                if (!SetFileInformationByHandle(handle, 4, ref deleted, 1))
+                {
+                    return path + " (" + Because(Marshal.GetLastWin32Error()) + ")";
+                }
+                return "";
+            }
+        }
+
         // How large folders are, to so many levels; links, other volumes and what is in a cloud are left out.
         public static Sums Grown(string root, int levels, long entries, double seconds, string[] never)
         {
             Sums sums = new Sums();
-            HashSet<string> left = new HashSet<string>(never, StringComparer.OrdinalIgnoreCase);
+            Dictionary<string, bool> left = new Dictionary<string, bool>(StringComparer.OrdinalIgnoreCase);
+            foreach (string folder in never)
+            {
+                left[folder] = true;
+            }
             Stack<KeyValuePair<string, int>> waiting = new Stack<KeyValuePair<string, int>>();
             Stopwatch clock = Stopwatch.StartNew();
             waiting.Push(new KeyValuePair<string, int>(root.TrimEnd('\\'), 0));
@@ -314,7 +402,7 @@ namespace Keepwell
                         break;
                     }
                     string path = here.Key + "\\" + entry.Name;
-                    if (entry.IsLink || entry.IsElsewhere || left.Contains(path))
+                    if (entry.IsLink || entry.IsElsewhere || left.ContainsKey(path))
                     {
                         continue;
                     }

@@ -37,7 +37,12 @@ function Get-KeepwellServicing {
     if ($null -ne $sessions -and [int64]$sessions['Exclusive'] -gt 0) {
         return 'a servicing session is pending'
     }
-    $busy = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'TiWorker.exe' OR Name = 'dism.exe' OR Name = 'DismHost.exe'" -Property Name -ErrorAction SilentlyContinue)
+    try {
+        $busy = @(Get-CimInstance -ClassName Win32_Process -Filter "Name = 'TiWorker.exe' OR Name = 'dism.exe' OR Name = 'DismHost.exe'" -Property Name -ErrorAction Stop)
+    }
+    catch {
+        return 'whether servicing is at work cannot be seen'
+    }
     if ($busy.Count -gt 0) {
         return "servicing is at work ($($busy[0].Name))"
     }
@@ -225,8 +230,14 @@ function Invoke-KeepwellComponentStore {
         $account.notes.Add("nothing was done: $against.")
         return
     }
+    # What the other rules used up is gone: the work ends at its limit, whatever DISM does then.
+    $left = $Walk.limit_s - $Walk.budget.clock.Elapsed.TotalSeconds
+    if ($Walk.act -and $left -lt 600) {
+        $account.notes.Add('nothing was done: too little time is left for DISM.')
+        return
+    }
     $dism = Join-Path -Path ([System.Environment]::SystemDirectory) -ChildPath 'dism.exe'
-    $looked = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /AnalyzeComponentStore' -Folder $Folder -LimitS 900 -Save $Save
+    $looked = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /AnalyzeComponentStore' -Folder $Folder -LimitS ([System.Math]::Max(60, [System.Math]::Min(900, $left))) -Save $Save
     $found = Read-KeepwellStoreAnalysis -Text $looked.out
     if ($looked.rc -ne 0 -or $null -eq $found.recommended) {
         $account.notes.Add("DISM could not look at the component store ($(Get-KeepwellDismEnd -Ended $looked)).")
@@ -237,7 +248,7 @@ function Invoke-KeepwellComponentStore {
         return
     }
     Complete-KeepwellByWindows -Walk $Walk -Count ([System.Math]::Max(1, $found.packages)) -Bytes $found.cache_bytes -Name 'DISM' -Act {
-        $done = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /StartComponentCleanup' -Folder $Folder -LimitS $Walk.limit_s -Save $Save
+        $done = Invoke-KeepwellProgram -Path $dism -Argument '/English /Online /NoRestart /Cleanup-Image /StartComponentCleanup' -Folder $Folder -LimitS ([System.Math]::Max(60, $Walk.limit_s - $Walk.budget.clock.Elapsed.TotalSeconds)) -Save $Save
         # 3010: done, and the next restart completes it.
         if (@(0, 3010) -notcontains $done.rc) {
             throw "StartComponentCleanup: $(Get-KeepwellDismEnd -Ended $done)"
@@ -264,8 +275,12 @@ function Read-KeepwellStoreAnalysis {
         $found.actual = $Matches[1]
     }
     if ($Text -match '(?m)^\s*Cache and Temporary Data : ([\d.,]+) (bytes|KB|MB|GB|TB)') {
-        $number = [double]::Parse($Matches[1].Replace(',', '.'), [System.Globalization.CultureInfo]::InvariantCulture)
-        $found.cache_bytes = [int64]($number * $units[$Matches[2]])
+        $number = 0.0
+        $unit = $units[$Matches[2]]
+        # What cannot be read as a number is told as nothing: what became free is measured.
+        if ([double]::TryParse($Matches[1].Replace(',', '.'), [System.Globalization.NumberStyles]::Float, [System.Globalization.CultureInfo]::InvariantCulture, [ref]$number)) {
+            $found.cache_bytes = [int64]($number * $unit)
+        }
     }
     return $found
 }

@@ -203,6 +203,12 @@ function Invoke-KeepwellWalkBelow {
     if ($stay -gt 0 -or -not $Walk.folders -or -not $old) {
         return 0
     }
+    # Temp\2 is the temporary folder of a session, Temp\Low that of programs with little trust. Windows makes both at
+    # sign-in alone: without it whoever is signed in cannot work until he signs in anew.
+    if ($Depth -eq 1 -and $Path -match '\\(\d{1,5}|Low)$') {
+        Add-KeepwellSkip -Account $Walk.account -Reason 'kept'
+        return 0
+    }
     return Invoke-KeepwellTakeFolder -Walk $Walk -Path $Path
 }
 

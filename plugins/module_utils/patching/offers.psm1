@@ -80,7 +80,8 @@ function Update-KeepwellOffer {
         }
     }
     catch {
-        $errors += '0x{0:x8}' -f $_.Exception.HResult
+        # The outermost exception may be PowerShell's own, with a code that says nothing.
+        $errors += '0x' + (Get-KeepwellFailure -ErrorRecord $_).code.ToLowerInvariant()
     }
     return @{ rc = [int]($errors.Count -gt 0); errors = $errors }
 }

@@ -195,6 +195,12 @@ PLANTED = [
     ("things.psm1", "return $More", "return $script:More", "$script:More lives in the module"),
     ("things.psm1", "$More[$each.Name] = $text", "$More[$each.Name] = $texts", "$texts has no value here"),
     ("things.psm1", "    return $More", "    New-Item -Path $Path\n    return $More", "returns something"),
+    (
+        "things.psm1",
+        "    return $More",
+        "    $null = Get-Item -Path $Path\n    return $More",
+        "Get-Item takes [ and ] in a path for a pattern",
+    ),
     ("things.psm1", "return $More", ". 'other.ps1'", "is read into this one by '.'"),
     (
         "thing.ps1",
@@ -234,6 +240,18 @@ PLANTED = [
     ("thing.ps1", "mode = @{", "modes = @{", "Option mode is not in $spec, but documented in thing.py."),
     ("thing.ps1", "default = 'slow'", "default = $args[0]", "in $spec is computed"),
     ("thing.ps1", "supports_check_mode = $true", "supports_check_mode = $false", "supports_check_mode differs"),
+    (
+        "thing.ps1",
+        "elements = 'str'; default",
+        "elements = 'str'; no_log = $true; default",
+        "what is in it goes into the host's event log",
+    ),
+    (
+        "thing.ps1",
+        "elements = 'str'; default",
+        "elements = 'str'; no_log = $true; default",
+        "the module's answer has what is in it",
+    ),
     ("thing.ps1", "($args, $spec)", "($args, $spec, @($more))", "Create takes $args and $spec alone"),
 ]
 
