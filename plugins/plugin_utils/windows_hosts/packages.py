@@ -273,25 +273,38 @@ def _secure_boot(facts: Raw | None) -> dict[str, t.Any] | None:
 
 
 def failures(history: Sequence[Raw], since: float) -> dict[str, dict[str, t.Any]]:
-    """Return the updates whose last attempt since then failed: update id -> {name, title, count, hresult, at}."""
+    """Return the updates whose last attempt since then failed: name -> {update_id, title, count, hresult, at}.
+
+    An update is known by its KB number: every day's malware definitions have an id of their own and the number of all
+    the others, so that one which failed is made good by the next. A monthly update holds all those before it.
+    """
     last: dict[str, Raw] = {}
     counts: Counter[str] = Counter()
+    good_month = ""
     for entry in sorted((entry for entry in history if entry["at"]), key=lambda entry: float(entry["at"])):
         if entry["at"] < since or entry["operation"] != "install" or entry["result"] in ("not_started", "in_progress"):
             continue
-        last[entry["update_id"]] = entry
+        name = str((entry["kbs"] or [entry["title"]])[0])
+        last[name] = entry
         if entry["result"] in ("failed", "aborted"):
-            counts[entry["update_id"]] += 1
-        else:
-            counts[entry["update_id"]] = 0
+            counts[name] += 1
+            continue
+        counts[name] = 0
+        if months.is_dated(entry["title"]):
+            good_month = max(good_month, months.of_title(entry["title"]) or "")
     return {
-        update: {
-            "name": (entry["kbs"] or [entry["title"]])[0],
+        name: {
+            "update_id": entry["update_id"],
             "title": entry["title"],
-            "count": counts[update],
+            "count": counts[name],
             "hresult": entry["hresult"],
             "at": entry["at"],
         }
-        for update, entry in last.items()
-        if entry["result"] in ("failed", "aborted")
+        for name, entry in last.items()
+        if entry["result"] in ("failed", "aborted") and not _is_held_by(entry["title"], good_month)
     }
+
+
+def _is_held_by(title: str, month: str) -> bool:
+    """True for a monthly update that the one of a later month, which is in place, holds."""
+    return months.is_dated(title) and (months.of_title(title) or "") < month
