@@ -193,3 +193,8 @@ def test_what_windows_classifies_is_not_taken_for_a_security_update() -> None:
         change = {"search/updates/0/categories": [guid], "search/updates/0/severity": None}
         read = observation.complete(windows_replay.documents("2022", {"packages": change}, {}), [])["probes"]
         assert read["packages"]["data"]["pending"][0]["class"] == wanted
+
+
+def test_a_host_whose_volumes_cannot_be_listed_is_not_one_with_room() -> None:
+    read = observation.complete(windows_replay.documents("2022", {"disks": {"volumes": None}}, {}), [])
+    assert judge.run_check("capacity.space", _view(read), policy.build([])).state == "unknown"
