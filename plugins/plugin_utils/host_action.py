@@ -239,7 +239,7 @@ class HostAction(ActionBase):  # type: ignore[misc]
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
                 # A kept connection may be dead, and would stay so.
-                with contextlib.suppress(AnsibleError, OSError):
+                with contextlib.suppress(Exception):
                     self._connection.reset()
 
 

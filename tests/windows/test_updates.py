@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playing import play
 from windows_host.host import WindowsHost
+from windows_host.models import updates
 from windows_host.state import Update
 
 CUMULATIVE, SERVICING, LICENSED = "11111111-aaaa", "22222222-bbbb", "33333333-cccc"
@@ -101,3 +102,12 @@ def test_a_reboot_that_never_ends_is_a_failure_within_its_time(windows: t.Any, t
     assert "Timed out waiting for last boot time check" in played.of("task 0")["msg"]
     assert played.of("task 0", "win02")["rebooted"] is True
     assert (fine.boots, fine.boot_id == before, fine.windows_update.reboot_required) == (2, False, False)
+
+
+def test_the_lists_are_held_against_title_and_kb_numbers_as_one_text() -> None:
+    """In PowerShell a text and a list make one text: a title alone between ^ and $ matches nothing there."""
+    update = Update(CUMULATIVE, "2026-11 Update (x64)", ("5031364", "5031365"))
+    told: dict[str, t.Any] = {"category_names": ["*"], "reject_list": [], "skip_optional": False}
+    assert updates._reasons(update, {**told, "accept_list": [r"^2026-11 Update \(x64\)$"]}) == ["accept_list"]
+    assert updates._reasons(update, {**told, "accept_list": [r"^2026-11 Update \(x64\)KB5031364 KB5031365$"]}) == []
+    assert updates._reasons(update, {**told, "accept_list": ["kb5031365"]}) == []

@@ -39,11 +39,12 @@ _LEDGER_LOOK = "sudo cat /var/lib/keepwell/antivirus/ledger.json"
 )
 def detections(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge detections that are open, or whose end no record shows (ClamAV itself keeps none)."""
-    looked, hidden, over = False, [], 0
+    looked, hidden, over, silent = False, [], 0, False
     bad: list[Verdict] = []
     for engine in protectors(view):
         if engine["detections"] is None:
             hidden.append(engine["product"])
+            silent = silent or _is_silent(engine)
             continue
         looked = True
         for entry in engine["detections"]:
@@ -53,11 +54,17 @@ def detections(view: View, policy: Policy) -> Iterator[Verdict]:
                 bad.append(_open(engine, entry, view, policy))
     yield from bad
     record = view.record("antivirus")
-    if not bad and hidden and record.denied("clamd log", "ledger", "mdatp", "defender detections"):
+    lost = record.denied("clamd log", "ledger", "mdatp", "defender detections")
+    if not bad and hidden and (lost or silent):
         yield Verdict("unknown", observed=f"{', '.join(hidden)}: log not readable", expected="none open")
     elif not bad and looked:
         observed = f"none open, {count_text(over, 'detection')} over" if over else "none in the engine's record"
         yield Verdict("ok", observed=observed, expected="none open")
+
+
+def _is_silent(engine: Facts) -> bool:
+    """True for a Defender that protects the host: what it does not tell is unknown, not without meaning."""
+    return is_defender(engine) and bool(engine["running"]) and engine["realtime"] != "passive"
 
 
 def _open(engine: Facts, entry: Facts, view: View, policy: Policy) -> Verdict:
@@ -97,6 +104,9 @@ def exclusions(view: View, policy: Policy) -> Iterator[Verdict]:
     known: list[str] = []
     for engine in protectors(view):
         if engine.get("exclusions") is None:
+            if _is_silent(engine):
+                summary = f"What {engine['product']} passes by is not shown to this user, or could not be read."
+                yield Verdict("unknown", engine["product"], "exclusions not readable", "nothing too wide", summary)
             continue
         known += engine["exclusions"]
         for entry in sorted(set(engine["exclusions"]) - set(policy.exclusions_accepted)):

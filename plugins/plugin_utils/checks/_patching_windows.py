@@ -99,18 +99,18 @@ def failed_updates(view: View, policy: Policy) -> Iterator[Verdict]:
         yield Verdict("unknown", observed="the update history could not be read", expected=expected)
         return
     failed = failures(history, view.now - _FAILED_S)
-    for update, facts in sorted(failed.items(), key=lambda item: item[1]["name"]):
+    for name, facts in sorted(failed.items()):
         times = count_text(facts["count"], "time")
         yield Verdict(
             "act" if facts["count"] > 1 else "watch",
-            object=facts["name"],
+            object=name,
             observed=f"failed {times}, last with 0x{facts['hresult']}",
             expected=expected,
-            summary=f"{facts['name']} failed {times} to install, last with 0x{facts['hresult']}.",
+            summary=f"{name} failed {times} to install, last with 0x{facts['hresult']}.",
             command=_HISTORY_LOOK,
             since=facts["at"],
             age_basis="last attempt",
-            data={"update_id": update, **facts},
+            data={"name": name, **facts},
         )
     if not failed:
         yield Verdict("ok", observed=f"{count_text(len(history), 'entry', 'entries')} of history", expected=expected)

@@ -16,6 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Contact, Finding, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import LOST_AFTER, Answer, Open, Sample
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import connection
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_hosts import reading
 
 # What a beat judges; everything else needs more than it asks for.
@@ -23,8 +24,7 @@ WATCHED = ("services.watched", "capacity.space", "capacity.read_only", "capacity
 # How far back the pace of a disk is read, as the burst check does where nothing is nearer.
 PACE_S = 26 * 3600.0
 _CHECKS = tuple(check for check in CHECKS if check.id in WATCHED)
-# How ssh, winrm and psrp tell of a host that is there and does not let Keepwell in. It may be well; it cannot be looked
-# at.
+# How ssh tells of a host that is there and does not let Keepwell in. It may be well; it cannot be looked at.
 _LOCKED_OUT = (
     "permission denied",
     "host key verification failed",
@@ -34,8 +34,6 @@ _LOCKED_OUT = (
     "incorrect username or password",
     "no matching host key",
     "no matching key exchange",
-    "credentials were rejected",
-    "failed to authenticate the user",
 )
 # History as a check asks for it: metric, mount point -> points.
 Room = Mapping[str, Sequence[tuple[float, list[int]]]]
@@ -60,7 +58,7 @@ class BeatHistory(NoHistory):
 
 def answer_of(reason: str, *, connected: bool) -> Answer:
     """Return what it says of a host that there is no observation. ``connected``: there was a connection."""
-    locked_out = any(sign in reason.casefold() for sign in _LOCKED_OUT)
+    locked_out = any(sign in reason.casefold() for sign in _LOCKED_OUT) or connection.keeps_out(reason)
     return "unknown" if connected or locked_out else "fail"
 
 

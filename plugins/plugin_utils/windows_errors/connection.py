@@ -76,7 +76,7 @@ TROUBLES: t.Final = (
     ),
     Trouble(
         "credentials", r"credentials were rejected|failed to authenticate|\b401\b|preauthentication failed|"
-        r"not found in kerberos database|logon failure|STATUS_LOGON_FAILURE",
+        r"not found in kerberos database|password incorrect|logon failure|STATUS_LOGON_FAILURE",
         "user name or password is wrong, or the host does not take this way of signing in",
         "Check ansible_user and the password; a local account needs a transport that the listener allows.",
     ),
@@ -122,6 +122,19 @@ TROUBLES: t.Final = (
         "the host does not answer", "Is it on? Does the firewall let port 5986 through from the control node?",
     ),
 )  # fmt: skip
+
+
+# Of these the host, its domain or the control node has nothing to say but "no": the host may be well.
+_KEPT_OUT: t.Final = (
+    *("certificate_expired", "certificate_name", "certificate_untrusted", "not_tls", "clock", "no_kdc"),
+    *("service_name", "no_library", "password_expired", "locked_out", "credentials", "access", "encryption", "quota"),
+)
+
+
+def keeps_out(message: str) -> bool:
+    """True where what ``words`` made of a message tells of being kept out, and not of a host that is silent."""
+    text = message.casefold()
+    return any(trouble.cause.casefold() in text for trouble in TROUBLES if trouble.code in _KEPT_OUT)
 
 
 def find(message: str) -> Trouble | None:

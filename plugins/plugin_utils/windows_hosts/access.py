@@ -61,8 +61,11 @@ def read(data: Row, _at: float) -> dict[str, t.Any]:
         "keys": [],
         "keys_unread": [],
         "admins": _admins(data),
+        # A group whose members nobody could list is not one without members.
         "admins_read": sorted(
-            GROUPS[str(group.get("sid"))] for group in listed(data, "groups") if str(group.get("sid")) in GROUPS
+            GROUPS[str(group.get("sid"))]
+            for group in listed(data, "groups")
+            if str(group.get("sid")) in GROUPS and group.get("members") is not None
         ),
         "sudo": None,
         "failed_logins": None if failed is None else {**failed, "source": "Security log"},
@@ -106,7 +109,7 @@ def _admins(data: Row) -> dict[str, list[str]]:
     found = {}
     for group in listed(data, "groups"):
         name = GROUPS.get(str(group.get("sid")))
-        members = [_member(member) for member in group.get("members") or ()]
+        members = [_member(member) for member in listed(group, "members")] if "members" in group else []
         if name and members:
             found[name] = sorted(members)
     return found

@@ -60,6 +60,8 @@ def engine(raw: Raw, services: Mapping[str, Raw], units: dict[str, t.Any], at: f
     facts: dict[str, t.Any] = empty_engine(PRODUCT, "av", None if service is None else service["state"] == "Running")
     facts["units"] = units
     if told is None:
+        # It runs and does not say how it is: how old its definitions are is not known, which is not "fine".
+        facts["definitions"] = _definitions({}, at) if facts["running"] else None
         return facts
     status: Raw = told["status"]
     mode = status.get("AMRunningMode") or None
@@ -102,6 +104,8 @@ def beside(own: dict[str, t.Any], others: Sequence[Raw]) -> dict[str, t.Any]:
     stands_in = any(other["kind"] != "hids" and other["running"] and other["realtime"] != "off" for other in others)
     if own["running"] is False and stands_in:
         return {**own, "definitions": None, "healthy": None, "health_issues": None, "platform_supported": None}
+    if own["realtime"] == "unknown" and stands_in:
+        return {**own, "definitions": None}
     return own
 
 

@@ -38,6 +38,9 @@ def read(data: Row, _at: float) -> dict[str, t.Any]:
     Windows' own: ``shadow_storage``, ``storage_pools``, ``virtual_disks`` (None: could not be read), and of each
     filesystem ``label``, ``dirty``, ``boot``, ``system``, ``compressed``, ``bitlocker``, ``dedup``, ``disk_number``.
     """
+    if rows(data, "volumes") is None:
+        # A host without volumes would have nothing that could be full.
+        raise ValueError("the volumes of this host could not be listed")
     locks = {str(row["DeviceID"]): _bitlocker(row) for row in listed(data, "bitlocker")}
     savings = {str(row["VolumeId"]): _dedup(row) for row in listed(data, "deduplication")}
     partitions = _partitions(data)

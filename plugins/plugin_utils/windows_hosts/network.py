@@ -236,7 +236,8 @@ def _query(query: Row) -> dict[str, t.Any]:
 
 def _listeners(data: Row) -> list[dict[str, t.Any]] | None:
     tcp, udp = rows(data, "tcp"), rows(data, "udp")
-    if tcp is None and udp is None:
+    if tcp is None or udp is None:
+        # Half of a list would make all of the other half gone now, and new the next time.
         return None
     names = _process_names(data)
     found: dict[tuple[str, str, int], dict[str, t.Any]] = {}

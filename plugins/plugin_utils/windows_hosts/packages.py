@@ -23,6 +23,11 @@ _CLASSES = {
     "68c5b0a3-d1a6-4553-ae49-01d3a7827828": "bugfix",
     "b54e7d24-7add-428f-8b75-90a396fa584f": "feature",
     "3689bdc8-b205-4af4-8d4a-a63924c5e9d5": "feature",
+    "5c9376ab-8ce6-464a-b136-22113dd69801": "feature",
+    "434de588-ed14-48f5-8eed-a15e09a991f6": "feature",
+    "e140075d-8433-45c3-ad87-e72345b36078": "feature",
+    "9511d615-35b2-47bb-927f-f73d8e9260bb": "feature",
+    "b4832bd8-e735-4761-8daf-37f882276dab": "bugfix",
     "e0789628-ce08-4437-be74-2495b842f43b": "definition",
     "ebfc1fc5-71a4-4f7b-9aca-3b9a503104a0": "driver",
 }
@@ -140,7 +145,7 @@ def _update(update: Raw, source: str, build: Raw | None, at: float) -> dict[str,
         "phased_percent": None,
         "needs_reboot": True if behaviour == _ALWAYS or cumulative else False if behaviour == _NEVER else None,
         "size": update.get("size"),
-        "update_id": update["update_id"],
+        "update_id": str(update["update_id"]),
         "revision": update["revision"],
         "title": update["title"],
         "categories": list(update["categories"]),
@@ -185,12 +190,12 @@ def _rollup(entry: Raw) -> dict[str, t.Any] | None:
 def _entry(entry: Raw) -> dict[str, t.Any]:
     result = entry["result"]
     return {
-        "at": entry["at"],
+        "at": None if entry["at"] is None else float(entry["at"]),
         "operation": _OPERATIONS.get(entry["operation"], "other"),
         "result": _RESULTS[result] if result in range(len(_RESULTS)) else "other",
         "hresult": entry["hresult"],
         "title": entry["title"],
-        "update_id": entry["update_id"],
+        "update_id": str(entry["update_id"]),
         "revision": entry["revision"],
         "kbs": [f"KB{number}" for number in _KB.findall(entry["title"])],
     }
@@ -268,25 +273,38 @@ def _secure_boot(facts: Raw | None) -> dict[str, t.Any] | None:
 
 
 def failures(history: Sequence[Raw], since: float) -> dict[str, dict[str, t.Any]]:
-    """Return the updates whose last attempt since then failed: update id -> {name, title, count, hresult, at}."""
+    """Return the updates whose last attempt since then failed: name -> {update_id, title, count, hresult, at}.
+
+    An update is known by its KB number: every day's malware definitions have an id of their own and the number of all
+    the others, so that one which failed is made good by the next. A monthly update holds all those before it.
+    """
     last: dict[str, Raw] = {}
     counts: Counter[str] = Counter()
+    good_month = ""
     for entry in sorted((entry for entry in history if entry["at"]), key=lambda entry: float(entry["at"])):
         if entry["at"] < since or entry["operation"] != "install" or entry["result"] in ("not_started", "in_progress"):
             continue
-        last[entry["update_id"]] = entry
+        name = str((entry["kbs"] or [entry["title"]])[0])
+        last[name] = entry
         if entry["result"] in ("failed", "aborted"):
-            counts[entry["update_id"]] += 1
-        else:
-            counts[entry["update_id"]] = 0
+            counts[name] += 1
+            continue
+        counts[name] = 0
+        if months.is_dated(entry["title"]):
+            good_month = max(good_month, months.of_title(entry["title"]) or "")
     return {
-        update: {
-            "name": (entry["kbs"] or [entry["title"]])[0],
+        name: {
+            "update_id": entry["update_id"],
             "title": entry["title"],
-            "count": counts[update],
+            "count": counts[name],
             "hresult": entry["hresult"],
             "at": entry["at"],
         }
-        for update, entry in last.items()
-        if entry["result"] in ("failed", "aborted")
+        for name, entry in last.items()
+        if entry["result"] in ("failed", "aborted") and not _is_held_by(entry["title"], good_month)
     }
+
+
+def _is_held_by(title: str, month: str) -> bool:
+    """True for a monthly update that the one of a later month, which is in place, holds."""
+    return months.is_dated(title) and (months.of_title(title) or "") < month

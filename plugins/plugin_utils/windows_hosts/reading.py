@@ -10,6 +10,7 @@ is decided here, where it can be tested. A probe without a reader sends the docu
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Callable, Mapping
 
@@ -68,7 +69,10 @@ def _record(name: str, record: dict[str, t.Any], at: float) -> dict[str, t.Any]:
     if reader is None or record["status"] != "ok":
         return record
     try:
-        return {**record, "data": reader(record["data"], float(record.get("collected_at", at)))}
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        data = reader(record["data"], float(record.get("collected_at", at)))
+        # What no evidence can hold (not a number, nested without end) would cost the host all of it.
+        json.dumps(data, allow_nan=False)
+        return {**record, "data": data}
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
         detail = f"what the probe sent cannot be read: {type(exc).__name__}: {exc}"
         return {**record, "status": "error", "detail": detail[:300], "data": {}}

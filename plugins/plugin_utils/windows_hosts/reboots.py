@@ -22,6 +22,10 @@ _FLAGS = {
 }
 
 
+# Without these two nobody can say that nothing waits.
+_TELLING = {"cbs_pending", "windows_update"}
+
+
 def read(raw: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the ``reboot`` part of the packages document.
 
@@ -42,7 +46,7 @@ def read(raw: Mapping[str, t.Any]) -> dict[str, t.Any]:
         reasons.append(_reason("update_exe", "weak", "an installer of updates left a mark"))
     strengths = {reason["strength"] for reason in reasons}
     return {
-        "required": "yes" if reasons else "no" if asked else "unknown",
+        "required": "yes" if reasons else "no" if set(asked) >= _TELLING else "unknown",
         "strength": "strong" if "strong" in strengths else "weak" if strengths else None,
         "reasons": reasons,
         "asked": asked,

@@ -74,7 +74,9 @@ _USER = re.compile(r"-?S-1-5-21-[\d-]+")
 def read(raw: Mapping[str, t.Any], at: float) -> dict[str, t.Any]:
     """Return the data of the services probe; ``events`` is a Windows-only key: what happened in the last day."""
     services: Mapping[str, t.Any] = raw["services"]
-    watched = [real_name(name, services) for name in raw.get("watched") or []]
+    # A name each: neither the letters of a text nor the same one twice.
+    wanted = [raw["watched"]] if isinstance(raw.get("watched"), str) else raw.get("watched") or []
+    watched = list(dict.fromkeys(real_name(name, services) for name in wanted))
     events = None if raw.get("events") is None else [_event(event, services) for event in raw["events"]]
     failed = _failures(events or [])
     units = {name: _unit(name, facts, failed) for name, facts in services.items()}

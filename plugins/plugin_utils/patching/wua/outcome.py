@@ -66,7 +66,10 @@ def read(turn: Sequence[Item], result: Mapping[str, t.Any]) -> Attempt:
     """Return what became of the updates of a turn."""
     found = Attempt(reboot=bool(result.get("reboot_required")))
     wanted = {item.update_id for item in turn}
-    for identifier, update in (result.get("updates") or {}).items():
+    # The probe writes GUIDs in small letters, the module as the update's source has them.
+    spelled = {identifier.lower(): identifier for identifier in wanted}
+    for named, update in (result.get("updates") or {}).items():
+        identifier = spelled.get(named.lower(), named)
         code = update.get("failure_hresult_code")
         wrong = code is not None and catalogue.unsigned(int(code)) >> 31 == 1
         if identifier not in wanted:

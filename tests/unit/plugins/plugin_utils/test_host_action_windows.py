@@ -119,3 +119,22 @@ def test_a_windows_host_that_is_silent_says_why_in_plain_words() -> None:
     refused = AnsibleConnectionFailure("ntlm: the specified credentials were rejected by the server")
     assert Asking().silence(refused).startswith("user name or password is wrong")
     assert Asking(windows=False).silence(refused) == str(refused)
+
+
+def test_a_reset_that_fails_as_its_library_likes_ends_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session of a host that is down never opens: pypsrp says that by a ValueError, for as long as it is down."""
+    monkeypatch.setattr(host_action, "_FIRST_PAUSE_S", 0.0)
+    action = Asking()
+    answers: list[t.Any] = [AnsibleConnectionFailure("down"), AnsibleConnectionFailure("down"), "up again"]
+
+    def reset() -> None:
+        raise ValueError("invalid literal for int() with base 10: ''")
+
+    def step() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    action._connection.reset = reset
+    assert action.patiently(step, 5.0) == "up again"

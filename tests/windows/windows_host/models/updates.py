@@ -94,12 +94,13 @@ def _run(host: WindowsHost, told: Result, check_mode: bool) -> t.Iterator[Result
 
 
 def _reasons(update: Update, told: Result) -> list[str]:
-    names = [update.title, *(f"KB{number}" for number in update.kb)]
+    # ``$updateInfo.title + $updateInfo.kb``: a text and a list make one text, the list's words with spaces between.
+    name = update.title + " ".join(f"KB{number}" for number in update.kb)
     wanted = [_CATEGORIES.get(name, name).lower() for name in told["category_names"] or []]
     reasons = []
-    if told["accept_list"] and not _matches(names, told["accept_list"]):
+    if told["accept_list"] and not _matches(name, told["accept_list"]):
         reasons.append("accept_list")
-    if told["reject_list"] and _matches(names, told["reject_list"]):
+    if told["reject_list"] and _matches(name, told["reject_list"]):
         reasons.append("reject_list")
     if update.hidden:
         reasons.append("hidden")
@@ -110,8 +111,8 @@ def _reasons(update: Update, told: Result) -> list[str]:
     return reasons
 
 
-def _matches(names: list[str], patterns: list[str]) -> bool:
-    return any(pattern == name or re.search(pattern, name, re.IGNORECASE) for pattern in patterns for name in names)
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns)
 
 
 def _described(update: Update) -> Result:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import one_line
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Finding, epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch import judging, notices
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import DeclaredWindow, Open, Sample
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import connection
 
+MAX_RETRIES = "HTTPSConnectionPool(host='srv01.acme.example', port=5986): Max retries exceeded with url: /wsman"
 NOW = epoch("2026-11-24T10:00:00Z")
 UP = Sample(answer="ok", known=True, boot="one")
 DOWN_UNIT = Open(check="services.watched", object="nginx.service", state="crit", since=iso(NOW))
@@ -103,6 +106,19 @@ def test_what_happens_in_a_declared_window_alarms_nobody() -> None:
         ("ssh: connect to host 10.0.0.1 port 22: No route to host", "fail"),
         ("root@10.0.0.1: Permission denied (publickey,password).", "unknown"),
         ("Host key verification failed.", "unknown"),
+        *(
+            (one_line(connection.words(message)), answer)
+            for message, answer in (
+                ("ntlm: the specified credentials were rejected by the server", "unknown"),
+                ("Failed to authenticate the user ops@ACME.EXAMPLE with kerberos", "unknown"),
+                ("kinit: Password incorrect while getting initial credentials", "unknown"),
+                ("kinit: Client's credentials have been revoked while getting initial credentials", "unknown"),
+                # Its own words are far behind in the line, and cut off.
+                (f"{MAX_RETRIES} (Caused by SSLError(1, '[SSL] certificate verify failed: expired'))", "unknown"),
+                (f"{MAX_RETRIES} (Caused by ConnectTimeoutError('timed out. (connect timeout=30)'))", "fail"),
+                (f"{MAX_RETRIES} (Caused by NewConnectionError('[Errno 111] Connection refused'))", "fail"),
+            )
+        ),
     ],
 )
 def test_a_host_that_keeps_keepwell_out_is_unknown_and_not_down(reason: str, answer: str) -> None:

@@ -140,3 +140,61 @@ def test_patch_tuesdays_that_are_known() -> None:
     ]
     assert days == [8, 9, 14, 11]
     assert months.between("2025-11", "2026-02") == 3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_number_that_is_none_costs_its_probe_alone(bad: float) -> None:
+    """No evidence can hold it: left in, the host would have none at all."""
+    sent = windows_replay.documents("2022", {"timesync": {"type": bad}}, {})
+    read = observation.complete(sent, [])["probes"]
+    assert read["timesync"]["status"] == "error"
+    assert read["services"]["status"] == "ok"
+
+
+def test_what_is_nested_without_end_costs_its_probe_alone() -> None:
+    deep: list[t.Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    sent = windows_replay.documents("2022", {"timesync": {"type": deep}}, {})
+    read = observation.complete(sent, [])["probes"]
+    assert read["timesync"]["status"] == "error"
+    assert read["services"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("hidden", ["tcp", "udp"])
+def test_half_of_what_listens_is_no_list(hidden: str) -> None:
+    """It would be remembered, and the other half be new the next time."""
+    read = observation.complete(windows_replay.documents("2022", {"network": {hidden: None}}, {}), [])["probes"]
+    assert read["network"]["data"]["listeners"] is None
+
+
+def test_a_group_whose_members_cannot_be_listed_was_not_read() -> None:
+    read = observation.complete(windows_replay.documents("2022", {"access": {"groups/0/members": None}}, {}), [])
+    assert "Administrators" not in read["probes"]["access"]["data"]["admins_read"]
+    assert judge.run_check("access.admins", _view(read), policy.build([])).state == "unknown"
+
+
+def test_names_of_services_are_names_not_letters() -> None:
+    read = observation.complete(windows_replay.documents("2022", {"services": {"watched": "Spooler"}}, {}), [])
+    assert read["probes"]["services"]["data"]["watched"] == ["Spooler"]
+
+
+def _view(read: dict[str, t.Any]) -> t.Any:
+    return observation.view(read, "srv01", read["collected_at"])
+
+
+def test_what_windows_classifies_is_not_taken_for_a_security_update() -> None:
+    """Tools, applications and the like have a class of their own; only what has none counts as one."""
+    for guid, wanted in (
+        ("b4832bd8-e735-4761-8daf-37f882276dab", "bugfix"),
+        ("5c9376ab-8ce6-464a-b136-22113dd69801", "feature"),
+        ("00000000-0000-0000-0000-000000000000", "unknown"),
+    ):
+        change = {"search/updates/0/categories": [guid], "search/updates/0/severity": None}
+        read = observation.complete(windows_replay.documents("2022", {"packages": change}, {}), [])["probes"]
+        assert read["packages"]["data"]["pending"][0]["class"] == wanted
+
+
+def test_a_host_whose_volumes_cannot_be_listed_is_not_one_with_room() -> None:
+    read = observation.complete(windows_replay.documents("2022", {"disks": {"volumes": None}}, {}), [])
+    assert judge.run_check("capacity.space", _view(read), policy.build([])).state == "unknown"

@@ -234,6 +234,13 @@ def test_more_than_was_wanted_is_always_told() -> None:
     assert "more than was wanted: KB9" in outcome.state([item("KB1")], found, NOW)["text"]
 
 
+def test_an_update_is_known_however_its_id_is_spelled() -> None:
+    """GUIDs are the same in capitals and in small letters; the probe writes small ones."""
+    guid = "e6cf1350-c01b-414d-a61f-263d14d133b4"
+    found = outcome.read([item("KB1", update_id=guid)], {"updates": {guid.upper(): {"installed": True}}})
+    assert (found.installed, found.others) == ({guid}, {})
+
+
 def line(name: str, result: str = "succeeded", at: float = NOW + 60, **more: t.Any) -> dict[str, t.Any]:
     return {"at": at, "operation": "install", "result": result, "hresult": None, "title": name,
             "update_id": f"ID-{name}", "revision": 200, "kbs": [name], **more}  # fmt: skip
