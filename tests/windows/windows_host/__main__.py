@@ -12,8 +12,8 @@ from pathlib import Path
 # Models make use of the collection, as pytest lets them.
 sys.path.insert(0, str(Path(__file__).parents[3] / "collections"))
 
-from windows_host.state import VERSIONS  # noqa: E402
-from windows_host.world import TRANSPORTS, running, several  # noqa: E402
+from windows_host.state import VERSIONS
+from windows_host.world import TRANSPORTS, running, several
 
 
 def main(arguments: t.Sequence[str] | None = None) -> None:
