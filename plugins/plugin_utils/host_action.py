@@ -32,6 +32,8 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
 # Between two signs of life while an action of another collection is at work.
 _PULSE_S = 30.0
+# The one way to become somebody else that Ansible has there.
+_BECOME_OF_WINDOWS = "runas"
 _LIBRARIES = ("pypsrp", "winrm", "spnego", "requests", "urllib3")
 _Answer = t.TypeVar("_Answer")
 
@@ -110,6 +112,12 @@ class HostAction(ActionBase):  # type: ignore[misc]
 
         The connections to Windows let through what their libraries raise, and stay broken until they are reset.
         """
+        become = self._connection.become
+        if self.on_windows() and become is not None and become.name != _BECOME_OF_WINDOWS:
+            raise AnsibleError(
+                f"Windows has no {become.name}: set ansible_become: false for Windows hosts (group_vars/windows.yml). "
+                "Keepwell has the rights of the account that it signs in with."
+            )
         try:
             with self._own_language():
                 return t.cast(

@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs/windows.md").read_text(encoding="utf-8")
 EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)]
 CONNECTIONS = [example for example in EXAMPLES if "ansible_connection" in example]
 # Every connection has these.
-COMMON = {"ansible_connection", "ansible_port", "ansible_user", "ansible_password"}
+COMMON = {"ansible_connection", "ansible_port", "ansible_user", "ansible_password", "ansible_become"}
 
 
 def variables(connection: str) -> set[str]:
@@ -52,6 +52,11 @@ def test_every_variable_of_a_connection_exists(example: dict[str, t.Any]) -> Non
 def test_certificates_are_checked(example: dict[str, t.Any]) -> None:
     assert example["ansible_port"] == 5986
     assert "validate" in example.values() and "ignore" not in example.values()
+
+
+@pytest.mark.parametrize("example", CONNECTIONS, ids=lambda example: example["ansible_connection"])
+def test_nobody_asks_windows_for_sudo(example: dict[str, t.Any]) -> None:
+    assert example["ansible_become"] is False
 
 
 def test_the_role_takes_its_examples() -> None:

@@ -8,6 +8,7 @@ could not be read (``sources``), and what has to come of it: parts of documents 
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,6 +29,11 @@ CHECKS = tuple(
 NOT_WELL = {"backup.undeclared"}
 # What Windows 10 and 11 do unless somebody decides otherwise: restart by themselves, and ask one time server.
 CLIENTS = ("10-", "11-")
+# What nobody can do or look at on Windows.
+ELSEWHERE = re.compile(
+    r"\b(sudo|root|systemctl|journalctl|systemd|cron|timer|unit|daemon|apt|dnf|package (lists|manager|sources)|sshd?)\b|/etc/",
+    re.IGNORECASE,
+)
 CLIENT_DEFAULTS = {"patching.automatic_updates", "time.sources"}
 
 
@@ -61,3 +67,15 @@ def test_windows_verdict_case(path: Path) -> None:
     for check, wanted in case["verdicts"].items():
         verdicts = [asdict(verdict) for verdict in judge.run_check(check, seen, chosen).verdicts]
         assert not replay.differences(wanted, verdicts), verdicts
+
+
+@pytest.mark.parametrize("path", replay.cases("windows_verdicts"), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_windows_host_is_told_nothing_of_linux(path: Path) -> None:
+    case = replay.load(path)
+    seen, chosen = windows_replay.view(case), policy.build([("case", case.get("policy") or {})])
+    for check in (check for check in judge.CHECKS if check.id in CHECKS):
+        for verdict in judge.run_check(check.id, seen, chosen).verdicts:
+            if verdict.state != "ok":
+                advice = verdict.advice or check.advice
+                told = (verdict.observed, verdict.expected, verdict.summary, advice, verdict.command)
+                assert not [text for text in told if ELSEWHERE.search(text or "")], check.id

@@ -120,7 +120,8 @@ def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:
     if facts is None:
         log = view.command("Neither the journal nor the login log could be read", "The Security log could not be read")
         summary = f"{log}, so guessing of passwords would go unseen."
-        yield Verdict("unknown", observed="no readable log", expected="a log of logins", summary=summary)
+        advice = view.command("", "Let Keepwell be an administrator, or add its user to the group Event Log Readers.")
+        yield Verdict("unknown", "", "no readable log", "a log of logins", summary, advice)
         return
     more = "at least " if facts["at_least"] else ""
     observed = f"{more}{facts['count']} from {count_text(facts['sources'], 'address', 'addresses')}"

@@ -86,7 +86,7 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
 @check(
     "backup.scheduled",
     title="Backup schedule",
-    advice="Enable the timer of the backup, or declare who starts it.",
+    advice="Switch the schedule of the backup on, or declare who starts it.",
     needs=("backups",),
     controls=("CIS 11.2", "NIS2 4.2.2", "SOC 2 A1.2"),
 )

@@ -26,6 +26,8 @@ _PROGRAMS: Mapping[str, Collection[str]] = {
     "windows_server_backup": ("wsb", "wbadmin"),
     "veeam_agent": ("veeam",),
 }
+# Jobs of Windows that tell by themselves whose they are; the others are named after what starts them.
+_OWN_JOBS: Mapping[str, str] = {"wsb": "job of Windows Server Backup", "veeam": "job of Veeam Agent"}
 _DATABASE_TOOLS: Mapping[str, Collection[str]] = {
     "postgresql": ("pg_dump", "pgbackrest"),
     "mysql": ("mysql_dump",),
@@ -65,8 +67,10 @@ def _undeclared(view: View, data: Facts, policy: Policy) -> Iterator[Verdict]:
         with_jobs.update(job["tools"])
         if job["name"] not in named and not free & set(job["tools"]):
             silent.add(job["name"])
-            what = f" with {', '.join(job['tools'])}" if job["tools"] else ""
-            yield _verdict(job["name"], f"{job['kind']} job{what}", f"{job['name']} makes a backup{what}")
+            own = _OWN_JOBS.get(job["kind"])
+            what = f" with {', '.join(job['tools'])}" if job["tools"] and not own else ""
+            starter = "scheduled task" if job["kind"] == "task" else f"{job['kind']} job"
+            yield _verdict(job["name"], own or f"{starter}{what}", f"{job['name']} makes a backup{what}")
     declared = {program for known in view.backups for program in _PROGRAMS.get(known.dataset.tool, ())}
     for tool, path in _without_job(data, with_jobs | declared):
         if path not in named:

@@ -39,7 +39,8 @@ def why_missing(view: View, probe: str, source: str) -> str:
     """Plain words for why a source told nothing."""
     status = view.record(probe).status_of(source)
     detail = view.record(probe).sources.get(source, {}).get("detail", "")
-    words = {"denied": "needs root rights", "absent": "is not there", "timeout": "did not answer in time"}
+    rights = view.command("needs root rights", "needs an administrator")
+    words = {"denied": rights, "absent": "is not there", "timeout": "did not answer in time"}
     return detail or words.get(status, "told nothing")
 
 

@@ -115,9 +115,9 @@ def kernel_errors(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
         ]
         yield Verdict(
             "unknown",
-            observed="the kernel's messages could not be read",
+            observed=view.command("the kernel's messages could not be read", "the log System could not be read"),
             expected=expected,
-            summary="Nobody can see whether the kernel reports broken hardware.",
+            summary=f"Nobody can see whether {view.command('the kernel', 'Windows')} reports broken hardware.",
             advice=view.command(
                 "Let Keepwell become root, or add its user to the group systemd-journal.",
                 "Let Keepwell be an administrator, or add its user to the group Event Log Readers.",

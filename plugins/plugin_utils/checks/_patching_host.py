@@ -51,11 +51,16 @@ def metadata_fresh(view: View, policy: Policy) -> Iterator[Verdict]:
     reasons = doubts(view, policy)
     metadata = data["metadata"]
     if reasons:
+        what = view.command("The package lists", "The list of updates")
         yield Verdict(
             "unknown",
             observed=names_text(reasons, 2),
             expected=expected,
-            summary=f"The package lists cannot be trusted: {names_text(reasons, 3)}.",
+            summary=f"{what} cannot be trusted: {names_text(reasons, 3)}.",
+            advice=view.command(
+                "",
+                "Let the host search for updates and read its error; until then no count of them means anything.",
+            ),
             command=_REFRESH.get(data["manager"], ""),
             since=metadata["checked_at"],
             age_basis="package lists",
@@ -204,6 +209,10 @@ def locks(view: View, policy: Policy) -> Iterator[Verdict]:
             expected=expected,
             summary=f"{who}{pid} holds {entry['path']}: updates must wait"
             + (", and it looks stuck." if stuck else "."),
+            advice=view.command(
+                "",
+                "Wait for it or find out what it waits for: an installer that is ended leaves a broken update.",
+            ),
             command=view.command(
                 f"ps -o pid,etime,stat,comm -p {entry['pid']}",
                 f"Get-Process -Id {entry['pid']} | Select-Object Id, ProcessName, StartTime, CPU",

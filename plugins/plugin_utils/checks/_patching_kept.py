@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
     Policy,
     aged,
     doubts,
+    look_again,
     names_text,
     oldest_first,
     sla,
@@ -92,7 +93,7 @@ def withheld(view: View, policy: Policy) -> Iterator[Verdict]:
             "unknown",
             observed=f"{count_text(len(held), 'update')} known to be held back, but {doubt[0]}",
             expected="no security fix held back",
-            advice="Refresh the package lists first, then look again.",
+            advice=look_again(view),
         )
     elif not bad:
         parts = []

@@ -23,6 +23,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_po
     Policy,
     aged,
     doubts,
+    look_again,
     names_text,
     oldest_first,
     open_updates,
@@ -102,7 +103,7 @@ def _pending(view: View, policy: Policy, word: str, items: list[Aged], calm: Sta
             observed=f"{what} known, but {doubt[0]}",
             expected=expected,
             summary=f"Nobody can say how many {word} updates are open: {names_text(doubt, 3)}.",
-            advice="Refresh the package lists first, then look again.",
+            advice=look_again(view),
             data={"doubts": doubt[:10], **figures(items, view.now)},
         )
     elif items:
@@ -161,7 +162,10 @@ def security_pending(view: View, policy: Policy) -> Iterator[Verdict]:
             observed=f"no security update known, but no advisory says what {what} would fix",
             expected="advisories for every update",
             summary=f"Any of these may be a security update: {names_text(update['name'] for update in unnamed)}.",
-            advice="Find out why the package sources offer updates without advisories, then look again.",
+            advice=view.command(
+                "Find out why the package sources offer updates without advisories, then look again.",
+                "Look up in Microsoft's catalogue what they mend, then decide.",
+            ),
             command=LISTS.get(view.data("packages")["manager"], ""),
             data={"unclassified": len(unnamed)},
         )

@@ -122,7 +122,7 @@ def doubts(view: View, policy: Policy) -> list[str]:
     if metadata["configured"] == 0:
         reasons.append("no package source is configured")
     elif metadata["checked_at"] is None:
-        reasons.append("the package sources were never read")
+        reasons.append(view.command("the package sources were never read", "it never searched for updates"))
     reasons += [f"{error['source']}: {error['error']}" for error in metadata["errors"]]
     limit = policy.metadata_max_age_h * HOUR
     for source in metadata["sources"]:
@@ -136,10 +136,18 @@ def doubts(view: View, policy: Policy) -> list[str]:
         if source.get("valid_until") is not None and source["valid_until"] < view.now:
             reasons.append(f"{source['id']}: expired {duration_text(view.now - source['valid_until'])} ago")
     if data["pending"] is None:
-        reasons.append("the package manager gave no list of updates")
+        reasons.append(f"{view.command('the package manager', 'Windows Update')} gave no list of updates")
     if view.windows:
         reasons += _patching_months.doubt(view, limit)
     return reasons
+
+
+def look_again(view: View) -> str:
+    """Return what to do where the list of updates cannot be believed."""
+    return view.command(
+        "Refresh the package lists first, then look again.",
+        "Let the host search for updates first; its own error says what stands in the way.",
+    )
 
 
 def open_updates(view: View, *classes: str) -> list[Update]:

@@ -96,6 +96,11 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
         observed=observed + (f" ({note})" if note else ""),
         expected=expected,
         summary="" if state == "ok" else f"The host is short of memory: {observed}.{users(data, 'top_memory')}",
+        advice=view.command(
+            "", "Find what grew, and mend it or give the host more memory. Near zero programs end by themselves."
+        )
+        if state != "ok"
+        else "",
         command=view.command(
             "free -m; ps -eo pid,user,rss,comm --sort=-rss | head -n 15",
             "Get-Process | Sort-Object WorkingSet64 -Descending | Select-Object -First 15",

@@ -83,7 +83,7 @@ def running(view: View, policy: Policy) -> Iterator[Verdict]:
                 Verdict(
                     "unknown",
                     object=engine["product"],
-                    observed="processes and units could not be seen",
+                    observed=f"processes and {view.command('units', 'services')} could not be seen",
                     expected="running",
                     summary=f"Whether {engine['product']} runs could not be seen.",
                 )
@@ -96,7 +96,7 @@ def running(view: View, policy: Policy) -> Iterator[Verdict]:
                 engine["product"] == "ClamAV"
             )
         else:
-            why, hint = "the daemon is not running", ""
+            why, hint = f"{view.command('the daemon', 'its service')} is not running", ""
         bad.append(
             Verdict(
                 "crit" if meant or not alive else "act",
@@ -176,12 +176,14 @@ def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
                 "sudo /opt/CrowdStrike/falconctl -g --rfm-state --rfm-reason --version; uname -r",
                 f"Get-Service '{_unit(engine)}'",
             )
-            yield Verdict("crit", product, reason, "full functionality", summary, command=command)
+            advice = view.command("", "Update the sensor, and look the host up in the product's console.")
+            yield Verdict("crit", product, reason, "full functionality", summary, advice, command)
         elif engine.get("healthy") is False:
             issues = ", ".join(engine.get("health_issues") or []) or "no issue named"
             summary = f"{product} calls itself unhealthy: {issues}."
             command = view.command("sudo mdatp health --details features", DEFENDER_LOOKS["health"])
-            yield Verdict("act", product, issues, "healthy", summary, command=command)
+            advice = view.command("", "Remove what it names, and look the host up in the product's console.")
+            yield Verdict("act", product, issues, "healthy", summary, advice, command)
         elif engine.get("onboarded") is False:
             summary = f"{product} is installed but not enrolled: nobody sees what it finds."
             yield Verdict(
@@ -190,8 +192,9 @@ def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
         elif off := _parts_off(engine):
             parts = " and ".join(off)
             summary = f"{product} watches files, but {parts} is switched off."
+            advice = "Switch it on again, or write down why it is off."
             command = DEFENDER_LOOKS["real_time"]
-            yield Verdict("watch", product, f"off: {parts}", "full functionality", summary, command=command)
+            yield Verdict("watch", product, f"off: {parts}", "full functionality", summary, advice, command)
         elif engine["running"] and (engine["realtime"] == "on" or engine.get("healthy")):
             healthy.append(product)
     if healthy:

@@ -227,7 +227,11 @@ def watched(view: View, policy: Policy) -> Iterator[Verdict]:
             age_basis=_since_basis(view),
         )
     if names and not bad:
-        yield Verdict("ok", observed=f"{count_text(len(names), 'watched unit')}, all active", expected="active")
+        yield Verdict(
+            "ok",
+            observed=f"{count_text(len(names), view.command('watched unit', 'watched service'))}, all active",
+            expected="active",
+        )
 
 
 def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> tuple[State, str]:
@@ -236,7 +240,7 @@ def _watched_state(name: str, unit: Mapping[str, t.Any], data: Mapping[str, t.An
         word = "disabled" if data.get("manager") == "scm" else "masked"
         return "watch", f"{word}: somebody forbade it to start"
     if unit.get("load") == "not-found" or not unit:
-        return "watch", "no such unit on this host"
+        return "watch", f"no such {'service' if data.get('manager') == 'scm' else 'unit'} on this host"
     if unit["active"] in ("active", "reloading"):
         return "ok", "active"
     if unit["active"] == "activating" and unit.get("sub") != "auto-restart":

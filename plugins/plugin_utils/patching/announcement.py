@@ -143,7 +143,7 @@ def _why(item: Item | None) -> str:
     if item is None:
         return ": needed by the others"
     severity = f", {item.severity}" if item.severity else ""
-    known = [*item.advisories, *item.cves]
+    known = [name for name in (*item.advisories, *item.cves) if name != item.name]
     names = f"; {', '.join(known[:6])}" + (f" and {len(known) - 6} more" if known[6:] else "") if known else ""
     due = f"; due {item.deadline[:10]}" if item.deadline else ""
     reason = f"; {item.reason}" if item.reason else ""

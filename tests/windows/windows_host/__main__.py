@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import typing as t
 from pathlib import Path
+
+# Models make use of the collection, as pytest lets them.
+sys.path.insert(0, str(Path(__file__).parents[3] / "collections"))
 
 from windows_host.state import VERSIONS
 from windows_host.world import TRANSPORTS, running, several

@@ -26,7 +26,7 @@ class Asking(HostAction):
     def __init__(self, raises: Exception | None = None, windows: bool = True) -> None:
         self.raises, self.resets, self.pulses = raises, 0, 0
         kinds = (".ps1", "") if windows else ("",)
-        self._connection = SimpleNamespace(module_implementation_preferences=kinds, reset=self.reset)
+        self._connection = SimpleNamespace(module_implementation_preferences=kinds, reset=self.reset, become=None)
         self._task = SimpleNamespace(copy=lambda: SimpleNamespace(action="", args={}, async_val=7))
         self._play_context = self._loader = self._templar = None
         self._shared_loader_obj = SimpleNamespace(action_loader=SimpleNamespace(get=self.get))
@@ -81,6 +81,18 @@ def test_a_mistake_of_our_own_stays_one() -> None:
     with pytest.raises(ValueError, match="x"):
         action.run_module("keepwell.fleet.agent", {}, {})
     assert action.resets == 0, "other connections are left alone"
+
+
+def test_sudo_is_named_as_what_windows_does_not_have() -> None:
+    action = Asking()
+    action._connection.become = SimpleNamespace(name="sudo")
+    with pytest.raises(AnsibleError, match="Windows has no sudo: set ansible_become: false"):
+        action.run_module("keepwell.fleet.agent", {}, {})
+    action._connection.become = SimpleNamespace(name="runas")
+    assert action.run_module("keepwell.fleet.agent", {"chore": "patching"}, {}) == {"answer": {"chore": "patching"}}
+    action = Asking(windows=False)
+    action._connection.become = SimpleNamespace(name="sudo")
+    assert action.run_module("keepwell.fleet.agent", {}, {}) == {"answer": {}}
 
 
 def test_the_connection_is_reset_after_its_own_failure_too() -> None:

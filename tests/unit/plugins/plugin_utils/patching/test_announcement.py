@@ -149,3 +149,17 @@ def test_a_host_that_wants_something_and_gets_nothing_is_not_called_quiet():
     assert "web1, ring 2: nothing can be done" in told
     assert "Not certain: openssl 2 is wanted" in told
     assert "Nothing to do" not in told
+
+
+def test_an_update_that_is_its_own_advisory_is_named_once():
+    item = Item(
+        name="KB5068787",
+        kind="update",
+        title="2026-11 Cumulative Update",
+        version="1",
+        update_class="security",
+        advisories=["KB5068787"],
+        cves=["CVE-2026-1"],
+    )
+    text = announcement.host(plan(items=[item], transaction=[Move(name="KB5068787", action="install", after="1")]))
+    assert "KB5068787 2026-11 Cumulative Update, revision 1: security; CVE-2026-1" in text
