@@ -10,6 +10,7 @@ import ast
 import json
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction
 
@@ -18,18 +19,21 @@ MODULE = Path(__file__).parents[4] / "plugins" / "modules" / "agent.py"
 
 
 class Asking(HostAction):
-    """An action without a connection that notes what it would send."""
+    """An action that notes what it would send, and for which files a module would be looked for."""
 
     CHORE = "backup_verification"
 
     def __init__(self) -> None:
         self.sent: dict[str, t.Any] = {}
+        self.endings: t.Iterable[str] = ()
+        self._connection = SimpleNamespace(module_implementation_preferences=("",))
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         raise NotImplementedError
 
     def _execute_module(self, **arguments: t.Any) -> dict[str, t.Any]:
         self.sent = arguments["module_args"]
+        self.endings = self._connection.module_implementation_preferences
         return {"answer": {}}
 
 
@@ -39,6 +43,13 @@ def test_secrets_are_no_part_of_the_question() -> None:
     action._module(request, {})
     assert action.sent["secrets"] == request["secrets"]
     assert SECRET not in json.dumps({name: value for name, value in action.sent.items() if name != "secrets"})
+
+
+def test_what_is_written_in_powershell_is_not_taken_for_the_module_of_other_hosts() -> None:
+    action = Asking()
+    action._module({"operation": "look"}, {})
+    assert tuple(action.endings) == (".py",)
+    assert action._connection.module_implementation_preferences == ("",)
 
 
 def test_the_module_lets_ansible_log_no_secret() -> None:
