@@ -26,7 +26,7 @@ class Asking(HostAction):
     def __init__(self) -> None:
         self.sent: dict[str, t.Any] = {}
         self.endings: t.Iterable[str] = ()
-        self._connection = SimpleNamespace(module_implementation_preferences=("",))
+        self._connection = SimpleNamespace(module_implementation_preferences=("",), become=None)
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         raise NotImplementedError
