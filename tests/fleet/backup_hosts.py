@@ -37,7 +37,7 @@ _TREE = (
 _WINDOW = {
     "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
     "start": "00:00",
-    "duration": "24h",
+    "duration": "48h",
     "allow": ["backup_verification"],
 }
 

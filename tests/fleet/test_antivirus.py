@@ -32,7 +32,7 @@ VARIABLES: dict[str, t.Any] = {
         "always": {
             "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
             "start": "00:00",
-            "duration": "24h",
+            "duration": "48h",
             "allow": ["antivirus"],
         }
     },

@@ -22,7 +22,7 @@ EVERYDAY = {
     "always": {
         "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
         "start": "00:00",
-        "duration": "24h",
+        "duration": "48h",
         "allow": ["backup_verification"],
     }
 }

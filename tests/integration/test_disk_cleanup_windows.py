@@ -33,7 +33,7 @@ WINDOW = {
     "always": {
         "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
         "start": "00:00",
-        "duration": "24h",
+        "duration": "48h",
         "allow": ["disk_cleanup"],
     }
 }

@@ -18,7 +18,7 @@ OPEN_ALWAYS = {
     "nights": {
         "rule": {"weekly": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
         "start": "00:00",
-        "duration": "24h",
+        "duration": "48h",
         "allow": ["antivirus"],
     }
 }
