@@ -84,7 +84,8 @@ class ActionModule(PatchAction):
             "plan_hash": plan.plan_hash,
             "manager": plan.manager,
             "items": [item.model_dump(include={"name", "kind", "arch", "version"}) for item in plan.items],
-            "moves": [move.model_dump() for move in plan.transaction],
+            # As the host itself tells of them: the id is of Windows.
+            "moves": [move.model_dump(exclude={"update_id"}) for move in plan.transaction],
             "limits": {
                 "runtime_s": options.limits.runtime_minutes * 60,
                 "lock_timeout_s": options.limits.lock_timeout_s,

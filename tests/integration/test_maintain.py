@@ -129,7 +129,7 @@ def test_when_a_chore_breaks_as_a_whole_no_other_is_begun_and_what_was_done_is_t
     broken.write_text(words.replace(begin, f"{begin}        raise KeyError('no such thing')\n"))
     done = subprocess.run(
         project.command("maintain", client(tmp_path, plan)), cwd=copy, stdin=subprocess.DEVNULL, text=True, check=False,
-        env={**project.environment(), "ANSIBLE_CONFIG": str(copy / "ansible.cfg")}, capture_output=True, timeout=170,
+        env={**project.environment(), "ANSIBLE_CONFIG": str(copy / "ansible.cfg")}, capture_output=True, timeout=400,
     )  # fmt: skip
     outcome = Outcome(done.returncode, done.stdout + done.stderr, project.state)
     assert outcome.rc == 2, outcome.output
