@@ -53,7 +53,7 @@ class ActionModule(HostAction):
         wrong = observation.check_shape(document)
         if wrong:
             return self._silent(f"what came back is no observation: {wrong}", connected=True)
-        seen = redact(reading.read(document))
+        seen = redact(reading.read(document, reading.BEAT_READERS))
         return {"changed": False, "answer": "ok", "reason": "", "document": seen, "msg": "answered"}
 
     def _silent(self, reason: str, *, connected: bool) -> dict[str, t.Any]:

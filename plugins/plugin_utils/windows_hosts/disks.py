@@ -31,6 +31,16 @@ _MEGABYTE = 1024 * 1024
 _UNLIMITED = 2**63 - 1
 
 
+# What a beat of the watch does not ask for.
+_WHOLE = ("bitlocker", "deduplication", "disks", "partitions", "page_files", "shadow_storage", "shadow_copies",
+          "storage_pools", "virtual_disks")  # fmt: skip
+
+
+def room(data: Row, at: float) -> dict[str, t.Any]:
+    """Return {"filesystems": as ``read`` has them} from the volumes alone, which is what a beat asks for."""
+    return {"filesystems": read({**dict.fromkeys(_WHOLE), **data}, at)["filesystems"]}
+
+
 def read(data: Row, _at: float) -> dict[str, t.Any]:
     """Return the document of ``disks`` (see probes/disks.py) from what disks.psm1 found.
 

@@ -47,13 +47,16 @@ READERS: dict[str, Reader] = {
     "timesync": timesync.read,
 }
 
+# For beats of the watch, which ask for parts (see module_utils/watch/agent.psm1).
+BEAT_READERS: dict[str, Reader] = {"disks": disks.room, "services": services.read, "system": system.read}
+
 
 def is_windows(document: Mapping[str, t.Any]) -> bool:
     """True for the observation document of a host that runs modules in PowerShell."""
     return isinstance(document.get("powershell"), str)
 
 
-def read(document: dict[str, t.Any]) -> dict[str, t.Any]:
+def read(document: dict[str, t.Any], readers: Mapping[str, Reader] = READERS) -> dict[str, t.Any]:
     """Return an observation document (see ``observation.check_shape``) with every probe's data as elsewhere.
 
     Data that cannot be read makes its probe one that failed: the others keep what they saw.
@@ -61,11 +64,13 @@ def read(document: dict[str, t.Any]) -> dict[str, t.Any]:
     if not is_windows(document):
         return document
     at = float(document["collected_at"])
-    return {**document, "probes": {name: _record(name, record, at) for name, record in document["probes"].items()}}
+    return {
+        **document,
+        "probes": {name: _record(readers.get(name), record, at) for name, record in document["probes"].items()},
+    }
 
 
-def _record(name: str, record: dict[str, t.Any], at: float) -> dict[str, t.Any]:
-    reader = READERS.get(name)
+def _record(reader: Reader | None, record: dict[str, t.Any], at: float) -> dict[str, t.Any]:
     if reader is None or record["status"] != "ok":
         return record
     try:
