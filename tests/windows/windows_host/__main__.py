@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import typing as t
@@ -31,6 +32,8 @@ def main(arguments: t.Sequence[str] | None = None) -> None:
         told.inventory.write_text(json.dumps({"all": {"hosts": hosts}}, indent=1) + "\n")
         print(f"{len(hosts)} hosts on port {world.http_port} (HTTP) and {world.https_port} (HTTPS).", flush=True)
         print(f"ansible all -i {told.inventory} -m ansible.windows.win_ping", flush=True)
+        # Whoever starts it in the background of a shell has it ignore interrupts, and could not end it in good order.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             while True:
                 time.sleep(1)
