@@ -56,7 +56,7 @@ def is_windows(document: Mapping[str, t.Any]) -> bool:
     return isinstance(document.get("powershell"), str)
 
 
-def read(document: dict[str, t.Any], readers: Mapping[str, Reader] = READERS) -> dict[str, t.Any]:
+def read(document: dict[str, t.Any], readers: Mapping[str, Reader] | None = None) -> dict[str, t.Any]:
     """Return an observation document (see ``observation.check_shape``) with every probe's data as elsewhere.
 
     Data that cannot be read makes its probe one that failed: the others keep what they saw.
@@ -64,9 +64,10 @@ def read(document: dict[str, t.Any], readers: Mapping[str, Reader] = READERS) ->
     if not is_windows(document):
         return document
     at = float(document["collected_at"])
+    known = READERS if readers is None else readers
     return {
         **document,
-        "probes": {name: _record(readers.get(name), record, at) for name, record in document["probes"].items()},
+        "probes": {name: _record(known.get(name), record, at) for name, record in document["probes"].items()},
     }
 
 
