@@ -125,7 +125,7 @@ def test_what_is_announced_is_what_goes_and_a_second_run_changes_nothing(
     }  # fmt: skip
     assert record.cleanup
     assert record.cleanup.filesystems[0].actual_bytes == 1900 * MIB
-    assert record.bounded.startswith("by the Task Scheduler")
+    assert record.bounded.startswith("by its own watchdog: at most PT")
     # C: is still nearly full: the record names what is large there and whose it is.
     assert any("C:\\Shop" in text for text in record.residual), record.residual
 

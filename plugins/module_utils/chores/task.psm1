@@ -155,7 +155,9 @@ function Remove-KeepwellWorkTask {
 function Get-KeepwellWorkBound {
     <#
     .SYNOPSIS
-    Return by what the work is limited, read back from the Task Scheduler; or that it is not.
+    Return by what the work is limited, read back from its task; or that it is not.
+    .DESCRIPTION
+    The time is kept by Start-KeepwellWatchdog: the Task Scheduler keeps none of a task that is started on demand.
     #>
     [CmdletBinding()]
     param(
@@ -165,7 +167,7 @@ function Get-KeepwellWorkBound {
     $name = Get-KeepwellWorkTaskName -Chore $Chore -Id $Id
     try {
         $settings = (Get-ScheduledTask -TaskPath '\Keepwell\' -TaskName $name -ErrorAction Stop).Settings
-        return "by the Task Scheduler: at most $($settings.ExecutionTimeLimit), priority $($settings.Priority)"
+        return "by its own watchdog: at most $($settings.ExecutionTimeLimit); by the Task Scheduler: priority $($settings.Priority)"
     }
     catch {
         return "not bounded: the Task Scheduler does not confirm the limits of $name"

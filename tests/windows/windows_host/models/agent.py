@@ -20,7 +20,8 @@ def agent(host: WindowsHost, request: Request) -> Result:
     if request.arguments["secrets"]:
         asked["secrets"] = request.arguments["secrets"]
     if chore not in spec.keys(request.text, "$agents"):
-        return {"answer": {"error": "not_here", "text": f"Windows hosts have no agent for {chore}."}}
+        host.problem(f"agent.ps1 has no agent for {chore}")
+        raise ModuleFailure(f"agent.ps1 has no agent for {chore}.")
     declared = _declared(host, request, chore)
     if declared is not None and name not in declared.names:
         return {"answer": {"error": "bad_request", "text": f"Unknown operation '{name}'."}}

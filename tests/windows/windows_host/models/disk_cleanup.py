@@ -276,7 +276,7 @@ def start(host: WindowsHost, request: Result) -> Result:
     works.requests[identifier] = request
     works.states[identifier] = told | {
         "phase": "cleaning" if request["kind"] == "cleanup" else "growing", "outcome": None, "code": "", "text": "",
-        "bounded": "by the Task Scheduler: at most PT1H2M, priority 8", "recorded": False, "process": None,
+        "bounded": "by its own watchdog: at most PT1H2M; by the Task Scheduler: priority 8", "recorded": False, "process": None,
         "command": None, "ended_at": None, "started_at": host.now(), "boot": host.boot_id, "rules": [],
         "filesystems": [], "steps": [],
     }  # fmt: skip
