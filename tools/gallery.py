@@ -22,6 +22,7 @@ import browser
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.composing import Composer
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files
@@ -32,7 +33,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal, read_seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 GALLERY = ROOT / "docs" / "gallery"
 EVIDENCE = GALLERY / "evidence"

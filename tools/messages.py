@@ -33,7 +33,7 @@ PYTHON = (
     *sorted((UTILS / "exports").glob("*.py")),
     UTILS / "antivirus" / "telling.py",
     UTILS / "verdicts.py",
-    UTILS / "windows" / "ics.py",
+    UTILS / "maintenance_windows" / "ics.py",
 )
 JINJA = tuple(sorted(TEMPLATES.rglob("*.j2")))
 # Short names that the code gives the functions of gettext.

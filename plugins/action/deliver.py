@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
@@ -36,7 +37,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues i
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
 
 _WINDOWS_SHOWN = 12
 

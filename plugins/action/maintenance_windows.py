@@ -17,9 +17,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     keepwell_variables,
     state_dir,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import CLIENT, reader_texts
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import ics, preview
 
 
 class ActionModule(ControlAction):

@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import du
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.auditor import auditor_files, auditor_paper
@@ -39,7 +40,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import period_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period_tables import sheets
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import read_seal
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 DOCUMENT = "period.json"
 REPORTS = ("period", "auditor")

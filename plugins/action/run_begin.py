@@ -35,6 +35,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Sto
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import preview
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
@@ -42,7 +43,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import installed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
 
 
 class ActionModule(ControlAction):

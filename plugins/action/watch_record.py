@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import ca
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import account, telling
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import open_history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.declared import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import MissedRun
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings
@@ -33,7 +34,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch import judgin
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat, DeclaredWindow, Sample
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.notices import Notice
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.declared import declared
 
 # Where no schedule says how often: what the watch is made for.
 INTERVAL_S = 300

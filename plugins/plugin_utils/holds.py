@@ -17,10 +17,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
+    clock,
+    day_of,
+    find_zone,
+    moment,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp, epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import HoldSummary, Trigger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, day_of, find_zone, moment
 
 DEFAULT_DAYS: t.Final = 7
 LONGEST_DAYS: t.Final = 90

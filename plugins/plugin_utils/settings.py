@@ -32,6 +32,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import addresses
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES, language_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, times
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import Policy, nearest
@@ -39,8 +41,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import mod
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, times
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 VARIABLES = (
     *policy.LAYERS,

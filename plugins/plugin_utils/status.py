@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, holds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, canonical, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock, find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import RunCounts, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import HoldSummary, Run
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, find_zone
 
 TOP_PROBLEMS = 5
 Outcome = t.Literal["healthy", "watch", "incomplete", "act", "crit"]

@@ -23,13 +23,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import named, plain
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import ANY_WINDOW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import options as scheduler
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings, SettingsError, read
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
 
 _CONNECTION = {"ansible_connection": "ssh", "ansible_host": "", "ansible_port": "22"}
 # Behind an address of the control node itself is a tunnel, or a lab: it says nothing of the machine.

@@ -18,7 +18,7 @@ from record_codes import codes_of_scripts
 from ansible_collections.keepwell.fleet.plugins.module_utils.antivirus import _allowed
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import options
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/antivirus.md").read_text(encoding="utf-8")

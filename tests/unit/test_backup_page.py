@@ -20,7 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.datasets import Dataset
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.windows_hosts import looks
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._registry import CHECKS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/backup-verification.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _rules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup import options, systems
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/disk-cleanup.md").read_text(encoding="utf-8")

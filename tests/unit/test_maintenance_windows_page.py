@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import RULES
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.terms import Terms
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import RULES
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.terms import Terms
 
 PAGE = (Path(__file__).parents[2] / "docs/maintenance-windows.md").read_text(encoding="utf-8")
 NOW = 1795780800.0

@@ -15,8 +15,8 @@ import yaml
 from record_codes import codes_in, first_column, words
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/patching.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.work impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision as windows
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import decision as windows
 
 # What became of files, by Keepwell or by an engine that it asked to scan.
 _ACTED = ("quarantined", "cleaned", "removed", "blocked")

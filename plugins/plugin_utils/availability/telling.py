@@ -11,8 +11,8 @@ import re
 from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import duration_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import moment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Availability, AvailabilityRow
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import moment
 
 _MIDNIGHT = datetime.time()
 _COLUMNS = ("", "observed", "if gaps were down", "if gaps were up", "known", "agreed", "down", "outages")

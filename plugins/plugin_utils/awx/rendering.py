@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rrules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import ANY_WINDOW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import (
     DEFAULT_LIMIT,
@@ -26,7 +27,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model impo
     PLAYBOOKS,
     Entry,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import ANY_WINDOW
 
 Definitions = dict[str, list[dict[str, t.Any]]]
 _WHAT = {

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 
 from dateutil import rrule as dateutil_rrule
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.times import changing
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 # Rules count from here, for ever: a rule that began at the moment of its making would differ with every look.
 _FIRST_DAY = "20260101"

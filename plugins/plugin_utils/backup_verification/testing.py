@@ -26,8 +26,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import follo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.payload import work_program
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock
 
 WINDOW = "backup_verification"
 # What is told of a host's change is the worst of what its tests came to.

@@ -17,8 +17,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import brake
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import decision
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision
 
 
 class Stop(t.NamedTuple):

@@ -16,7 +16,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration, guards
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.disk_cleanup.work import CHORE, Job, freed_text, part_of
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import Decision
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.decision import Decision
 
 Work = t.Literal["clean up", "grow"]
 

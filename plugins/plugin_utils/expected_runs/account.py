@@ -17,11 +17,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Sto
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared, errands, ledger
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs.ledger import Began, Slot, Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import MissedRun
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 # How far back it is looked for what did not run; a monthly entry has its place in it.
 LOOK_BACK_S = 35 * DAY

@@ -26,11 +26,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import (
     make_folder,
     whole_lines,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import SCHEMA_VERSION, Model, Timestamp, epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_files import RunFiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 _UTC = ZoneInfo("UTC")
 

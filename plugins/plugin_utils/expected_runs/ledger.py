@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, duration_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import finding_key
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import MissedRun
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock
 
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry

@@ -17,10 +17,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import durat
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.decision import Decision
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE, Job
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import Decision
 
 SCHEDULE = "patching/schedule.json"
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import ONE_DAY, moment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import ONE_DAY, moment
 
 UTC = ZoneInfo("UTC")
 _MIDNIGHT = datetime.time()

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Proof
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chore, Outcome
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.grade import PILLARS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Standing, Track
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run, Trigger
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
 
 # By kind, which is the context of a translation. tools/messages.py takes all of them into the catalogues.
 WORDS: Mapping[str, tuple[str, ...]] = {

@@ -17,12 +17,12 @@ import shlex
 from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import MINUTE, ONE_DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import jobs
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import Site
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import MINUTE, ONE_DAY
 
 FOLDER = "/etc/cron.d"
 # Debian's cron cuts commands at 998 characters.

@@ -18,10 +18,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import load
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import cron, drift, jobs, systemd
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.drift import File, Found, Installed, Standing
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Schedule
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 _PATTERNS = (
     f"{systemd.FOLDER[1:]}/keepwell-*.timer",

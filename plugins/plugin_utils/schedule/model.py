@@ -29,10 +29,10 @@ from pydantic import (
 )
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS, Day, words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import MINUTE, TimeOfDay, seconds
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.times import changing
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS, Day, words
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import MINUTE, TimeOfDay, seconds
 
 ACTING = ("patching", "antivirus", "backup_verification", "disk_cleanup")
 # Which chores a playbook can be asked to carry out (-e <chore>_act=true).

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import MINUTE
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import jobs
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import Site
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import FLEET, Entry
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import MINUTE
 
 FOLDER = "/etc/systemd/system"
 # A beat of five minutes that fails all night is told once an hour.

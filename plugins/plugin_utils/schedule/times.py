@@ -17,8 +17,8 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import ONE_DAY, day_of, moment
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import ONE_DAY, day_of, moment
 
 if t.TYPE_CHECKING:
     from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry

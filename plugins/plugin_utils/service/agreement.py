@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import preview
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models import AgreedPlan, Agreement, ComingWindow
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import Settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import preview
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar
 
 WINDOWS_TOLD = 6
 

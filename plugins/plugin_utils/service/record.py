@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry imp
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.forecast import daily_peaks
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Finding, epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import BackupTest, Run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models import (
@@ -29,7 +30,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models impo
     Work,
     WorkExample,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import find_zone
 
 # What is told of work and promises; and the days that the bars show.
 PERIOD_DAYS = 30

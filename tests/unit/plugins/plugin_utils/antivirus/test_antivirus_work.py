@@ -22,9 +22,9 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus import (
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import decision
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import decision
 
 NOW = 1795399200.0
 CLAMAV: dict[str, t.Any] = {

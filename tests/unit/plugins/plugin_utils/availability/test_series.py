@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability import series, telling
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.declared import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Availability, AvailabilityRow
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Moment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat, DeclaredWindow, Open, Sample
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.declared import declared
 
 BEGIN = epoch("2026-11-01T00:00:00Z")
 TAU = 300.0

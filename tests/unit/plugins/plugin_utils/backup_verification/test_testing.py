@@ -23,10 +23,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.receivers 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.lease import Leases
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, ServicePlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar
 
 RUN = "01K0000000000000000000000A"
 SECRET = "hunter2-canary"

@@ -13,8 +13,8 @@ from fleet_runs import NOW, change
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import duration
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, decision
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, decision
 
 MINUTE = 60.0
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import icalendar
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.preview import Coming
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.preview import Coming
 
 FILE_NAME = "windows.ics"
 _DIGEST = "X-KEEPWELL-DIGEST"

@@ -12,8 +12,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar, Span
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import ONE_DAY, day_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar, Span
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import ONE_DAY, day_of
 
 
 def declared(calendar: Calendar, since: float, until: float) -> list[tuple[str, Span]]:

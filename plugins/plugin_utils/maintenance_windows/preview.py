@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, duration_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar, Window
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.decision import cut_text, openings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock, moment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar, Window
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.decision import cut_text, openings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import clock, moment
 
 # A client without a window for longer than this is not maintained (reports practice: monthly at the least).
 LONGEST_WAIT_DAYS = 35

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
 
 MINUTE = 60.0
 ONE_DAY = datetime.timedelta(days=1)

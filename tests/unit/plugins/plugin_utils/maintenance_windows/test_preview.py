@@ -10,7 +10,7 @@ import typing as t
 import icalendar
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, ics, preview
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, ics, preview
 
 NOW = datetime.datetime(2026, 11, 27, 12, tzinfo=datetime.UTC).timestamp()
 SUNDAY = {"rule": {"weekly": "sun"}, "start": "22:00", "duration": "4h", "allow": "patch,reboot"}

@@ -18,10 +18,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import RULES, Part
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.terms import (
+    BlackoutTerms,
+    Emergency,
+    Terms,
+)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
+    ONE_DAY,
+    day_of,
+    find_zone,
+    moment,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import RULES, Part
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.terms import BlackoutTerms, Emergency, Terms
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import ONE_DAY, day_of, find_zone, moment
 
 VARIABLES = (
     "keepwell_windows",

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows import calendar, decision, times
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import DAYS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, decision, times
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
 
-CASES = sorted((Path(__file__).parents[2] / "cases" / "windows").glob("*.yml"))
+CASES = sorted((Path(__file__).parents[3] / "cases" / "maintenance_windows").glob("*.yml"))
 ZONES = ("UTC", "Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu")
 # Days on which clocks change somewhere, and their neighbours.
 CHANGES = [

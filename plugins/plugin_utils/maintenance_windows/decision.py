@@ -10,8 +10,8 @@ import itertools
 import typing as t
 from collections.abc import Iterator
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.calendar import Calendar, Span, Window
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import MINUTE, clock
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar, Span, Window
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import MINUTE, clock
 
 EMERGENCY = "emergency"
 

@@ -16,9 +16,14 @@ import typing as t
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.kinds import KINDS, Kind
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.rules import Part, Rule, words
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows.times import Elapsed, Length, TimeOfDay, seconds
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS, Kind
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import Part, Rule, words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
+    Elapsed,
+    Length,
+    TimeOfDay,
+    seconds,
+)
 
 Kinds = t.Annotated[tuple[Kind, ...], BeforeValidator(words), Field(min_length=1)]
 Groups = t.Annotated[tuple[str, ...], BeforeValidator(words)]
