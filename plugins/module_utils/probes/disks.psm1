@@ -104,7 +104,7 @@ function Get-KeepwellDisksVirtual {
             'FriendlyName', 'UniqueId', 'HealthStatus', 'OperationalStatus', 'ResiliencySettingName',
             'ProvisioningType', 'Size', 'FootprintOnPool', 'DetachedReason'
         )
-        $pools = @(Read-KeepwellSource -Machine $Machine -Source 'pools of virtual disks' -Read {
+        $pools = @(Read-KeepwellList -Machine $Machine -Source 'pools of virtual disks' -Read {
             Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StoragePool'
         })
         $record.Pool = if ($pools.Count -gt 0 -and $pools[0]) { [string]$pools[0].FriendlyName } else { $null }

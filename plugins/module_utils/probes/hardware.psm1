@@ -52,7 +52,7 @@ function Get-KeepwellHardwareDisk {
         $record = ConvertTo-KeepwellRecord -InputObject $disk -Property @(
             'DeviceId', 'FriendlyName', 'Model', 'BusType', 'MediaType', 'Size', 'HealthStatus', 'OperationalStatus'
         )
-        $counters = @(Read-KeepwellSource -Machine $Machine -Source 'reliability counters' -Read {
+        $counters = @(Read-KeepwellList -Machine $Machine -Source 'reliability counters' -Read {
             Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter'
         })
         $record.Counters = $null

@@ -166,6 +166,26 @@ function Read-KeepwellSource {
     }
 }
 
+function Read-KeepwellList {
+    <#
+    .SYNOPSIS
+    Return all that a script block returns, one by one, without $null; nothing when it fails, which is then noted.
+    .DESCRIPTION
+    As Read-KeepwellSource, for callers that put it into @(...): the $null of a failure would be one element there. Whether
+    "nothing" means none or unreadable is in $Machine.sources[Source].status.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [Parameter(Mandatory = $true)] [string] $Source,
+        [Parameter(Mandatory = $true)] [scriptblock] $Read
+    )
+    $found = Read-KeepwellSource -Machine $Machine -Source $Source -Read $Read
+    foreach ($each in $found) {
+        if ($null -ne $each) { $each }
+    }
+}
+
 function ConvertTo-KeepwellEpoch {
     <#
     .SYNOPSIS
@@ -346,7 +366,7 @@ function Get-KeepwellInstance {
     }
     if ($Filter) { $query.Filter = $Filter }
     if ($Property.Count -gt 0) { $query.Property = $Property }
-    Read-KeepwellSource -Machine $Machine -Source $name -Read { Get-CimInstance @query }
+    Read-KeepwellList -Machine $Machine -Source $name -Read { Get-CimInstance @query }
 }
 
 function Get-KeepwellEvent {
@@ -373,7 +393,7 @@ function Get-KeepwellEvent {
     if ($Id.Count -gt 0) { $tests += '(' + (@($Id | ForEach-Object -Process { "EventID=$_" }) -join ' or ') + ')' }
     if ($SinceS -gt 0) { $tests += "TimeCreated[timediff(@SystemTime) <= $([long]($SinceS * 1000))]" }
     $path = if ($tests.Count -gt 0) { "*[System[$($tests -join ' and ')]]" } else { '*' }
-    Read-KeepwellSource -Machine $Machine -Source $name -Read {
+    Read-KeepwellList -Machine $Machine -Source $name -Read {
         $query = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogQuery -ArgumentList $Log, 'LogName', $path
         $query.ReverseDirection = $true
         $reader = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogReader -ArgumentList $query
@@ -403,10 +423,14 @@ function ConvertFrom-KeepwellEvent {
         [Parameter(Mandatory = $true)] [object] $Entry
     )
     $values = @{}
-    $document = [xml]$Entry.ToXml()
+    # Whoever fails to sign in says under which name: a control character in it, which XML does not allow, would cost the log.
+    $lenient = New-Object -TypeName System.Xml.XmlReaderSettings
+    $lenient.CheckCharacters = $false
+    $document = New-Object -TypeName System.Xml.XmlDocument
+    $document.Load([System.Xml.XmlReader]::Create((New-Object -TypeName System.IO.StringReader -ArgumentList $Entry.ToXml()), $lenient))
     $place = 0
     foreach ($part in @('EventData', 'UserData')) {
-        foreach ($item in @($document.Event.SelectNodes("*[local-name()='$part']//*[not(*)]"))) {
+        foreach ($item in @($document.DocumentElement.SelectNodes("*[local-name()='$part']//*[not(*)]"))) {
             $label = $item.GetAttribute('Name')
             if (-not $label -and $item.LocalName -ne 'Data') { $label = $item.LocalName }
             if (-not $label) {
