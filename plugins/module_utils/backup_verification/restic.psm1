@@ -178,7 +178,8 @@ function Read-KeepwellResticFile {
         $text = "Others than administrators may read $Path ($($others[0].IdentityReference.Value)). Take their rights away."
         Stop-KeepwellRequest -Code 'bad_credentials' -Text $text
     }
-    return @(Get-Content -LiteralPath $Path -ErrorAction Stop)
+    # As restic reads it: PowerShell 5.1 would take the system's code page.
+    return @(Get-Content -LiteralPath $Path -Encoding UTF8 -ErrorAction Stop)
 }
 
 function Get-KeepwellRestic {
@@ -207,7 +208,7 @@ function Get-KeepwellRestic {
     }
     $facts = @{ free_bytes = $null; content = $null }
     $facts.snapshots = Invoke-KeepwellRestic -Program $program -Verb 'snapshots' -Words @('--json') -Environment $environment -TimeoutS $TimeoutS
-    $expected = @($Dataset.expected_paths)
+    $expected = @($Dataset.expected_paths | Where-Object -FilterScript { $_ })
     if ($facts.snapshots.rc -eq 0 -and $expected.Count -gt 0) {
         # restic tells C:\data as /C/data.
         $inside = @($expected | ForEach-Object -Process { '/' + $_.Substring(0, 1).ToUpperInvariant() + $_.Substring(2).Replace('\', '/') })
@@ -242,7 +243,7 @@ function Get-KeepwellResticNewest {
     catch {
         return ''
     }
-    $hosts = @($Dataset.hosts)
+    $hosts = @($Dataset.hosts | Where-Object -FilterScript { $_ })
     $mine = @($everything | ForEach-Object -Process { $_ } | Where-Object -FilterScript { $hosts.Count -eq 0 -or $hosts -contains $_.hostname })
     $newest = $mine | Sort-Object -Property { [System.DateTimeOffset]::Parse($_.time, [System.Globalization.CultureInfo]::InvariantCulture) } | Select-Object -Last 1
     if ($newest) {

@@ -104,7 +104,7 @@ function Test-KeepwellPage {
         return @{ ok = $true; text = "status $code" }
     }
     finally {
-        $answer.Dispose()
+        $answer.Close()
     }
 }
 
