@@ -375,7 +375,8 @@ function Get-KeepwellEvent {
     Return events of a log, newest first: @{ id; at; provider; level; record; data }; nothing when it cannot be read.
     .DESCRIPTION
     at is epoch seconds, data the event's own values by name (Data without a name is "0", "1", ...). Messages are not
-    read: Windows translates them. Provider and Id narrow it, SinceS is how many seconds back, Cap how many at most.
+    read: Windows translates them. Provider and Id narrow it, SinceS is how many seconds back, Cap how many at most. A log
+    that takes longer than the probe has left could not be read.
     #>
     [CmdletBinding()]
     param(
@@ -397,10 +398,13 @@ function Get-KeepwellEvent {
         $query = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogQuery -ArgumentList $Log, 'LogName', $path
         $query.ReverseDirection = $true
         $reader = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogReader -ArgumentList $query
+        # Else 64 events are looked for at a time: for the newest one the whole log would be gone through.
+        $reader.BatchSize = [System.Math]::Min(64, $Cap)
         try {
             $count = 0
             while ($count -lt $Cap) {
-                $entry = $reader.ReadEvent()
+                # A log of gigabytes may take longer than the probe has, and would cost all that the probe knows already.
+                $entry = $reader.ReadEvent([System.TimeSpan]::FromSeconds([System.Math]::Max(0.5, (Get-KeepwellTimeLeft -Machine $Machine) - 1)))
                 if ($null -eq $entry) { break }
                 $count += 1
                 ConvertFrom-KeepwellEvent -Entry $entry
