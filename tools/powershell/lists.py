@@ -33,7 +33,7 @@ def check(source: Source, root: Path = ROOT) -> Iterator[Problem]:
         place = _place(command)
         if place == "array_expression":
             yield from _in_list(source, command, name, function)
-        elif place == "hash_entry" and _may_be_nothing(function):
+        elif (place == "hash_entry" or _sets_member(command)) and _may_be_nothing(function):
             yield source.problem(
                 command,
                 f"{name} may return nothing, which PowerShell 5.1 writes into JSON as {{}}. Put it into @( ), or let "
@@ -72,6 +72,14 @@ def _place(command: Node) -> str:
     while above is not None and above.type in _PASSES_ON:
         above = above.parent
     return above.type if above is not None else ""
+
+
+def _sets_member(command: Node) -> bool:
+    """True when what the command returns becomes an entry of something by ``.name =`` or ``[name] =``."""
+    assigned = around(command, "assignment_expression", "script_block_expression", "function_statement")
+    if _place(command) != "assignment_expression" or assigned is None:
+        return False
+    return any(of_kind(assigned.children[0], "member_access", "element_access"))
 
 
 def _returned(function: Node) -> list[Node]:

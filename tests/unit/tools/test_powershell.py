@@ -224,6 +224,12 @@ PLANTED = [
     (
         "things.psm1",
         "return $More",
+        "if (-not $More) { return }\n    $More['more'] = Get-KeepwellThing -Path $Path",
+        "Get-KeepwellThing may return nothing",
+    ),
+    (
+        "things.psm1",
+        "return $More",
         "if (-not $More) { return $null }\n    return @{ more = @(Get-KeepwellThing -Path $Path) }",
         "Get-KeepwellThing may return $null, which is one element of @( )",
     ),
