@@ -196,6 +196,7 @@ PLANTED = [
         "-Function Get-KeepwellThings",
         "Get-KeepwellThings is exported and not",
     ),
+    ("things.psm1", "", "function Get-KeepwellB {\n    return 1\n}\n", "Get-KeepwellB is not exported"),
     ("things.psm1", "return $More", "return $script:More", "$script:More lives in the module"),
     ("things.psm1", "$More[$each.Name] = $text", "$More[$each.Name] = $texts", "$texts has no value here"),
     ("things.psm1", "    return $More", "    New-Item -Path $Path\n    return $More", "returns something"),
