@@ -31,11 +31,12 @@ function Invoke-KeepwellRestic {
     .SYNOPSIS
     Run a reading command of restic: @{ status; rc; out; err }.
     .DESCRIPTION
-    Words are what stands behind the verb. Environment has the repository and the dataset's secrets.
+    Program may be '': then it is absent. Words are what stands behind the verb. Environment has the repository and the
+    dataset's secrets.
     #>
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [string] $Program,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Program,
         [Parameter(Mandatory = $true)] [ValidateSet('version', 'snapshots', 'ls', 'check', 'restore')] [string] $Verb,
         [Parameter()] [AllowEmptyCollection()] [string[]] $Words = @(),
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Environment,
