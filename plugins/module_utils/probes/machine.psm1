@@ -113,12 +113,14 @@ function Get-KeepwellFailure {
     param(
         [Parameter(Mandatory = $true)] [System.Management.Automation.ErrorRecord] $ErrorRecord
     )
-    $denied = @('UnauthorizedAccessException', 'SecurityException', 'AccessDenied', '80070005', '80041003')
-    # Of CIM and WMI: namespace, class or object that is not there; of COM: a class that is not registered.
+    # 5: of Windows itself.
+    $denied = @('UnauthorizedAccessException', 'SecurityException', 'AccessDenied', '5', '80070005', '80041003')
+    # Of CIM and WMI: namespace, class or object that is not there, or that no driver serves (disks of virtual machines);
+    # of COM: a class that is not registered.
     $absent = @(
         'ItemNotFoundException', 'DriveNotFoundException', 'CommandNotFoundException', 'EventLogNotFoundException',
         'FileNotFoundException', 'DirectoryNotFoundException', 'InvalidNamespace', 'InvalidClass', 'NotFound',
-        '8004100E', '80041010', '80041002', '80040154'
+        'NotSupported', '8004100C', '8004100E', '80041010', '80041002', '80040154'
     )
     $status = 'error'
     $exception = $ErrorRecord.Exception
