@@ -53,7 +53,7 @@ function Get-KeepwellHardwareDisk {
             'DeviceId', 'FriendlyName', 'Model', 'BusType', 'MediaType', 'Size', 'HealthStatus', 'OperationalStatus'
         )
         $counters = @(Read-KeepwellList -Machine $Machine -Source 'reliability counters' -Read {
-            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter'
+            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter' -OperationTimeoutSec (Get-KeepwellCallTime -Machine $Machine)
         })
         $record.Counters = $null
         if ($counters.Count -gt 0 -and $counters[0]) {

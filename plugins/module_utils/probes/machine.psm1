@@ -52,6 +52,18 @@ function Get-KeepwellTimeLeft {
     return [System.Math]::Max(1.0, ($Machine.deadline - [System.DateTime]::UtcNow).TotalSeconds)
 }
 
+function Get-KeepwellCallTime {
+    <#
+    .SYNOPSIS
+    Return how many whole seconds one call of CIM may take: so that one which hangs leaves two seconds to the other sources.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+    )
+    return [uint32][System.Math]::Max(1, [System.Math]::Floor((Get-KeepwellTimeLeft -Machine $Machine) - 2))
+}
+
 function Stop-KeepwellProbe {
     <#
     .SYNOPSIS
@@ -363,7 +375,7 @@ function Get-KeepwellInstance {
     $query = @{
         ClassName = $Class
         Namespace = $Namespace
-        OperationTimeoutSec = [uint32](Get-KeepwellTimeLeft -Machine $Machine)
+        OperationTimeoutSec = Get-KeepwellCallTime -Machine $Machine
         ErrorAction = 'Stop'
     }
     if ($Filter) { $query.Filter = $Filter }
