@@ -301,5 +301,5 @@ def _unknown(plan: Plan) -> str:
     wrong = [fact for fact in plan.preflight if not fact.passed and fact.name in _TELLING]
     if wrong:
         return f"{wrong[0].name}: {wrong[0].observed}"
-    left = ", ".join(item.name for item in plan.items[:3])
-    return f"its package manager leaves {left} as it is" if left else ""
+    left = [item.name for item in plan.items if item.kind == "package"]
+    return f"its package manager leaves {', '.join(left[:3])} as it is" if left else ""
