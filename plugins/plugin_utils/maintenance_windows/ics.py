@@ -18,8 +18,6 @@ import typing as t
 from collections.abc import Sequence
 from pathlib import Path
 
-import icalendar
-
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.preview import Coming
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
@@ -73,6 +71,9 @@ def render(
     texts: gettext.NullTranslations | None = None,
 ) -> bytes:
     """Return the file of a client's coming windows; ``former`` is what it was before, None when there was none."""
+    # Loads for a quarter of a second, and few runs write a calendar.
+    import icalendar
+
     texts = texts or gettext.NullTranslations()
     known = _known(former)
     calendar: t.Any = icalendar.Calendar()
@@ -118,6 +119,8 @@ def _utc(at: float) -> datetime.datetime:
 
 def _known(former: bytes | None) -> dict[str, _Known]:
     """Return the events of the former file by UID; one that is no calendar has none."""
+    import icalendar
+
     try:
         calendar: t.Any = icalendar.Calendar.from_ical(former or b"")
         return {
