@@ -17,7 +17,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS, Kind
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import Part, Rule, words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import (
+    CalendarDay,
+    Part,
+    Rule,
+    words,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
     Elapsed,
     Length,
@@ -34,8 +39,8 @@ class _Dated(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    since: datetime.date | None = Field(None, alias="from")
-    to: datetime.date | None = None
+    since: CalendarDay | None = Field(None, alias="from")
+    to: CalendarDay | None = None
     targets: Groups = Field((), description="inventory groups it is for; empty: every host")
 
     @model_validator(mode="after")
