@@ -30,6 +30,8 @@ from pydantic import (
     model_validator,
 )
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = t.Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _ORDER = {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "last": -1}
@@ -70,7 +72,9 @@ def words(value: t.Any) -> t.Any:
 class Weekly(Part):
     """On these days of every week."""
 
-    weekly: t.Annotated[tuple[Day, ...], BeforeValidator(words), Field(min_length=1)]
+    weekly: t.Annotated[
+        tuple[Day, ...], BeforeValidator(words), Field(min_length=1), as_written.many({"enum": list(DAYS)})
+    ]
 
     def includes(self, day: datetime.date) -> bool:
         """True when the rule holds on this day."""
@@ -80,7 +84,12 @@ class Weekly(Part):
 class Monthly(Part):
     """On such weekdays of every month: ``1st sun``, ``last fri``, several with commas."""
 
-    monthly: t.Annotated[tuple[str, ...], BeforeValidator(words), Field(min_length=1)]
+    monthly: t.Annotated[
+        tuple[str, ...],
+        BeforeValidator(words),
+        Field(min_length=1),
+        as_written.many({"type": "string", "pattern": f"^({'|'.join(_ORDER)}) ({'|'.join(DAYS)})$"}),
+    ]
 
     @field_validator("monthly")
     @classmethod

@@ -15,6 +15,7 @@ import typing as t
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS, Kind
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import (
@@ -30,8 +31,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows
     seconds,
 )
 
-Kinds = t.Annotated[tuple[Kind, ...], BeforeValidator(words), Field(min_length=1)]
-Groups = t.Annotated[tuple[str, ...], BeforeValidator(words)]
+Kinds = t.Annotated[
+    tuple[Kind, ...], BeforeValidator(words), Field(min_length=1), as_written.many({"enum": list(KINDS)})
+]
+Groups = t.Annotated[tuple[str, ...], BeforeValidator(words), as_written.many({"type": "string"})]
 
 
 class _Dated(Part):
@@ -115,7 +118,10 @@ class BlackoutTerms(_Dated):
     scope: Kinds = KINDS
     rule: Rule | None = None
     start: TimeOfDay | None = None
-    duration: t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=31 * DAY)] | None = None
+    duration: (
+        t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=31 * DAY), as_written.text(as_written.ELAPSED)]
+        | None
+    ) = None
     holidays: Holidays | None = None
 
     @model_validator(mode="after")
