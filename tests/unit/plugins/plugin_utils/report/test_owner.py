@@ -219,6 +219,25 @@ def test_a_template_that_reaches_for_files_or_python_fails(tmp_path, text):
         make_bundle(run_of("small"), own, ["owner"], ["html"])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 1 / 0 }}",
+        "{{ 1 + 'a' }}",
+        "{{ 5 | round('x') }}",
+        "{{ range(10**9) | list }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        b"\xff\xfe",
+    ],
+)
+def test_a_template_that_goes_wrong_is_told_by_its_name(tmp_path, text):
+    own = override(tmp_path, "owner/parts/foot.html.j2", text if isinstance(text, str) else "")
+    if isinstance(text, bytes):
+        (Path(own[0]) / "owner/parts/foot.html.j2").write_bytes(text)
+    with pytest.raises(EvidenceError, match=r"No report was made: the template owner/page.html.j2.* failed: \S"):
+        make_bundle(run_of("small"), own, ["owner"], ["html"])
+
+
 # --- brand
 
 
