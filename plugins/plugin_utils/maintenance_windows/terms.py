@@ -151,4 +151,3 @@ class Emergency(Part):
     """``keepwell_emergency``: what may be done outside of windows when somebody answers for it."""
 
     allow: Kinds
-    tell_client: t.Literal["before", "after"] = "before"

@@ -326,6 +326,9 @@ def test_nobody_works_in_an_emergency_that_nobody_answers_for() -> None:
     assert calendar.build({**declared, "keepwell_emergency_approver": "J. Smit"}, "UTC")[1] == [
         "keepwell_emergency_reason: an emergency needs both: who answers for it, and why it cannot wait."
     ]
+    # What nothing would come of is not taken.
+    [told] = calendar.build({"keepwell_emergency": {"allow": "patch", "tell_client": "before"}}, "UTC")[1]
+    assert "keepwell_emergency.tell_client" in told
     named = {"keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "CVE-2026-1"}
     assert "allows nothing outside of windows" in calendar.build(named, "UTC")[1][0]
 
