@@ -86,7 +86,7 @@ class ActionModule(ControlAction):
         bought = choosing.bought({host: found.told[host].plan for host in hosts if host not in uncovered})
         acts: dict[str, list[str]] = {}
         if arguments["maintain"] and not self._task.check_mode:
-            acts = choosing.acting(found.wishes, found.chores, bought)
+            acts = choosing.acting(found.wishes, found.chores, bought, found.services)
         acting = [] if self._task.check_mode else sorted({*arguments["acting"], *acts})
         _refuse_what_nobody_bought(acting, told, now)
         store = Store(state_dir(own, task_vars), client.id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -267,12 +267,11 @@ def _problem(where: str, error: t.Any) -> str:
     return f"{place}: {message}{shown}{stop}"
 
 
-def bought(schedule: Schedule, plans: Sequence[t.Collection[str]]) -> list[str]:
+def bought(schedule: Schedule, services: t.Collection[str]) -> list[str]:
     """Return a sentence for every chore that an entry may carry out and no host's plan has.
 
-    ``plans`` are the services of each host.
+    ``services`` are those that some host of the client has.
     """
-    services = set().union(*plans) if plans else set()
     return [
         f"keepwell_schedule.{name}.act: no plan of this client has {chore}. Leave it out, or add it to keepwell_plan."
         for name, entry in schedule.items()
