@@ -11,7 +11,9 @@ import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "collections"))
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT / "tools")]
+
+import client_files
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     assessment,
@@ -21,14 +23,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     policy,
     run_document,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Declaration as Keeping
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.models import Verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.notice import Notice
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.models import Period
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Declaration
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.models import Beat
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue, connection
 
@@ -40,17 +39,12 @@ SCHEMAS = {
     "plan": Plan,
     "verification": Verification,
     "beat": Beat,
-    "exception": Waiver,
     "hold": holds.Hold,
     "release": holds.Release,
     "lease": lease.Lease,
-    "schedule": Declaration,
     "notice": Notice,
     "period": Period,
-    "awx": Keeping,
 }
-# What people write is described as they write it, what Keepwell writes as it is written.
-DECLARED = ("exception", "schedule", "awx")
 WINDOWS_HOSTS = "docs/windows.md"
 GENERATED = "<!-- Made by tools/generate_docs.py from the code; edit the code, then run `make docs`. -->\n"
 
@@ -62,10 +56,16 @@ def schemas() -> dict[str, str]:
         schema = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$id": f"keepwell-{name}-{models.SCHEMA_VERSION}",
-            **model.model_json_schema(mode="validation" if name in DECLARED else "serialization"),
+            **model.model_json_schema(mode="serialization"),
         }
-        made[f"docs/schemas/{name}.schema.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        made[f"docs/schemas/{name}.schema.json"] = _json(schema)
+    # The others are what Keepwell writes; this is what people do.
+    made["docs/schemas/client_files.schema.json"] = _json(client_files.schema(models.SCHEMA_VERSION))
     return made
+
+
+def _json(document: t.Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def cell(value: t.Any) -> str:

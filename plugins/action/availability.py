@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import canonical, write_atomic
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 
@@ -29,6 +30,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the figures, a table of them, and the file they were written to."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
         hosts = sorted(str(host) for host in task_vars["groups"]["all"])

@@ -26,6 +26,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery.spool impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
@@ -55,6 +56,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return what became of each message; fail when one could not be made."""
+        one_client(self._loader, task_vars)
         began = time.monotonic()
         own = _variables(task_vars)
         now, _simulated = settings.now(own, time.time())

@@ -15,6 +15,7 @@ from pathlib import Path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import pack, telling, verify
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError, make_folder
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 
 # Evidence names weak spots: for the owner and the group; who else gets it is decided by sending it.
 _MODE = 0o640
@@ -32,6 +33,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, pack, sha256, runs, head, sentences, msg}; fail when the evidence in it does not hold."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         client, store, options = telling.evidence_of(own, task_vars, arguments["client"])
         telling.recorded(store)

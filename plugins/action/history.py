@@ -18,6 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.watch.book import Book
 
 
@@ -28,6 +29,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return how many runs the index has now, and whether its content differs from before."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         client = arguments["client"] or settings.client(own.get("keepwell_client"), sources).id

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import time
 import typing as t
-from pathlib import Path
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings, validation
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
     ControlAction,
     inventory,
     keepwell_variables,
     state_dir,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import open_history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview, used
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import CLIENT, reader_texts
 
@@ -29,6 +33,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the coming windows and what looks wrong; the text is shown."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
         if arguments["next"] < 1:
@@ -44,9 +49,10 @@ class ActionModule(ControlAction):
         client = next(iter(told.values())).client
         calendars = {host: entry.calendar for host, entry in told.items()}
         coming = preview.coming(calendars, now, arguments["next"])
-        wrong = preview.warnings(calendars, now)
+        store = Store(state_dir(own, task_vars), client.id)
+        wrong = preview.warnings(calendars, now, used.used(calendars, _changes(store, now)))
         self._display.display(preview.text(client.name, coming, wrong, now).rstrip("\n"))
-        path = Path(state_dir(own, task_vars)) / client.id / ics.FILE_NAME
+        path = store.root / ics.FILE_NAME
         texts, _warning = reader_texts(CLIENT, client.locale)
         kept = ics.keep(path, client.id, client.name, coming, now, texts, act=not self._task.check_mode)
         return {
@@ -65,3 +71,11 @@ class ActionModule(ControlAction):
             "path": str(path),
             "msg": f"{len(coming)} windows, {len(wrong)} warnings",
         }
+
+
+def _changes(store: Store, now: float) -> list[ChangeRecord]:
+    """What chores did in the last weeks; nothing where no run has ended yet."""
+    if not store.runs.is_dir():
+        return []
+    history = open_history(store)
+    return [record for chore in CHORES for record in history.changes(chore, now - used.LOOK_BACK_S)]

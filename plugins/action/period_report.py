@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import du
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import DIALECTS
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import find_zone
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.period import reading, span
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
@@ -65,6 +66,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, folder, files, changed_files, client, first_day, last_day, runs, msg}."""
+        one_client(self._loader, task_vars)
         if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", arguments["seed"]):
             raise settings.SettingsError(["keepwell_seed must be up to 64 letters, digits, and . _ -"])
         own = keepwell_variables(self._templar, task_vars)

@@ -19,6 +19,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 
@@ -29,6 +30,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the same as keepwell.fleet.record does for the run."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         sources = [str(source) for source in plain(task_vars.get("ansible_inventory_sources") or [])]
         client = arguments["client"] or settings.client(own.get("keepwell_client"), sources).id

@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     keepwell_variables,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.processes import this_process
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader
@@ -32,6 +33,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, due, kept, run_id, msg}."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         now, simulated = settings.now(own, time.time())
         client, store, options = telling.evidence_of(own, task_vars, arguments["client"])

@@ -17,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit import tellin
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import ControlAction, keepwell_variables
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 
 
 class ActionModule(ControlAction):
@@ -32,6 +33,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {holds, sentences, head, client, msg}; fail when something does not hold."""
+        one_client(self._loader, task_vars)
         own = keepwell_variables(self._templar, task_vars)
         client, store, options = telling.evidence_of(own, task_vars, arguments["client"])
         if not arguments["source"]:

@@ -15,12 +15,17 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 
 SERVICES = ("monitoring", "patching", "antivirus", "backup_verification", "disk_cleanup", "reporting", "remedies")
 NOT_COVERED = "No plan covers this host: it is shown, not looked at and not touched."
+
+
+# Each unknown word is told by its own sentence (``build``).
+Services = t.Annotated[Sequence[str], WithJsonSchema({"type": "array", "items": {"enum": list(SERVICES)}})]
 
 
 class _Part(BaseModel):
@@ -35,7 +40,7 @@ def _minutes(value: t.Any) -> t.Any:
     raise ValueError("should be a time like 15m, 4h or 2d")
 
 
-Minutes = t.Annotated[int, BeforeValidator(_minutes), Field(gt=0)]
+Minutes = t.Annotated[int, BeforeValidator(_minutes), Field(gt=0), as_written.text(r"^\d+[mhd]$")]
 Priority = t.Literal["p1", "p2", "p3", "p4"]
 
 
@@ -71,7 +76,7 @@ class ServicePlan(_Part):
 
     name: str = Field(min_length=1)
     tier: str = Field("", description="a bundle of services from keepwell_tiers")
-    services: Sequence[str] = Field((), description="besides those of the tier")
+    services: Services = Field((), description="besides those of the tier")
     coverage: t.Literal["full", "break_fix"] = Field("full", description="break_fix: only repaired when it breaks")
     sla: Sla = Field(default_factory=Sla)
     price: Price | None = None

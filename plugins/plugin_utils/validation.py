@@ -10,6 +10,7 @@ node and contacts no host.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import typing as t
@@ -24,7 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.delivery import receivers
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exceptions import Waiver
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import ANY_WINDOW
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contract, build
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import model as schedules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import options as scheduler
@@ -42,7 +43,8 @@ _ROLES = {**CHORES, scheduler.NAME: Variables(scheduler.Options, scheduler.REGIS
 class Findings:
     """What was found. ``mistakes`` stop a run, ``warnings`` do not; ``told`` are the hosts that were understood.
 
-    ``chores`` are the options of each host by chore, ``wishes`` what its ``maintain_act`` says.
+    ``chores`` are the options of each host by chore, ``wishes`` what its ``maintain_act`` says. ``services`` are those
+    that some host of the inventory has in its plan, whether it was asked for or not.
     """
 
     mistakes: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Findings:
     told: dict[str, Settings] = field(default_factory=dict)
     chores: dict[str, dict[str, options.Options]] = field(default_factory=dict)
     wishes: dict[str, choosing.Wish] = field(default_factory=dict)
+    services: set[str] = field(default_factory=set)
 
     def refuse(self) -> None:
         """Raise SettingsError with every mistake, when there is one."""
@@ -97,7 +100,8 @@ def look(task_vars: Mapping[str, t.Any], sources: Sequence[str], hosts: Sequence
     found.mistakes += _too_many(contract, everyone)
     found.mistakes += _no_such_window(found.told)
     found.mistakes += _kept_in_awx(found.told, places)
-    found.mistakes += _scheduled(found.told, [*everyone, *sorted(known_groups)], places)
+    found.services = _services(task_vars, everyone, found.told)
+    found.mistakes += _scheduled(found.told, found.services, [*everyone, *sorted(known_groups)], places)
     found.warnings += sorted({sentence for entry in found.told.values() if (sentence := entry.unsigned(now))})
     found.warnings += [*_contract_gaps(contract, everyone), *_exceptions(found.told, everyone, known_groups, now)]
     if found.told:
@@ -203,7 +207,23 @@ def _for_ever(told: Mapping[str, Settings], places: Places) -> list[str]:
     ]
 
 
-def _scheduled(told: Mapping[str, Settings], known: Sequence[str], places: Places) -> list[str]:
+def _services(task_vars: Mapping[str, t.Any], everyone: Sequence[str], told: Mapping[str, Settings]) -> set[str]:
+    """Return the services that some host has; of hosts that were not asked for what their plan alone says."""
+    found: set[str] = set()
+    for host in everyone:
+        bought = told[host].plan if host in told else None
+        if host not in told:
+            variables = task_vars["hostvars"][host]
+            # What is wrong with it is told when the host is asked for.
+            with contextlib.suppress(SettingsError):
+                bought, _wrong = build(*(named(name, variables.get) for name in ("keepwell_plan", "keepwell_tiers")))
+        found.update(bought.services if bought else ())
+    return found
+
+
+def _scheduled(
+    told: Mapping[str, Settings], services: t.Collection[str], known: Sequence[str], places: Places
+) -> list[str]:
     """Return what no single host knows of the schedule: it is the client's, for what its hosts bought."""
     declared: dict[str, list[str]] = {}
     for host, entry in told.items():
@@ -214,8 +234,7 @@ def _scheduled(told: Mapping[str, Settings], known: Sequence[str], places: Place
         problems = ["keepwell_schedule: hosts disagree, but it is the client's: say it once, in group_vars/all."]
     else:
         schedule = next(iter(told.values())).schedule
-        plans = [entry.plan.services for entry in told.values() if entry.plan is not None]
-        problems = [*schedules.bought(schedule, plans), *schedules.lost(schedule, known)]
+        problems = [*schedules.bought(schedule, services), *schedules.lost(schedule, known)]
     return [f"{places.tell(problem)}: {problem}".removeprefix(": ") for problem in problems]
 
 

@@ -46,6 +46,8 @@ VARIABLES: dict[str, t.Any] = {
 ACT = ("-e", '{"maintain_act": true}')
 MOMENTS = int(os.environ.get("KEEPWELL_MOMENTS", "10"))
 LIMIT_S = 150.0
+# How many times as long a run with changes takes as one that finds nothing to do.
+QUICKER = 3.0
 WORKERS = "workers of it are still at a host: wait for their end"
 
 
@@ -126,6 +128,11 @@ def test_the_second_of_two_runs_changes_nothing_and_is_quick(
     assert {record["outcome"] for record in records(quiet).values()} == {"nothing"}
     assert not (quiet / "before").exists()
     assert {host.name: patch_runs.versions(host) for host in hosts} == after
+    # What else this machine does may slow down one of them.
+    third, once_more = maintain(project, file, *ACT)
+    assert third.rc == 0, third.output
+    again = min(again, once_more)
+    assert took >= QUICKER * again, f"{took:.0f} s with changes, {again:.0f} s without"
     print(
         f"maintain.yml on {len(hosts)} hosts: {took:.0f} s with changes, {again:.0f} s without, {took / again:.1f} to 1"
     )

@@ -12,6 +12,13 @@ from pathlib import Path
 import pytest
 from harness import PROJECT, Outcome, Project, inventory
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, epoch
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import RunHeader, Trigger
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.runs import conclude
+
 HERE = {"web1": {"ansible_connection": "local"}}
 PLAN = {"keepwell_plan": {"name": "Care", "services": ["patching"]}}
 
@@ -21,27 +28,99 @@ def said(output: str) -> str:
     return " ".join(output.split()).replace("''", "'")
 
 
-def client(folder: Path, name: str, host: str) -> Path:
-    """Make an inventory whose client is declared for all its hosts, as the documented example does."""
-    place = inventory(folder / name / "hosts.yml", {host: HERE["web1"]})
-    (place.parent / "group_vars").mkdir()
-    (place.parent / "group_vars" / "all.yml").write_text(json.dumps({"keepwell_client": {"id": name, "name": name}}))
-    return place.parent
+def tree(folder: Path) -> Path:
+    """Make a folder with the folders of two clients, as inventories/ is one."""
+    for name, host in (("acme", "web1"), ("beta", "db1")):
+        inventory(folder / name / "hosts.yml", {host: HERE["web1"]})
+        variables = folder / name / "group_vars" / "all" / "client.yml"
+        variables.parent.mkdir(parents=True)
+        variables.write_text(json.dumps({"keepwell_client": {"id": name, "name": name}}))
+    return folder
 
 
-def test_inventories_of_two_clients_are_not_merged(project: Project, tmp_path: Path) -> None:
-    acme, beta = client(tmp_path, "acme", "web1"), client(tmp_path, "beta", "db1")
-    outcome = project.play("assess", acme, "-i", str(beta))
-    assert outcome.rc == 2
-    assert f"{acme} is 'acme', {beta} is 'beta'" in said(outcome.output)
+SEVERAL = "these inventories belong to several: {}/acme{} is 'acme', {}/beta{} is 'beta'"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-i", "{}"], "{} is no inventory: it holds others (acme, beta)"),
+        (["-i", "{}", "--limit", "web1"], "Give one of them: -i {}/acme."),
+        (["-i", "{}/acme", "-i", "{}/beta"], SEVERAL.format("{}", "", "{}", "")),
+        (["-i", "{}/beta", "-i", "{}/acme", "--limit", "db1"], "{}/beta is 'beta', {}/acme is 'acme'"),
+        (["-i", "{}/acme", "-i", "{}/beta", "--limit", "web1:db1"], SEVERAL.format("{}", "", "{}", "")),
+        (["-i", "{}/acme/hosts.yml", "-i", "{}/beta/hosts.yml"], SEVERAL.format("{}", "/hosts.yml", "{}", "/hosts.yml")),
+        (["-i", "{}/acme", "-i", "{}/beta/hosts.yml", "--limit", "all:!db1"], SEVERAL.format("{}", "", "{}", "/hosts.yml")),
+        (["-i", "{}/acme,{}/beta"], "with a comma these are names of hosts, and {}/acme is an inventory."),
+        (["-i", "{}/acme", "-i", "db1,"], "{}/acme is 'acme', db1, is 'db1'"),
+        (["-i", "{}/acme", "-i", "{}/beta", "-e", "keepwell_client=acme"], SEVERAL.format("{}", "", "{}", "")),
+        (["-i", "{}/acme", "-e", "keepwell_client=beta"], "-e keepwell_client says 'beta', but {}/acme is 'acme'."),
+        (["-i", "{}/acme", "--limit", "db1"], "leaves us with no hosts to target"),
+    ],
+)  # fmt: skip
+def test_two_clients_of_a_tree_are_never_in_one_run(
+    project: Project, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    place = tree(tmp_path / "clients")
+    outcome = project.play("assess", None, *(word.replace("{}", str(place)) for word in arguments))
+    assert outcome.rc != 0
+    assert words.replace("{}", str(place)) in said(outcome.output), outcome.output
+    assert "Traceback" not in outcome.output
+    assert "unreachable=1" not in outcome.output
     assert not project.state.exists()
-    outcome = project.play("assess", acme, "-i", str(beta), "-e", "keepwell_client=joint")
+
+
+@pytest.mark.parametrize("playbook", ["watch", "deliver", "report", "windows", "validate", "verify", "retention"])
+def test_no_playbook_takes_two_clients_for_one(project: Project, tmp_path: Path, playbook: str) -> None:
+    place = tree(tmp_path / "clients")
+    for arguments in (("-i", str(place)), ("-i", f"{place}/acme", "-i", f"{place}/beta")):
+        outcome = project.play(playbook, None, *arguments)
+        assert outcome.rc == 2, outcome.output
+        assert "Give one of them" in said(outcome.output)
+        assert not project.state.exists()
+
+
+def test_a_folder_of_one_client_may_have_folders(project: Project, tmp_path: Path) -> None:
+    place = inventory(tmp_path / "acme" / "hosts.yml", HERE).parent
+    inventory(place / "databases" / "more.yml", {"db1": HERE["web1"]})
+    (place / "group_vars").mkdir()
+    (place / "group_vars" / "all.yml").write_text(json.dumps({"keepwell_client": {"id": "acme", "name": "Acme"}}))
+    outcome = project.play("validate", place)
     assert outcome.rc == 0, outcome.output
-    assert {host["host"] for host in outcome.run("joint")["hosts"]} == {"web1", "db1"}
+    assert "Acme: 2 hosts, no mistake." in said(outcome.output)
+
+
+def test_files_of_two_clients_in_one_folder_are_not_merged(project: Project, tmp_path: Path) -> None:
+    for name, host in (("acme", "web1"), ("beta", "db1")):
+        inventory(tmp_path / "both" / f"{name}.yml", {host: HERE["web1"]}, keepwell_client={"id": name, "name": name})
+    outcome = project.play("assess", tmp_path / "both", "--limit", "web1")
+    assert outcome.rc == 2
+    assert f"files of {tmp_path}/both belong to several: acme, beta." in said(outcome.output)
+    assert not project.state.exists()
+
+
+def test_inventories_that_name_no_client_are_whose_the_command_says(project: Project, tmp_path: Path) -> None:
+    one, other = (inventory(tmp_path / f"{name}.yml", {name: HERE["web1"]}) for name in ("web1", "db1"))
+    outcome = project.play("validate", one, "-i", str(other))
+    assert outcome.rc == 2
+    assert "set the same keepwell_client in each" in said(outcome.output)
+    outcome = project.play("validate", one, "-i", str(other), "-e", "keepwell_client=joint")
+    assert outcome.rc == 0, outcome.output
+    assert "joint: 2 hosts, no mistake." in said(outcome.output)
+
+
+@pytest.mark.parametrize("playbook", ["assess", "watch"])
+def test_a_made_up_time_is_for_hosts_whose_inventory_says_so(project: Project, tmp_path: Path, playbook: str) -> None:
+    shop = inventory(tmp_path / "shop.yml", HERE)
+    clock = json.dumps({"keepwell_lab": True, "keepwell_now": "2026-11-29T22:30:00Z"})
+    outcome = project.play(playbook, shop, "-e", clock)
+    assert outcome.rc == 2
+    assert "keepwell_lab: whether hosts are a test fleet says their inventory" in said(outcome.output)
+    assert not project.state.exists()
 
 
 def test_several_inventories_of_one_client_are_one_run(project: Project, tmp_path: Path) -> None:
-    acme = client(tmp_path, "acme", "web1")
+    acme = tree(tmp_path) / "acme"
     more = inventory(tmp_path / "more.yml", {"db1": HERE["web1"]}, keepwell_client={"id": "acme", "name": "acme"})
     outcome = project.play("assess", acme, "-i", str(more))
     assert outcome.rc == 0, outcome.output
@@ -148,6 +227,29 @@ def test_coming_windows_are_shown_and_kept_as_a_calendar(project: Project) -> No
     content = kept.read_bytes()
     assert project.play("windows", example, *lab).rc == 0
     assert kept.read_bytes() == content
+
+
+def test_a_window_whose_last_use_took_nearly_all_of_it_is_told(project: Project, tmp_path: Path) -> None:
+    windows = {"night": {"rule": {"weekly": "sun"}, "start": "22:00", "duration": "4h", "allow": "patch,reboot"}}
+    lab = {"keepwell_lab": True, "keepwell_now": "2026-11-27T12:00:00Z"}
+    shop = inventory(tmp_path / "shop.yml", HERE, keepwell_windows=windows, **lab)
+    store = Store(project.state, "shop")
+    begun = "2026-11-22T22:05:00Z"
+    header = RunHeader(
+        run_id=new_run_id(epoch(begun)), client=Client(id="shop", name="shop"), started_at=begun, population=["web1"],
+        trigger=Trigger(user="ops", controller="control", origin="timer"),
+    )  # fmt: skip
+    store.begin(header)
+    store.write_change(
+        ChangeRecord(
+            run_id=header.run_id, client="shop", host="web1", chore="patching", outcome="done", window="night",
+            started_at=begun, entered_at=begun, ended_at="2026-11-23T01:45:00Z",
+        )
+    )  # fmt: skip
+    conclude(store, header.run_id, epoch("2026-11-23T01:50:00Z"))
+    outcome = project.play("windows", shop)
+    assert outcome.rc == 0, outcome.output
+    assert "'night' is nearly too short: the last run took 92% of it. [web1]" in said(outcome.output)
 
 
 def test_a_run_acts_when_any_of_its_hosts_is_to_be_changed(project: Project, tmp_path: Path) -> None:

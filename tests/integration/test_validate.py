@@ -184,6 +184,23 @@ def test_a_schedule_is_the_clients_and_not_a_hosts(tmp_path: Path) -> None:
     assert "host_vars/web2.yml:1: keepwell_schedule: hosts disagree, but it is the client's" in found.mistakes[0]
 
 
+def test_a_chore_of_the_schedule_need_not_be_bought_by_the_hosts_that_a_run_is_for(tmp_path: Path) -> None:
+    """Different hosts buy different things: a run over some of them is no reason to refuse the client's schedule."""
+    entries = {"nightly": {"playbook": "maintain", "at": "22:00", "act": ["patching"], "limit": "web1"}}
+    plans = {"web1": ["patching"], "web2": ["monitoring"]}
+    bought = {
+        f"host_vars__{host}": {"keepwell_plan": {"name": "Care", "services": services}}
+        for host, services in plans.items()
+    }
+    place = write(tmp_path, {"keepwell_schedule": entries}, **bought)
+    for hosts in (["web1"], ["web2"], ["web1", "web2"]):
+        found = validation.look(read(place), [str(place)], hosts, NOON)
+        assert (found.mistakes, found.services) == ([], {"patching", "monitoring"})
+    lost = write(tmp_path / "lost", {"keepwell_schedule": entries}, **{**bought, "host_vars__web1": {}})
+    [mistake] = validation.look(read(lost), [str(lost)], ["web2"], NOON).mistakes
+    assert "keepwell_schedule.nightly.act: no plan of this client has patching." in mistake
+
+
 def test_groups_that_disagree_on_a_ring_are_a_mistake(project: Project, tmp_path: Path) -> None:
     hosts = {"all": {"children": {"web": {"hosts": HOSTS}, "canaries": {"hosts": {"web1": None}}}}}
     rings = {"group_vars__web": {"patching_ring": 2}, "group_vars__canaries": {"patching_ring": 1}}

@@ -402,7 +402,9 @@ class Verification:
             self._fails(f"Run {run} is not here.")
         elif not wanted:
             self._fails(f"No run here ended on or after {since}.")
-        self._files(wanted, set(pack.get("links", ())))
+        bare = set(pack.get("links", ()))
+        self._bare(bare)
+        self._files(wanted, bare)
         last_signed = [link for link in self.chain if link.manifest.get("signed_by")][-1:]
         self._signatures(wanted + [link for link in last_signed if link not in wanted])
         self._stamps(wanted)
@@ -489,6 +491,38 @@ class Verification:
             self._is_so(
                 "The chain of {} is whole: {}, the first begun {}, the last ended {}; each names the hash of "
                 "the one before.".format(clients[0], number, first["started_at"], newest["ended_at"])
+            )
+
+    def _bare(self, bare: Set[str]) -> None:
+        """Check that runs of which a pack has the manifest alone are those that it needs, and tell of them.
+
+        Which they are says the pack's own list, and nobody signs that: whoever takes files out could say so there.
+        """
+        there = [place for place, link in enumerate(self.chain) if link.run_id in bare]
+        if not there:
+            return
+        first, last = self.chain[there[0]].run_id, self.chain[there[-1]].run_id
+        self._know(
+            "Of {} the pack has the manifest alone, from {} to {}: what was recorded in them is not here.".format(
+                "1 run" if len(there) == 1 else f"{len(there)} runs", first, last
+            )
+        )
+        end = there[0] - 1
+        inside = {link.run_id for link in self.chain[: end + 1]}
+        deleting = [
+            place
+            for place, link in enumerate(self.chain)
+            if place > end and inside & set(link.manifest.get("deleted", {}))
+        ]
+        stop = max([end, *deleting])
+        signed = [place for place, link in enumerate(self.chain) if place >= stop and link.manifest.get("signed_by")]
+        needed = list(range(end + 1, (signed[0] if signed else stop) + 1))
+        if end < 0 or there != needed:
+            self._fails(
+                "The pack lacks what was recorded in {}, and needs none of their manifests without it: "
+                "files were taken out, and {} was changed to say so.".format(
+                    "run " + first if first == last else f"runs {first} to {last}", self.place.where(PACK)
+                )
             )
 
     def _files(self, wanted: Sequence[Link], bare: Set[str]) -> None:

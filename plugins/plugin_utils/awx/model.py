@@ -100,12 +100,6 @@ class Awx(Part):
     webhook: Webhook | None = Field(None, description="told of failed jobs")
 
 
-class Declaration(Part):
-    """The file that has it, for editors."""
-
-    keepwell_awx: Awx
-
-
 def build(value: t.Any) -> tuple[Awx | None, list[str]]:
     """Return what ``keepwell_awx`` declares (None: not kept in AWX), and every mistake in it as a sentence."""
     if value is None:

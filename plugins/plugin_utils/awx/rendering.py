@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx import rrules
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Awx
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.choosing import ACT
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import ANY_WINDOW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import (
@@ -276,16 +277,8 @@ def _survey(told: Told, playbook: str) -> dict[str, t.Any]:
         ),
     ]
     if len(PLAYBOOKS[playbook]) > 1:
-        questions += [
-            _question(
-                f"{chore}_act",
-                f"Carry out {chore.replace('_', ' ')}?",
-                "multiplechoice",
-                choices=["false", "true"],
-                default="false",
-            )
-            for chore in _bought(told, playbook)
-        ]
+        # Not <chore>_act, which would overrule a host whose files say that it is not to be changed.
+        questions.append(_question(ACT, "Which chores?", "multiselect", choices=_bought(told, playbook)))
     return {
         "name": told.name(f"{playbook}-act"),
         "description": "What is asked before hosts are changed",
@@ -366,14 +359,9 @@ def _answers(told: Told, name: str, entry: Entry) -> dict[str, t.Any]:
     """Return the answers to the survey that an entry gives: whoever wrote the schedule down decided it."""
     if not entry.act:
         return {}
-    several = len(PLAYBOOKS[entry.playbook]) > 1
-    chores = {
-        f"{chore}_act": "true" if chore in entry.act else "false"
-        for chore in (_bought(told, entry.playbook) if several else ())
-    }
     return {
         "keepwell_approver": "keepwell_schedule",
         "keepwell_reason": f"entry '{name}' of the schedule of {told.client.id}",
         "keepwell_window": ANY_WINDOW,
-        **chores,
+        **({ACT: list(entry.act)} if len(PLAYBOOKS[entry.playbook]) > 1 else {}),
     }

@@ -74,13 +74,17 @@ def bought(plans: Mapping[str, ServicePlan | None]) -> dict[str, list[str]]:
 
 
 def acting(
-    wishes: Mapping[str, Wish], options: Mapping[str, Mapping[str, Options]], buyers: Mapping[str, Collection[str]]
+    wishes: Mapping[str, Wish],
+    options: Mapping[str, Mapping[str, Options]],
+    buyers: Mapping[str, Collection[str]],
+    services: Collection[str] = (),
 ) -> dict[str, list[str]]:
     """Return chore -> hosts on which it may act, without chores that act nowhere.
 
-    ``options`` are those of each host by chore. Raises SettingsError for a chore that is named and bought for no host.
+    ``options`` are those of each host by chore, ``services`` what some host of the client has, in this run or not.
+    Raises SettingsError for a chore that is named and that nobody bought.
     """
-    named = sorted({chore for wish in wishes.values() for chore in wish.named} - buyers.keys())
+    named = sorted({chore for wish in wishes.values() for chore in wish.named} - buyers.keys() - {*services})
     if named:
         raise SettingsError(
             [

@@ -25,6 +25,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -46,6 +47,10 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Z
 def _listed(value: t.Any) -> t.Any:
     """A single word stands for a list of one."""
     return [value] if isinstance(value, str) else value
+
+
+def _one_or_more(word: Mapping[str, t.Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "array", "items": dict(word)}, dict(word)]})
 
 
 def _address(value: str) -> str:
@@ -121,7 +126,9 @@ class Smtp(_Part):
 class Receiver(_Part):
     """Whom to tell, and when. ``channel`` says which kind it is."""
 
-    when: t.Annotated[tuple[When, ...], BeforeValidator(_listed), Field(min_length=1)] = ("each_run",)
+    when: t.Annotated[
+        tuple[When, ...], BeforeValidator(_listed), Field(min_length=1), _one_or_more({"enum": list(t.get_args(When))})
+    ] = ("each_run",)
     at_or_above: t.Literal["watch", "unknown", "act", "crit"] = Field(
         "act", description="findings: from which state on"
     )
@@ -133,8 +140,10 @@ class Mail(Receiver):
     """People. Each gets a mail of their own."""
 
     channel: t.Literal["mail"]
-    to: t.Annotated[tuple[Address, ...], BeforeValidator(_listed), Field(min_length=1)]
-    attach: t.Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    to: t.Annotated[
+        tuple[Address, ...], BeforeValidator(_listed), Field(min_length=1), _one_or_more({"type": "string"})
+    ]
+    attach: t.Annotated[tuple[str, ...], BeforeValidator(_listed), _one_or_more({"enum": [*FORMATS, CALENDAR]})] = ()
     attach_limit_mb: float = Field(10, gt=0, le=50)
     csv: Dialect = "plain"
     language: Reader = Field("client", description="of the mail; client: that of keepwell_client.locale")

@@ -108,7 +108,9 @@ def _of_host(calendar: Calendar, now: float, used: Mapping[str, float]) -> Itera
             yield f"'{window.name}' is nearly too short: the last run took {used[window.name]:.0%} of it."
     for blackout in calendar.blackouts:
         terms = blackout.terms
-        if terms.rule is None and terms.since and terms.to and (terms.to - terms.since).days >= LONGEST_BLACKOUT_DAYS:
+        if terms.rule or terms.holidays or not (terms.since and terms.to):
+            continue
+        if (terms.to - terms.since).days >= LONGEST_BLACKOUT_DAYS:
             yield f"Blackout '{terms.title}' lasts more than {LONGEST_BLACKOUT_DAYS} days."
     for one, other in itertools.combinations(calendar.windows, 2):
         if _share_time(one, other, now):

@@ -13,11 +13,24 @@ from __future__ import annotations
 import calendar
 import datetime
 import functools
+import re
 import typing as t
 from collections.abc import Mapping
 
 from dateutil.rrule import rrulestr
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Day = t.Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -26,14 +39,29 @@ _TUESDAY = 1
 # Day by day is what a window needs; anything finer would be a second start time.
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _FINER = ("BYHOUR", "BYMINUTE", "BYSECOND", "DTSTART", "UNTIL")
+# One rule in one line: a second line would bring a beginning, exceptions or a set of its own.
+_ONE_RULE = re.compile(r"[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*")
+# Of days, and within what a calendar can reckon with.
+_COUNTED = re.compile(r"[1-9]\d{0,3}")
 # The day from which intervals are counted where the rule itself does not say: a Monday and the first of a year.
 _ANCHOR = datetime.date(2024, 1, 1)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
 
 
 class Part(BaseModel):
     """A part of a declaration. Unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _of_our_time(value: datetime.date) -> datetime.date:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"should be a day from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return value
+
+
+# Zones and holidays are known for these, and the day after the last of them exists.
+CalendarDay = t.Annotated[datetime.date, AfterValidator(_of_our_time)]
 
 
 def words(value: t.Any) -> t.Any:
@@ -44,7 +72,9 @@ def words(value: t.Any) -> t.Any:
 class Weekly(Part):
     """On these days of every week."""
 
-    weekly: t.Annotated[tuple[Day, ...], BeforeValidator(words), Field(min_length=1)]
+    weekly: t.Annotated[
+        tuple[Day, ...], BeforeValidator(words), Field(min_length=1), as_written.many({"enum": list(DAYS)})
+    ]
 
     def includes(self, day: datetime.date) -> bool:
         """True when the rule holds on this day."""
@@ -54,7 +84,12 @@ class Weekly(Part):
 class Monthly(Part):
     """On such weekdays of every month: ``1st sun``, ``last fri``, several with commas."""
 
-    monthly: t.Annotated[tuple[str, ...], BeforeValidator(words), Field(min_length=1)]
+    monthly: t.Annotated[
+        tuple[str, ...],
+        BeforeValidator(words),
+        Field(min_length=1),
+        as_written.many({"type": "string", "pattern": f"^({'|'.join(_ORDER)}) ({'|'.join(DAYS)})$"}),
+    ]
 
     @field_validator("monthly")
     @classmethod
@@ -94,16 +129,25 @@ class Recurring(Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     rrule: str
-    since: datetime.date | None = Field(None, alias="from")
+    since: CalendarDay | None = Field(None, alias="from")
 
     @model_validator(mode="after")
     def _is_a_rule_of_days(self) -> Recurring:
-        parts = dict(part.partition("=")[::2] for part in self.rrule.upper().split(";"))
+        text = self.rrule.upper()
+        if not _ONE_RULE.fullmatch(text):
+            raise ValueError("rrule should be one rule in one line, like FREQ=WEEKLY;INTERVAL=2;BYDAY=SA")
+        pairs = [part.partition("=")[::2] for part in text.split(";")]
+        parts = dict(pairs)
+        if len(parts) < len(pairs):
+            raise ValueError("rrule says the same part twice")
         if parts.get("FREQ") not in _FREQUENCIES:
             raise ValueError(f"rrule needs FREQ, one of {', '.join(_FREQUENCIES)}")
         finer = [key for key in _FINER if key in parts]
         if finer:
             raise ValueError(f"rrule must not have {finer[0]}: start, duration, from and to say that")
+        for key in ("INTERVAL", "COUNT"):
+            if not _COUNTED.fullmatch(parts.get(key, "1")):
+                raise ValueError(f"rrule has {key}={parts[key]}; it should be 1 to 9999")
         if self.since is None and ("COUNT" in parts or parts.get("INTERVAL", "1") != "1"):
             raise ValueError("rrule with INTERVAL or COUNT needs from: a date to count from")
         try:
@@ -133,7 +177,7 @@ def _days_of(text: str, since: datetime.date, year: int) -> frozenset[datetime.d
 class Once(Part):
     """On one day."""
 
-    once: datetime.date
+    once: CalendarDay
 
     def includes(self, day: datetime.date) -> bool:
         """True when the rule holds on this day."""

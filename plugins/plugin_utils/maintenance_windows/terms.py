@@ -15,9 +15,15 @@ import typing as t
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS, Kind
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import Part, Rule, words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import (
+    CalendarDay,
+    Part,
+    Rule,
+    words,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
     Elapsed,
     Length,
@@ -25,8 +31,10 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows
     seconds,
 )
 
-Kinds = t.Annotated[tuple[Kind, ...], BeforeValidator(words), Field(min_length=1)]
-Groups = t.Annotated[tuple[str, ...], BeforeValidator(words)]
+Kinds = t.Annotated[
+    tuple[Kind, ...], BeforeValidator(words), Field(min_length=1), as_written.many({"enum": list(KINDS)})
+]
+Groups = t.Annotated[tuple[str, ...], BeforeValidator(words), as_written.many({"type": "string"})]
 
 
 class _Dated(Part):
@@ -34,8 +42,8 @@ class _Dated(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    since: datetime.date | None = Field(None, alias="from")
-    to: datetime.date | None = None
+    since: CalendarDay | None = Field(None, alias="from")
+    to: CalendarDay | None = None
     targets: Groups = Field((), description="inventory groups it is for; empty: every host")
 
     @model_validator(mode="after")
@@ -110,7 +118,10 @@ class BlackoutTerms(_Dated):
     scope: Kinds = KINDS
     rule: Rule | None = None
     start: TimeOfDay | None = None
-    duration: t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=31 * DAY)] | None = None
+    duration: (
+        t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=31 * DAY), as_written.text(as_written.ELAPSED)]
+        | None
+    ) = None
     holidays: Holidays | None = None
 
     @model_validator(mode="after")
@@ -140,4 +151,3 @@ class Emergency(Part):
     """``keepwell_emergency``: what may be done outside of windows when somebody answers for it."""
 
     allow: Kinds
-    tell_client: t.Literal["before", "after"] = "before"

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS
 
@@ -35,9 +36,9 @@ def _time_of_day(value: t.Any) -> t.Any:
     return datetime.time.fromisoformat(value)
 
 
-Elapsed = t.Annotated[float, BeforeValidator(seconds)]
-Length = t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=7 * DAY)]
-TimeOfDay = t.Annotated[datetime.time, BeforeValidator(_time_of_day)]
+Elapsed = t.Annotated[float, BeforeValidator(seconds), as_written.text(as_written.ELAPSED)]
+Length = t.Annotated[float, BeforeValidator(seconds), Field(gt=0, le=7 * DAY), as_written.text(as_written.ELAPSED)]
+TimeOfDay = t.Annotated[datetime.time, BeforeValidator(_time_of_day), as_written.text(r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 def moment(day: datetime.date, time: datetime.time, zone: ZoneInfo) -> float:

@@ -47,11 +47,16 @@ def days(asked: Asked, zone: ZoneInfo, now: float) -> Days:
     today = datetime.datetime.fromtimestamp(now, zone).date()
     if as_of is not None:
         today = min(today, as_of)
-    first, last = _chosen(asked, today, cut=as_of is not None)
+    try:
+        first, last = _chosen(asked, today, cut=as_of is not None)
+    except OverflowError as exc:
+        raise SettingsError([f"keepwell_month: '{asked.month}' is beyond any calendar."]) from exc
     if first > last:
         raise SettingsError([f"The period ends on {last} and begins on {first}: change keepwell_from or keepwell_to."])
     if first > today:
         raise SettingsError([f"The period begins on {first}, which is still to come."])
+    if last == datetime.date.max:
+        raise SettingsError([f"keepwell_to: {last} is beyond any calendar. Leave it out for today."])
     if as_of is not None:
         last = min(last, as_of)
     return Days(first, last, moment(first, _MIDNIGHT, zone), moment(last + ONE_DAY, _MIDNIGHT, zone))
@@ -61,7 +66,7 @@ def _chosen(asked: Asked, today: datetime.date, *, cut: bool) -> tuple[datetime.
     if asked.month and (asked.first or asked.last):
         raise SettingsError(["keepwell_month and keepwell_from, keepwell_to say two periods: give one of them."])
     if asked.month:
-        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", asked.month):
+        if not re.fullmatch(r"[1-9]\d{3}-(0[1-9]|1[0-2])", asked.month):
             raise SettingsError([f"keepwell_month must be a month like 2026-10 (given: '{asked.month}')."])
         return _month(datetime.date.fromisoformat(f"{asked.month}-01"))
     first = _day("keepwell_from", asked.first)

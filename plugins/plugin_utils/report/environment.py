@@ -81,6 +81,8 @@ class _Compiled(BytecodeCache):
             self._code[bucket.key, bucket.checksum] = bucket.code
 
 
+# What a template of one's own can end with: Jinja's own errors, and those of the sums and the text in it.
+_FAILS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError, OSError)
 # What is compiled depends on how values are put in, and not on the texts of a language.
 _HTML, _MARKDOWN, _TEXT = _Compiled(), _Compiled(), _Compiled()
 
@@ -131,7 +133,7 @@ class Templates:
         if self._look is None:
             try:
                 source, _name, _fresh = self._html.loader.get_source(self._html, self._sheet)  # type: ignore[union-attr]
-            except TemplateError as exc:
+            except _FAILS as exc:
                 raise _broken(self._sheet, exc) from exc
             grid = f":root{{--column:{COLUMN}px;--row:{ROW}px}}\n"
             style = css_variables() + self.brand.css() + grid + source.strip() + "\n"
@@ -147,7 +149,7 @@ class Templates:
         try:
             # Lone surrogates (bytes of a host that were no text) have no UTF-8 form.
             return environment.get_template(name).render({**self._always, **values}).encode("utf-8", "replace")
-        except TemplateError as exc:
+        except _FAILS as exc:
             raise _broken(name, exc) from exc
 
 
@@ -207,11 +209,14 @@ def _word(texts: gettext.NullTranslations, said: str, kind: str) -> str:
     return word(texts, kind, said)
 
 
-def _broken(name: str, exc: TemplateError) -> EvidenceError:
+def _broken(name: str, exc: Exception) -> EvidenceError:
     line = getattr(exc, "lineno", None)
     place = f", line {line}" if line else ""
-    where = getattr(exc, "name", None) or name
+    where = name
+    told = f"{exc or type(exc).__name__}"
+    if isinstance(exc, TemplateError):
+        where, told = getattr(exc, "name", None) or name, str(exc.message)
     return EvidenceError(
-        f"No report was made: the template {where}{place} failed: {exc.message}. "
+        f"No report was made: the template {where}{place} failed: {' '.join(told.split())}. "
         "Correct it, or take its folder out of 'templates' to use the collection's own."
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import Entry
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import PLAYBOOKS, Entry
 
 FLOCK = "/usr/bin/flock"
 # What flock says when another run of the same kind goes on: the work is being done, nothing has failed.
@@ -80,7 +81,7 @@ def command(site: Site, name: str, entry: Entry) -> list[str]:
     told = {
         "keepwell_entry": name,
         "keepwell_state_dir": site.state_dir,
-        **{f"{chore}_act": True for chore in entry.act},
+        **_asked(entry),
     }
     arguments = [FLOCK, "--nonblock", f"--conflict-exit-code={LOCKED}", lock(site, name, entry), site.program]
     arguments.append(f"{site.playbooks}/{entry.playbook}.yml")
@@ -92,6 +93,17 @@ def command(site: Site, name: str, entry: Entry) -> list[str]:
     if site.vault_file:
         arguments += ["--vault-id", f"{site.client}@{site.helpers}/vault.sh"]
     return arguments
+
+
+def _asked(entry: Entry) -> dict[str, t.Any]:
+    """Return by which variables a run is told what it may carry out.
+
+    Of all chores together it is what hosts have where they say nothing themselves: -e would overrule a host whose files
+    say that it is not to be changed.
+    """
+    if entry.act and len(PLAYBOOKS[entry.playbook]) > 1:
+        return {"maintain_act": list(entry.act)}
+    return {f"{chore}_act": True for chore in entry.act}
 
 
 def environment(site: Site) -> dict[str, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -22,15 +22,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    RootModel,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import as_written
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.rules import DAYS, Day, words
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import MINUTE, TimeOfDay, seconds
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import (
+    MINUTE,
+    Elapsed,
+    TimeOfDay,
+    seconds,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.policy import nearest
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.times import changing
 
@@ -93,26 +98,17 @@ def _a_little(value: float) -> float:
     return value
 
 
-def _text(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern})
-
-
-def _many(items: Mapping[str, t.Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": "array", "items": dict(items), "minItems": 1}, {"type": "string"}]})
-
-
-_ELAPSED = r"^(?:\d{1,3}h)?(?:\d{1,4}m)?$"
-Beat = t.Annotated[int, BeforeValidator(_beat), _text(r"^\d{1,2}[mh]$")]
-Elapsed = t.Annotated[float, BeforeValidator(seconds), _text(_ELAPSED)]
-LocalTime = t.Annotated[TimeOfDay, _text(r"^([01]\d|2[0-3]):[0-5]\d$")]
-WeekDays = t.Annotated[tuple[Day, ...], BeforeValidator(words), Field(min_length=1), _many({"enum": list(DAYS)})]
+Beat = t.Annotated[int, BeforeValidator(_beat), as_written.text(r"^\d{1,2}[mh]$")]
+WeekDays = t.Annotated[
+    tuple[Day, ...], BeforeValidator(words), Field(min_length=1), as_written.many({"enum": list(DAYS)})
+]
 MonthDays = t.Annotated[
     tuple[int, ...],
     AfterValidator(_some_days),
     WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 28}, "minItems": 1}),
 ]
-Splay = t.Annotated[float, BeforeValidator(seconds), AfterValidator(_a_little), _text(_ELAPSED)]
-Chores = t.Annotated[tuple[str, ...], BeforeValidator(words), _many({"enum": list(ACTING)})]
+Splay = t.Annotated[float, BeforeValidator(seconds), AfterValidator(_a_little), as_written.text(as_written.ELAPSED)]
+Chores = t.Annotated[tuple[str, ...], BeforeValidator(words), as_written.many({"enum": list(ACTING)})]
 
 
 class Entry(BaseModel):
@@ -137,7 +133,7 @@ class Entry(BaseModel):
         "verify",
     ]
     every: Beat | None = Field(None, description="a beat like 5m or 6h, counted from midnight UTC")
-    at: LocalTime | None = Field(None, description="a time of the client's clock, like 22:00")
+    at: TimeOfDay | None = Field(None, description="a time of the client's clock, like 22:00")
     days: WeekDays | None = Field(None, description="with at: only on these days of the week")
     month_days: MonthDays | None = Field(None, description="with at: only on these days of the month, 1 to 28")
     act: Chores = Field((), description="chores that the run may carry out; without it the run only looks")
@@ -212,10 +208,6 @@ class Entry(BaseModel):
 Schedule = Mapping[str, Entry]
 
 
-class Declaration(RootModel[dict[t.Annotated[str, Field(pattern=f"^{NAME.pattern}$")], Entry]]):
-    """``keepwell_schedule``: entries by name."""
-
-
 def build(value: t.Any, zone: ZoneInfo, year: int) -> tuple[dict[str, Entry], list[str]]:
     """Return the entries that ``keepwell_schedule`` declares, and every mistake in them as a sentence.
 
@@ -275,12 +267,11 @@ def _problem(where: str, error: t.Any) -> str:
     return f"{place}: {message}{shown}{stop}"
 
 
-def bought(schedule: Schedule, plans: Sequence[t.Collection[str]]) -> list[str]:
+def bought(schedule: Schedule, services: t.Collection[str]) -> list[str]:
     """Return a sentence for every chore that an entry may carry out and no host's plan has.
 
-    ``plans`` are the services of each host.
+    ``services`` are those that some host of the client has.
     """
-    services = set().union(*plans) if plans else set()
     return [
         f"keepwell_schedule.{name}.act: no plan of this client has {chore}. Leave it out, or add it to keepwell_plan."
         for name, entry in schedule.items()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, worst
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
@@ -53,11 +53,19 @@ def _available(desk: Desk, say: Wording) -> Tile | None:
     row = found.rows[0]
     known = texts.gettext("{percent} of the time known").format(percent=say.percent((row.coverage_percent or 0) / 100))
     agreed = texts.gettext("No availability was agreed.")
+    state = row.state
+    targets = [host.target_percent for host in found.rows[1:] if host.target_percent is not None]
     if row.target_percent is not None:
         agreed = texts.gettext("Agreed: {percent}.").format(percent=say.percent(row.target_percent / 100, 2))
+    elif targets:
+        # Of all together nothing was agreed: each machine is held against its own figure.
+        agreed = texts.gettext("Agreed by machine: {least} to {most}.").format(
+            least=say.percent(min(targets) / 100, 2), most=say.percent(max(targets) / 100, 2)
+        )
+        state = worst([state, *(host.state for host in found.rows[1:] if host.target_percent is not None)])
     measured = row.state != "unknown" and row.observed_percent is not None
     value = say.percent((row.observed_percent or 0) / 100, 2) if measured else "-"
-    return _tile(desk, "available", row.state, texts.gettext("Availability"), value, known, agreed)
+    return _tile(desk, "available", state, texts.gettext("Availability"), value, known, agreed)
 
 
 def _answered(desk: Desk, say: Wording, agreement: Agreement) -> Tile:

@@ -57,6 +57,8 @@ def test_the_manifest_that_covers_unsigned_runs_comes_along(tmp_path: Path) -> N
     [second] = signed_runs(store, told, 1, at=NOW + 40 * DAY)
     seen = made(store, told, tmp_path / "covered.zip", day, day)
     assert seen.holds, seen.sentences
+    alone = f"Of 1 run the pack has the manifest alone, from {second} to {second}"
+    assert any(one.text.startswith(alone) for one in seen.sentences)
     with zipfile.ZipFile(tmp_path / "covered.zip") as packed:
         names = [name for name in packed.namelist() if second in name]
         assert "the manifest alone" in packed.read("acme-evidence/README.txt").decode()

@@ -211,6 +211,27 @@ def test_any_changed_or_missing_file_of_a_run_is_told_even_when_the_sums_are_mad
     assert failures(copy) == []
 
 
+@pytest.mark.parametrize("taken", [[0], [1], [2], [1, 2], [0, 1, 2]])
+def test_files_that_were_taken_out_are_told_even_when_the_list_of_the_pack_says_so(
+    made: Made, copy: Path, taken: list[int]
+) -> None:
+    listed = json.loads((copy / verify.PACK).read_text())
+    for run_id in (made.ids[place] for place in taken):
+        listed["runs"].remove(run_id)
+        listed["links"].append(run_id)
+        for path in sorted((copy / "runs" / run_id).rglob("*"), reverse=True):
+            if path.is_dir():
+                path.rmdir()
+            elif path.name not in verify.SEALS:
+                path.unlink()
+    (copy / verify.PACK).write_bytes(verify.canonical(listed))
+    sum_up(copy)
+    [told] = failures(copy)
+    assert "files were taken out" in told
+    notes = [one.text for one in look(copy).sentences if one.holds is None]
+    assert any("the pack has the manifest alone" in text for text in notes)
+
+
 @pytest.mark.usefixtures("patient_tools")
 def test_two_files_that_changed_places_are_told(copy: Path) -> None:
     files = sorted(path for path in (copy / "runs").rglob("*") if path.is_file())

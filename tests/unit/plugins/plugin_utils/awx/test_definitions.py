@@ -133,19 +133,16 @@ def test_who_changes_hosts_says_who_answers_why_and_in_which_window() -> None:
 def test_all_chores_together_ask_for_each_of_them_and_do_none_by_themselves() -> None:
     made = rendering.definitions(told())
     acting = named(made, "controller_templates", "keepwell-acme-maintain-act")
-    asked = {question["variable"]: question["default"] for question in acting["survey_spec"]["spec"]}
-    assert {key: asked[key] for key in asked if key.endswith("_act")} == {
-        "patching_act": "false",
-        "disk_cleanup_act": "false",
-    }
+    [asked] = [one for one in acting["survey_spec"]["spec"] if one["variable"].endswith("_act")]
+    assert (asked["variable"], asked["type"], asked["default"]) == ("maintain_act", "multiselect", "")
+    assert asked["choices"] == ["patching", "disk_cleanup"]
     assert not [key for key in acting["extra_vars"] if key.endswith("_act")]
     nightly = named(made, "controller_schedules", "keepwell-acme-nightly")
     assert nightly["extra_data"] == {
         "keepwell_approver": "keepwell_schedule",
         "keepwell_reason": "entry 'nightly' of the schedule of acme",
         "keepwell_window": "any",
-        "patching_act": "true",
-        "disk_cleanup_act": "false",
+        "maintain_act": ["patching"],
     }
 
 

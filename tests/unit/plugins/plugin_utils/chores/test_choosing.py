@@ -76,3 +76,11 @@ def test_a_mistake_is_one_sentence(variables: dict[str, t.Any], sentence: str) -
 
 def test_what_the_playbook_registers_is_no_setting() -> None:
     assert choosing.read({"maintain_run": {"run_id": "x"}, "maintain_act": True}) == choosing.Wish(every=True)
+
+
+def test_a_chore_that_only_hosts_out_of_the_run_bought_has_no_part_in_it() -> None:
+    wish = choosing.read({"maintain_act": ["patching", "antivirus"]})
+    asked = ({"web1": wish}, {"web1": {chore: Options() for chore in CHORES}}, choosing.bought({"web1": CARE}))
+    assert choosing.acting(*asked, {"patching", "antivirus"}) == {"patching": ["web1"]}
+    with pytest.raises(SettingsError, match="maintain_act names antivirus, and no service plan here has it"):
+        choosing.acting(*asked, {"patching"})

@@ -281,10 +281,18 @@ def test_patch_tuesday_plus_some_days_is_no_weekday_of_the_month() -> None:
         ({"rrule": "FREQ=DAILY;BYHOUR=3"}, "rrule must not have BYHOUR"),
         ({"rrule": "FREQ=WEEKLY;INTERVAL=2"}, "rrule with INTERVAL or COUNT needs from: a date to count from"),
         ({"rrule": "FREQ=WEEKLY;BYDAY=XX"}, "rrule cannot be read"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=SA\nEXDATE:20260103T000000"}, "rrule should be one rule in one line"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=SA\nDTSTART:19990101T000000"}, "rrule should be one rule in one line"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=SA;BYDAY=SU"}, "rrule says the same part twice"),
+        ({"rrule": "FREQ=WEEKLY;INTERVAL=0;BYDAY=SA", "from": "2026-01-03"}, "rrule has INTERVAL=0; it should be 1 to 9999"),
+        ({"rrule": f"FREQ=DAILY;INTERVAL={10**20}", "from": "2026-01-01"}, "it should be 1 to 9999"),
+        ({"rrule": "FREQ=DAILY;COUNT=0", "from": "2026-01-01"}, "rrule has COUNT=0"),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=SA", "from": "0001-01-01"}, "should be a day from 2000 to 2199"),
+        ({"once": "9999-12-31"}, "should be a day from 2000 to 2199"),
         ({"anchor": "patch_monday"}, "Input should be 'patch_tuesday'"),
         ({"weekly": ["sun"], "offset_days": 3}, "should be a mapping with one of"),
     ],
-)
+)  # fmt: skip
 def test_a_rule_that_says_nothing_is_refused(rule: dict[str, t.Any], words: str) -> None:
     _found, problems = calendar.build({"keepwell_windows": {"w": terms(rule=rule)}}, "UTC")
     assert len(problems) == 1
@@ -298,6 +306,8 @@ def test_a_rule_that_says_nothing_is_refused(rule: dict[str, t.Any], words: str)
         ({"name": "x", "rule": {"weekly": "sun"}}, "keepwell_blackouts.x: a recurring blackout needs rule, start and duration"),
         ({"from": "2026-12-14", "to": "2026-12-15"}, "keepwell_blackouts.1: it needs a name"),
         ({"name": "x", "from": "2026-12-14", "to": "2026-12-01"}, "keepwell_blackouts.x: to is before from"),
+        ({"name": "x", "from": "2026-12-14", "to": "9999-12-31"}, "keepwell_blackouts.x.to: should be a day from 2000 to 2199"),
+        ({"name": "x", "from": "0001-01-01", "to": "2026-12-31"}, "keepwell_blackouts.x.from: should be a day from 2000 to 2199"),
         ({"holidays": {"country": "XX"}}, "country XX is unknown"),
         ({"holidays": {"country": "DE", "subdiv": "XY"}}, "subdiv XY is unknown in DE: BB, BE"),
         ({"name": "x", "holidays": {"country": "NL"}, "start": "06:00"}, "holidays are whole days"),
@@ -316,8 +326,20 @@ def test_nobody_works_in_an_emergency_that_nobody_answers_for() -> None:
     assert calendar.build({**declared, "keepwell_emergency_approver": "J. Smit"}, "UTC")[1] == [
         "keepwell_emergency_reason: an emergency needs both: who answers for it, and why it cannot wait."
     ]
+    # What nothing would come of is not taken.
+    [told] = calendar.build({"keepwell_emergency": {"allow": "patch", "tell_client": "before"}}, "UTC")[1]
+    assert "keepwell_emergency.tell_client" in told
     named = {"keepwell_emergency_approver": "J. Smit", "keepwell_emergency_reason": "CVE-2026-1"}
     assert "allows nothing outside of windows" in calendar.build(named, "UTC")[1][0]
+
+
+def test_a_rule_and_a_blackout_may_reach_to_the_edges_of_what_is_allowed() -> None:
+    now = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC).timestamp()
+    closed = [{"name": "ever", "from": "2000-01-01", "to": "2199-12-31"}]
+    for zone in ZONES:
+        found = built(zone, closed, only=terms(rule={"weekly": "sun"}))
+        assert not decision.is_open(found, now, 60.0, "patch").open
+        assert next(decision.openings(found, now, "patch"), None) is None
 
 
 def test_a_rule_that_never_holds_is_read_like_any_other() -> None:

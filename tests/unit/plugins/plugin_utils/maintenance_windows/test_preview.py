@@ -10,7 +10,8 @@ import typing as t
 import icalendar
 import pytest
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, ics, preview
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import calendar, ics, preview, used
 
 NOW = datetime.datetime(2026, 11, 27, 12, tzinfo=datetime.UTC).timestamp()
 SUNDAY = {"rule": {"weekly": "sun"}, "start": "22:00", "duration": "4h", "allow": "patch,reboot"}
@@ -61,10 +62,45 @@ def test_what_looks_wrong_is_told_with_its_hosts(more: dict[str, t.Any], words: 
     assert any(sentence.startswith(words) or words == sentence for sentence in preview.warnings(calendars(**more), NOW))
 
 
+def test_days_between_which_holidays_count_are_no_long_blackout() -> None:
+    holidays = [{"holidays": {"country": "NL"}, "from": "2026-01-01", "to": "2027-12-31"}]
+    assert preview.warnings(calendars(keepwell_blackouts=holidays), NOW) == []
+
+
 def test_a_window_that_was_nearly_too_short_is_told() -> None:
     assert preview.warnings(calendars(), NOW) == []
     [sentence] = preview.warnings(calendars(), NOW, {"sunday": 0.85})
     assert sentence == "'sunday' is nearly too short: the last run took 85% of it. [web1, web2]"
+
+
+def change(host: str, entered: str, ended: str | None, **more: t.Any) -> ChangeRecord:
+    about = {"chore": "patching", "window": "sunday", "outcome": "done", "client": "acme", "run_id": "r", **more}
+    return ChangeRecord(host=host, started_at=entered, entered_at=entered, ended_at=ended, **about)
+
+
+def test_how_much_of_a_window_its_last_use_took_is_reckoned_over_all_hosts() -> None:
+    # The window of 22 November is open from 21:00 to 01:00 UTC; the one before it was longer in use.
+    done = [
+        change("web1", "2026-11-15T21:00:00Z", "2026-11-16T00:59:00Z"),
+        change("web1", "2026-11-22T21:05:00Z", "2026-11-22T21:40:00Z"),
+        change("web2", "2026-11-22T21:40:00Z", "2026-11-23T00:30:00Z", chore="antivirus"),
+    ]
+    assert used.used(calendars(), done) == {"sunday": pytest.approx(205 / 240)}
+    [sentence] = preview.warnings(calendars(), NOW, used.used(calendars(), done))
+    assert sentence == "'sunday' is nearly too short: the last run took 85% of it. [web1, web2]"
+    assert preview.warnings(calendars(), NOW, used.used(calendars(), done[:2])) == []
+
+
+def test_what_says_nothing_of_a_window_is_left_out() -> None:
+    times = ("2026-11-22T21:00:00Z", "2026-11-23T00:59:00Z")
+    for record in (
+        change("gone", *times),
+        change("web1", *times, window="emergency"),
+        change("web1", *times, begun_by="01K"),
+        change("web1", times[0], None),
+        change("web1", "2026-11-24T10:00:00Z", "2026-11-24T12:00:00Z"),
+    ):
+        assert used.used(calendars(), [record]) == {}
 
 
 def events(content: bytes) -> dict[str, t.Any]:

@@ -46,6 +46,9 @@ def test_days_are_those_of_the_clients_clock_over_a_change_of_it() -> None:
         (Asked(first="yesterday"), "keepwell_from must be a day like 2026-10-31"),
         (Asked(first="2026-10-02", last="2026-10-01"), "The period ends on 2026-10-01 and begins on 2026-10-02"),
         (Asked(month="2026-12"), "is still to come"),
+        (Asked(month="0000-10"), "keepwell_month must be a month like 2026-10"),
+        (Asked(month="9999-12"), "keepwell_month: '9999-12' is beyond any calendar"),
+        (Asked(first="2026-01-01", last="9999-12-31"), "keepwell_to: 9999-12-31 is beyond any calendar"),
         (Asked(month="2026-10", as_of="2026-09-30"), "is still to come"),
     ],
 )

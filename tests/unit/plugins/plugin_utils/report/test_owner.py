@@ -117,6 +117,32 @@ def test_what_is_measured_by_the_watch_takes_the_place_of_what_is_not():
     assert "Availability - 40 % of the time known" in text
 
 
+def test_machines_with_different_agreements_are_each_held_against_their_own():
+    times = {"period_s": 2592000, "excluded_s": 0, "up_s": 1, "down_s": 1, "gap_s": 0, "coverage_percent": 100.0}
+    rows = [
+        run_document.AvailabilityRow(state="ok", observed_percent=99.95, **times),
+        run_document.AvailabilityRow(host="a", state="ok", target_percent=99.0, observed_percent=100.0, **times),
+        run_document.AvailabilityRow(host="b", state="act", target_percent=99.95, observed_percent=99.9, **times),
+        run_document.AvailabilityRow(host="c", state="unknown", **times),
+    ]
+    seen = run_document.Availability(begin="2026-10-24T03:12:40Z", end="2026-11-23T03:12:40Z", beats=9, rows=rows)
+
+    def told(rows):
+        page = page_of(run_of("small").model_copy(update={"availability": seen.model_copy(update={"rows": rows})}))
+        tile = re.search(r'<li class="(\w+)" id="tile-available">', page)
+        return tile[1], text_of(page).replace("\u00a0", " ")
+
+    # All together look well, and one of them was less there than agreed.
+    state, text = told(rows)
+    assert state == "act"
+    assert "Availability 99.95 % 100 % of the time known Agreed by machine: 99 % to 99.95 %." in text
+    # Of a machine without an agreement nothing is held against.
+    assert (
+        told([rows[0], rows[1], rows[1].model_copy(update={"host": "b", "target_percent": 99.95}), rows[3]])[0] == "ok"
+    )
+    assert "No availability was agreed." in told([rows[0], rows[3]])[1]
+
+
 def test_a_grade_of_older_evidence_is_told_in_the_words_it_has():
     run = run_of("small")
     old = run.model_copy(update={"grade": run.grade.model_copy(update={"steps": []})})
@@ -216,6 +242,25 @@ def test_a_part_of_the_page_can_be_our_own(tmp_path):
 def test_a_template_that_reaches_for_files_or_python_fails(tmp_path, text):
     own = override(tmp_path, "owner/parts/foot.html.j2", text)
     with pytest.raises(EvidenceError, match=r"No report was made: the template .* failed"):
+        make_bundle(run_of("small"), own, ["owner"], ["html"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 1 / 0 }}",
+        "{{ 1 + 'a' }}",
+        "{{ 5 | round('x') }}",
+        "{{ range(10**9) | list }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        b"\xff\xfe",
+    ],
+)
+def test_a_template_that_goes_wrong_is_told_by_its_name(tmp_path, text):
+    own = override(tmp_path, "owner/parts/foot.html.j2", text if isinstance(text, str) else "")
+    if isinstance(text, bytes):
+        (Path(own[0]) / "owner/parts/foot.html.j2").write_bytes(text)
+    with pytest.raises(EvidenceError, match=r"No report was made: the template owner/page.html.j2.* failed: \S"):
         make_bundle(run_of("small"), own, ["owner"], ["html"])
 
 

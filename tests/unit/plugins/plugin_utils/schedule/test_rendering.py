@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import choosing
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.options import Options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule import cron, jobs, model, systemd, times
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.settings import SettingsError
 
@@ -101,6 +104,21 @@ def test_runs_that_act_exclude_each_other_and_those_that_look_only_themselves() 
     found = built()
     assert jobs.lock(SITE, "nightly", found["nightly"]) == "/var/lib/keepwell/acme/schedule.lock"
     assert jobs.lock(SITE, "watch", found["watch"]) == "/var/lib/keepwell/acme/schedule.watch.lock"
+
+
+def test_chores_are_asked_for_so_that_what_a_host_says_itself_holds() -> None:
+    text = (
+        "all: {playbook: maintain, at: '22:00', act: [patching]}\none: {playbook: patch, at: '23:00', act: [patching]}"
+    )
+    found = built(text)
+    commands = {name: jobs.command(SITE, name, entry) for name, entry in found.items()}
+    told = {name: json.loads(argv[argv.index("--extra-vars") + 1]) for name, argv in commands.items()}
+    assert {key: value for key, value in told["all"].items() if key.endswith("_act")} == {"maintain_act": ["patching"]}
+    assert {key: value for key, value in told["one"].items() if key.endswith("_act")} == {"patching_act": True}
+    # So a group that is to stay as it is does stay: -e would overrule it.
+    kept = {"patching": Options(act=False)}
+    wish = choosing.read({"maintain_act": told["all"]["maintain_act"]})
+    assert choosing.acting({"web1": wish}, {"web1": kept}, {"patching": ["web1"]}) == {}
 
 
 def test_no_secret_and_no_path_to_one_is_an_argument() -> None:

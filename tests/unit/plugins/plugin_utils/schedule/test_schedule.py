@@ -95,7 +95,7 @@ def test_the_chores_are_those_there_are() -> None:
 
 def test_what_no_plan_has_and_what_no_host_is_are_mistakes() -> None:
     found = built(WHOLE)
-    assert model.bought(found, [["patching"], ["disk_cleanup"]]) == [
+    assert model.bought(found, {"patching", "disk_cleanup"}) == [
         "keepwell_schedule.proofs.act: no plan of this client has backup_verification. Leave it out, or add it to "
         "keepwell_plan."
     ]
