@@ -77,6 +77,15 @@ def metadata_fresh(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Package sources",
     advice="Without a working source for security updates a host looks up to date for ever.",
     needs=("packages",),
+    sources=(
+        "/etc/apt/*",
+        "/etc/zypp/*",
+        "/etc/os-release",
+        "/var/cache/*",
+        "/var/lib/apt/lists/*",
+        "office",
+        "search",
+    ),
     controls=("CIS 2.2", "NIS2 6.6.1"),
     thresholds=("release_lock_max_age_d",),
 )
@@ -186,6 +195,7 @@ def package_state(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Locks of the package manager",
     advice="Wait for it or find out what it waits for. Never delete a lock file: the program that holds it is alive.",
     needs=("packages",),
+    sources=("/run/*", "/var/*"),
     thresholds=("lock_max_h",),
 )
 def locks(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -232,6 +242,7 @@ def locks(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Automatic updates",
     advice="One updater per host, and no reboot outside the window: change its configuration.",
     needs=("packages",),
+    sources=("/etc/dnf/automatic.conf", "/etc/yum/yum-cron.conf", "automatic updates"),
     controls=("CIS 7.3",),
     thresholds=("allow_automatic_reboot", "automatic_updates_max_age_d"),
 )

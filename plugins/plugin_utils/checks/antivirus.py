@@ -162,6 +162,7 @@ def real_time(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Antivirus health",
     advice="Update the sensor, or boot the newest kernel that it knows; look again after every kernel update.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields", "falconctl", "processes", "/etc/clamav/*", "defender"),
     controls=("CIS 10.7",),
 )
 def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -219,6 +220,7 @@ def _parts_off(engine: Facts) -> list[str]:
     title="Antivirus conflicts",
     advice="Keep one engine in real time and set the other to passive, or take it off.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields"),
 )
 def conflict(view: View, policy: Policy) -> Iterator[Verdict]:
     """Two engines in real time slow each other down and lock each other's files."""
