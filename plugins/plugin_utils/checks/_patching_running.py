@@ -76,7 +76,8 @@ def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
             },
         )
     elif reboot["required"] == "no":
-        yield Verdict("ok", observed=f"running {kernel['running']}, nothing waits for a reboot", expected=expected)
+        running = f"running {kernel['running']}, " if kernel["running"] else ""
+        yield Verdict("ok", observed=f"{running}nothing waits for a reboot", expected=expected)
     elif view.windows:
         yield Verdict(
             "unknown",

@@ -137,11 +137,11 @@ def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     if view.windows:
         yield _resources_windows.processor_queue(view, policy)
         return
-    if not load or not cpus:
+    some = _stalled(data, "cpu", "some")
+    if not load or not cpus or (some is None and data.get("runnable") is None):
         yield Verdict("unknown", observed="load not known", expected=expected, command="uptime; nproc")
         return
     per_cpu = load[2] / cpus
-    some = _stalled(data, "cpu", "some")
     waiting = some > policy.cpu_some_percent if some is not None else (data.get("runnable") or 0) > 2 * cpus
     observed = f"load {load[2]:.2f} in 15 minutes on {count_text(cpus, 'CPU')}"
     observed += f", programs waited {percent_text(some)} of the last minute" if some is not None else ""

@@ -74,7 +74,7 @@ def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Processes",
     advice="Stuck in the kernel: look at the storage or network share it waits for. Zombies: restart their parent.",
     needs=("pressure",),
-    sources=("processes",),
+    sources=("processes", "/proc/sys/kernel/random/boot_id"),
     thresholds=("zombies_max", "blocked_s"),
 )
 def processes(view: View, policy: Policy) -> Iterator[Verdict]:

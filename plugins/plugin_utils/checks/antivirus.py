@@ -229,12 +229,22 @@ def conflict(view: View, policy: Policy) -> Iterator[Verdict]:
     named = view.data("antivirus")["conflicts"]
     # An EDR beside an antivirus is a common and supported pair; two of the same kind are not.
     rivals = [engine["product"] for engine in engines if engine["product"] in active and engine["kind"] == "av"]
+    several = sum(1 for engine in engines if engine["kind"] == "av") > 1
+    hidden = [
+        engine["product"]
+        for engine in engines
+        if several and engine["kind"] == "av" and engine["realtime"] == "unknown" and engine["running"] is not False
+    ]
     if len(rivals) > 1:
         observed = " and ".join(rivals)
         yield Verdict("act", "", observed, "one in real time", f"{observed} both watch files in real time.")
     elif named:
         summary = f"The engine itself names programs in its way: {', '.join(named)}."
         yield Verdict("watch", "", ", ".join(named), "none", summary)
+    elif hidden:
+        names = " and ".join(hidden)
+        summary = f"Whether {names} watches files in real time could not be seen, and it is not the only engine here."
+        yield Verdict("unknown", observed=f"not known of {names}", expected="one in real time at most", summary=summary)
     elif engines:
         yield Verdict("ok", observed=count_text(len(engines), "engine"), expected="one in real time at most")
 

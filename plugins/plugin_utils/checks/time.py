@@ -125,7 +125,7 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
         text = f"{names} both steer the clock and work against each other; keep one of them."
         yield Verdict("watch", observed=names, expected=expected, summary=text, command=command)
         return
-    if data.get("synchronised"):
+    if data.get("synchronised") and data.get("provider"):
         stratum = data.get("stratum")
         text = f"{data['provider']} follows {data.get('reference') or 'a source'}"
         yield Verdict("ok", observed=text + (f" (stratum {stratum})" if stratum else ""), expected=expected)
