@@ -81,8 +81,9 @@ def checks() -> str:
         "# Checks",
         "",
         "A check looks at what one host's probes observed and says one of six states. Every check gives one *result* a",
-        "host; a check that does not apply to a host is listed there and not counted. Limits are in the",
-        "[policy](policy.md).",
+        "host; a check that does not apply to a host is listed there and not counted. Where a source without which a",
+        "check cannot say that all is well failed or was refused, its result is `unknown` and names the source, unless",
+        "what could be read is a finding already. Limits are in the [policy](policy.md).",
         "",
     ]
     pillar = ""

@@ -31,6 +31,8 @@ _WHY = {
     "error": "failed",
     "absent": "is not available on this host",
 }
+_SOURCE_WHY = {"denied": "needs more rights", "timeout": "did not answer in time", "error": "failed"}
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Result:
 def run_check(check_id: str, view: View, policy: Policy) -> Result:
     """Return the result of one check.
 
-    A needed probe that did not answer makes it ``unknown``; so does a bug in the check, with its message: neither
-    can ever look like ``ok``.
+    A needed probe that did not answer makes it ``unknown``; so does a source without which all cannot be called well,
+    and a bug in the check, with its message: none of them can ever look like ``ok``.
     """
     check = REGISTRY[check_id]
     for name in () if check.from_datasets and view.backups else check.needs:
@@ -64,9 +66,37 @@ def run_check(check_id: str, view: View, policy: Policy) -> Result:
         return _unknown(
             check, f"the check itself failed: {type(exc).__name__}: {exc}", f"{last.name}, line {last.lineno}"
         )
+    state = worst(verdict.state for verdict in verdicts)
+    if state == "ok":
+        verdicts = _unread(check, view, verdicts) or verdicts
     if not verdicts:
         return Result(check, None, ())
     return Result(check, worst(verdict.state for verdict in verdicts), verdicts)
+
+
+def _unread(check: Check, view: View, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """Return what takes the place of a good result, or of none, where a source behind it could not be read."""
+    unread = {
+        source: status
+        for name in check.needs
+        if name in view.probes
+        for source, status in view.record(name).unread(*check.sources).items()
+    }
+    if not unread:
+        return ()
+    told = [f"{source} ({_SOURCE_WHY[status]})" for source, status in unread.items()]
+    names = ", ".join(told[:_NAMED]) + (f" and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
+    seen = f"{verdicts[0].observed}; " if verdicts else ""
+    return (
+        Verdict(
+            "unknown",
+            observed=f"{seen}not read: {names}",
+            expected=verdicts[0].expected if verdicts else "an answer",
+            summary=f"Not all that tells could be read: {names}.",
+            advice="Look at the named sources, or give Keepwell the rights it lacks; until then nobody knows.",
+            data={"unread": unread},
+        ),
+    )
 
 
 def _unknown(check: Check, observed: str, detail: str) -> Result:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import document_keys
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     History,
     NoHistory,
@@ -78,14 +79,24 @@ def _is_number(value: t.Any) -> bool:
 
 
 def complete(document: dict[str, t.Any], asked: t.Iterable[str]) -> dict[str, t.Any]:
-    """Return the document, read, with a failed record for every probe that was asked for and is not in it.
+    """Return the document, read, with a failed record for every probe that was asked for and is not whole in it.
 
     What a host running Windows sent is raw (see ``windows_hosts/reading.py``); afterwards all documents are alike.
-    Checks whose probe is missing altogether are taken as not asked for; a host must not be able to leave them out.
+    Checks whose probe is missing altogether are taken as not asked for, and a part that is missing as "none here"; a
+    host must not be able to leave them out.
     """
     document = reading.read(document)
     lost = {"status": "error", "detail": "the host's answer leaves it out", "data": {}, "sources": {}}
-    return {**document, "probes": {**{name: dict(lost) for name in asked}, **document["probes"]}}
+    told = {name: _whole(name, record) for name, record in document["probes"].items()}
+    return {**document, "probes": {**{name: dict(lost) for name in asked}, **told}}
+
+
+def _whole(name: str, record: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return a probe's record; a failed one where its data lacks a part."""
+    lost = document_keys.lost(name, record["data"]) if record["status"] == "ok" else []
+    if not lost:
+        return record
+    return {**record, "status": "error", "detail": f"the host's answer leaves out {', '.join(lost[:5])}", "data": {}}
 
 
 def view(

@@ -84,6 +84,10 @@ def _from_journal(machine):
     if system_journal_hidden(output):
         machine.note("kernel journal", "denied", "the system journal may not be read by this user")
         return None
+    if output.ok and output.rc and output.err.strip() and not output.out.strip():
+        # It ends with 1 where there is no entry, too, but then says nothing on standard error.
+        machine.note("kernel journal", "error", output.err.strip())
+        return None
     if not output.ok:
         return None
     text = output.out

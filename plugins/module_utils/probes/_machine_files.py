@@ -21,6 +21,12 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources imp
 FILE_CAP = 4 * 1024 * 1024
 
 
+# Not there, or no longer: processes and control groups end while they are read.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENXIO, errno.ENODEV, errno.ELOOP)
+# The kernel has the file and keeps nothing in it: the speed of a link without cable, pressure where that is off.
+_NOT_KEPT = (errno.EINVAL, errno.EOPNOTSUPP)
+
+
 def _read(descriptor, limit):
     """At most ``limit`` bytes from here on."""
     chunks = []
@@ -114,7 +120,7 @@ class Files(SourceLog):
     def _note_os_error(self, exc, source):
         if exc.errno in (errno.EACCES, errno.EPERM):
             self.note(source, "denied", "may not be read by this user")
-        elif exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENXIO, errno.ELOOP, errno.EINVAL):
+        elif exc.errno not in _GONE + _NOT_KEPT:
             self.note(source, "error", exc.strerror or "cannot be read")
 
     def listdir(self, path, source=None):

@@ -150,8 +150,9 @@ def parse_moment(value):
 
 
 def _defender(machine):
-    shown = machine.run(["mdatp", "health", "--output", "json"], source="mdatp", timeout=4.0)
-    if not shown.ok:
+    # Older versions refuse this form, which is no failure: all they tell is in the other.
+    shown = machine.run(["mdatp", "health", "--output", "json"], source="mdatp", timeout=4.0, accepted=None)
+    if not shown.ok or shown.rc:
         shown = machine.run(["mdatp", "health"], source="mdatp", timeout=4.0)
     if not shown.ok:
         return {}

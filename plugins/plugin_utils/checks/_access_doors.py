@@ -108,6 +108,7 @@ def firewall(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Remote management (WinRM)",
     advice="Set AllowUnencrypted to false; use HTTPS, or Kerberos and NTLM, which encrypt by themselves.",
     needs=("access",),
+    sources=("winrm listeners",),
     controls=("CIS 4.6", "ISO A.8.9"),
 )
 def winrm(view: View, policy: Policy) -> Iterator[Verdict]:

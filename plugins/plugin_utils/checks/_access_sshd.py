@@ -110,6 +110,7 @@ def password_login(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Refused logins",
     advice="Close SSH to the outside or put it behind a VPN; if it came from inside, find the host that does it.",
     needs=("access",),
+    sources=("login log",),
     thresholds=("failed_logins_watch", "failed_logins_act"),
 )
 def failed_logins(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -42,10 +42,14 @@ def unread_groups(view: View) -> set[str]:
     return {group for group in _SIDS if group not in known}
 
 
+def is_controller(view: View) -> bool:
+    """True for a domain controller: it has no accounts of its own."""
+    return view.data("access").get("domain_role") in _CONTROLLERS
+
+
 def accounts_hidden(view: View) -> bool:
-    """True where there are accounts that could not be read; a domain controller has none of its own."""
-    data = view.data("access")
-    return not data.get("accounts_read") and data.get("domain_role") not in _CONTROLLERS
+    """True where there are accounts that could not be read."""
+    return not view.data("access").get("accounts_read") and not is_controller(view)
 
 
 def no_accounts(expected: str) -> Verdict:
@@ -145,12 +149,17 @@ def password_policy(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Local administrators' passwords",
     advice="Let LAPS give every computer a password of its own; it comes with Windows and needs one group policy.",
     needs=("access",),
+    sources=("computer",),
     thresholds=("laps_required",),
     controls=("CIS 5.2",),
 )
 def laps(view: View, policy: Policy) -> Iterator[Verdict]:
     """Members of a domain whose local administrator's password nobody changes are all opened by one password."""
-    if not view.windows or view.data("access").get("domain_role") not in _MEMBERS or not policy.laps_required:
+    role = view.data("access").get("domain_role")
+    if not view.windows or not policy.laps_required or (role is not None and role not in _MEMBERS):
+        return
+    if role is None:
+        yield not_readable("domain not known", "LAPS", "Whether this host is a member of a domain could not be read.")
         return
     facts = view.data("access").get("laps")
     if not facts or view.record("access").status_of("laps") not in ("ok", "absent"):

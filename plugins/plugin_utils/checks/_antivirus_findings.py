@@ -34,6 +34,7 @@ _LEDGER_LOOK = "sudo cat /var/lib/keepwell/antivirus/ledger.json"
     title="Malware detections",
     advice="Do not just delete it: keep the host as it is, find out how it came in, then clean up.",
     needs=("antivirus",),
+    sources=("/etc/clamav/*", "clamd log", "ledger", "mdatp", "defender detections", "defender threats"),
     thresholds=("detection_open_hours",),
     controls=("ISO A.8.7", "NIS2 6.9", "SOC 2 CC6.8"),
 )
@@ -96,6 +97,7 @@ def _open(engine: Facts, entry: Facts, view: View, policy: Policy) -> Verdict:
     title="Antivirus exclusions",
     advice="Exclude single files or a program's own folder instead, and write down why.",
     needs=("antivirus",),
+    sources=("/etc/clamav/*", "mdatp", "defender preference"),
     thresholds=("exclusions_accepted",),
     controls=("CIS 10.1",),
 )

@@ -34,6 +34,7 @@ NEVER_DAYS = (4294967295, 65535)
     title="Malware definitions",
     advice="Update the definitions and check afterwards that the version really changed.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields", "defender"),
     thresholds=("definitions_watch_days", "definitions_crit_days", "definitions_fail_days"),
     controls=("CIS 10.2", "ISO A.8.7", "NIS2 6.9", "PCI 5.3.1"),
 )
@@ -102,6 +103,7 @@ def _old(product: str, facts: Facts, age: float, policy: Policy, look: str) -> V
     title="Automatic updates of definitions",
     advice="Start the updater; if the server refuses this host, use a mirror of your own and do not try more often.",
     needs=("antivirus",),
+    sources=("freshclam log",),
     controls=("CIS 10.2", "PCI 5.3.1"),
 )
 def updates(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -137,6 +139,7 @@ def updates(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Antivirus engine version",
     advice="Update the engine: old ones stop loading new definitions.",
     needs=("antivirus",),
+    sources=("freshclam log", "mdatp", "mdatp fields", "defender"),
 )
 def engine_version(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge what the engine or its updater says of its own version."""
@@ -157,6 +160,7 @@ def engine_version(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Antivirus licence",
     advice="Renew the subscription before it ends: most engines stop updating on that day.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields"),
     thresholds=("licence_watch_days", "licence_act_days", "licence_crit_days"),
 )
 def licence(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -204,6 +208,7 @@ def _is_never_asked(engine: Facts) -> bool:
     title="Malware scans",
     advice="Start the scan that is due, outside business hours, and find out why the schedule did not.",
     needs=("antivirus",),
+    sources=("ledger", "mdatp", "mdatp fields", "defender"),
     controls=("ISO A.8.7", "PCI 5.3.2"),
     thresholds=("quick_scan_days", "full_scan_days"),
 )

@@ -33,6 +33,19 @@ NEEDS_DUMP = {
     "mssql": "Microsoft SQL Server",
 }
 # What starts backups, and where a person finds it.
+# Where schedules of backups and their results are kept, on Linux and on Windows.
+JOBS = (
+    "cron tables",
+    "backup scripts",
+    "timers",
+    "timer services",
+    "scheduled tasks",
+    "results of tasks",
+    "windows server backup",
+    "backup policy",
+    "backup events",
+    "veeam logs",
+)
 _SCHEDULE = ("a timer or cron job", "a scheduled task, or a schedule of the product")
 _LIST = ("systemctl list-timers --all", "Get-ScheduledTask | Where-Object State -ne Disabled")
 
@@ -93,7 +106,8 @@ def present(view: View, policy: Policy) -> Iterator[Verdict]:
 def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     """A tool that nothing starts is no backup; an agent's schedule lives on its server."""
     data = view.data("backups")
-    if waived(policy) or not (data["tools"] or data["agents"] or data["jobs"]):
+    nothing = not (data["tools"] or data["agents"] or data["jobs"])
+    if waived(policy) or (nothing and not view.record("backups").unread(*JOBS)):
         return
     active = [job for job in data["jobs"] if job["active"]]
     stopped = [agent for agent in data["agents"] if not agent["active"]]
@@ -113,7 +127,7 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
         yield Verdict(
             "unknown", observed=f"schedule of {names} lives on its server", expected="a schedule", summary=summary
         )
-    elif not data["jobs_complete"]:
+    elif nothing or not data["jobs_complete"]:
         summary = f"No schedule was found, but not all {_tables(view)} could be read."
         observed = view.command("cron tables not readable", "scheduled tasks not readable")
         yield Verdict("unknown", observed=observed, expected=view.command(*_SCHEDULE), summary=summary)
@@ -130,6 +144,7 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Last backup job",
     advice="Read the job's log, remove the cause, run the job by hand in the next quiet hour.",
     needs=("backups",),
+    sources=JOBS,
     thresholds=("rpo_hours", "crit_factor"),
     controls=("CIS 11.2", "NIS2 4.2.2", "SOC 2 A1.2"),
 )
@@ -267,6 +282,7 @@ def _judge_job(view: View, job: Facts, policy: Policy) -> Verdict | None:
     title="Database dumps",
     advice="Add a dump or the database's own backup tool: files copied while it runs often do not start.",
     needs=("backups",),
+    sources=("processes",),
     thresholds=("databases_required",),
 )
 def databases(view: View, policy: Policy) -> Iterator[Verdict]:

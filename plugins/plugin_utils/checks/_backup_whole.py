@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_host import NEEDS_DUMP
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_host import JOBS, NEEDS_DUMP
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_policy import Policy, gate, waived
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, Verdict, View, check, count_text
 
@@ -39,6 +39,7 @@ _DATABASE_TOOLS: Mapping[str, Collection[str]] = {
     title="Backups that nobody declared",
     advice="Declare it in backup_verification_datasets, or say in backup_verification_unverified why not.",
     needs=("backups",),
+    sources=JOBS,
     thresholds=("required", "databases_required"),
     controls=("CIS 11.1",),
 )

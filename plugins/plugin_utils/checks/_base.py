@@ -10,6 +10,7 @@ out. No Ansible, no files, no clock, no Jinja. Runs on the control node.
 
 from __future__ import annotations
 
+import fnmatch
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ State = t.Literal["ok", "watch", "act", "crit", "unknown", "accepted"]
 STATES: tuple[State, ...] = ("ok", "watch", "act", "crit", "unknown", "accepted")
 # Worst last. `unknown` outranks `watch`: what nobody could see may be worse than a yellow light.
 SEVERITY: tuple[State, ...] = ("ok", "accepted", "watch", "unknown", "act", "crit")
+# Statuses of a source that would have told more.
+UNREAD = ("error", "timeout", "denied")
 Pillar = t.Literal[
     "availability",
     "patching",
@@ -91,6 +94,17 @@ class ProbeRecord:
     data: Mapping[str, t.Any]
     sources: Mapping[str, Mapping[str, str]]
     detail: str = ""
+
+    def unread(self, *patterns: str) -> dict[str, str]:
+        """Sources that match one of these patterns (``fnmatch``) and failed or were refused, with their status.
+
+        One that is absent is not among them: what is not there cannot be read, and often need not be.
+        """
+        return {
+            name: entry["status"]
+            for name, entry in sorted(self.sources.items())
+            if entry.get("status") in UNREAD and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        }
 
     def denied(self, *names: str) -> bool:
         """True when one of these sources could not be read for lack of rights."""
@@ -181,6 +195,8 @@ Judge = Callable[[View, t.Any], Iterable[Verdict]]
 class Check:
     """A judge with its description. ``needs`` are probes; if one gave no answer the result is ``unknown``.
 
+    ``sources`` are patterns of names of sources of those probes. Where one of them could not be read the judge is asked
+    all the same, because what was read may be bad enough; but then the result is neither ``ok`` nor left out.
     With ``from_datasets`` it is judged without them where the host has datasets: another machine may have looked.
     With ``from_control`` it is about the control node alone, and judged whether the host answered or not.
     """
@@ -193,6 +209,7 @@ class Check:
     judge: Judge
     controls: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     from_datasets: bool = False
     from_control: bool = False
 
@@ -206,6 +223,7 @@ def check(
     title: str,
     advice: str,
     needs: tuple[str, ...] = (),
+    sources: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
     from_datasets: bool = False,
@@ -215,6 +233,7 @@ def check(
 
     ``title`` names the subject ("Pending security updates"), ``advice`` says what to do when it is not ok.
     ``thresholds`` are the names of the pillar's policy fields it uses. ``controls`` are framework references.
+    ``sources`` are those without which it cannot say that all is well (see ``Check``).
     """
 
     def register(judge: Judge) -> Judge:
@@ -222,7 +241,7 @@ def check(
             raise ValueError(f"check {check_id} is declared twice")
         pillar = t.cast(Pillar, check_id.split(".", 1)[0])
         REGISTRY[check_id] = Check(
-            check_id, pillar, title, advice, needs, judge, controls, thresholds, from_datasets, from_control
+            check_id, pillar, title, advice, needs, judge, controls, thresholds, sources, from_datasets, from_control
         )
         return judge
 

@@ -108,6 +108,7 @@ def thin_pool(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
     title="Room in storage pools",
     advice="Free or add space: these filesystems slow down or refuse writes before df shows them full.",
     needs=("disks",),
+    sources=("zpool", "btrfs*", "storage pools", "virtual disks", "pools of virtual disks"),
     controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=(
         "pool_watch_percent",

@@ -43,6 +43,7 @@ def sentence(view: View, mount: str) -> str:
     title="Space taken by shadow copies",
     advice="Give shadow copies a limit (vssadmin resize shadowstorage): what exceeds it is deleted, the oldest first.",
     needs=("disks",),
+    sources=("shadow storage",),
     controls=("ISO A.8.6", "SOC 2 A1.1"),
     thresholds=("shadow_watch_percent", "shadow_below_percent"),
 )
@@ -52,7 +53,7 @@ def shadow_storage(view: View, policy: CapacityPolicy) -> Iterator[Verdict]:
         return
     expected = f"below {policy.shadow_watch_percent:g} % of a volume that is short of room"
     if view.data("disks").get("shadow_storage") is None:
-        if view.record("disks").status_of("shadow storage") not in ("ok", "absent"):
+        if view.record("disks").status_of("shadow storage") != "absent":
             text = "What shadow copies take could not be read."
             yield Verdict("unknown", observed="not readable", expected=expected, summary=text, command=_COMMAND)
         return

@@ -35,6 +35,7 @@ def _leaf_names(facts: Facts) -> frozenset[str]:
     title="Certificates as served",
     advice="Reload (not restart) the service that listens there; then ask the port again.",
     needs=("certificates",),
+    sources=("/*", "addresses", "configuration of *", "certificates in *", "store*", "http bindings"),
     controls=("ISO A.8.24",),
 )
 def served(view: View, policy: Policy) -> Iterator[Verdict]:

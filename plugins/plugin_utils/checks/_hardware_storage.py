@@ -85,6 +85,7 @@ def _array(array: Mapping[str, t.Any], expected: str) -> Verdict | None:
     title="Volume groups and pools",
     advice="Replace the missing or failing device while the rest of the pool still holds the data.",
     needs=("disks",),
+    sources=("zpool", "zpool status", "btrfs*", "pools of virtual disks"),
     thresholds=("scrub_max_age_days",),
 )
 def storage_pools(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
@@ -273,5 +274,9 @@ def volume_state(view: View, policy: HardwarePolicy) -> Iterator[Verdict]:
             summary=f"Windows has marked {name} as damaged; the next start checks it, which may take hours.",
             command=f"fsutil dirty query {name}" if str(name)[1:2] == ":" else "Get-Volume",
         )
-    if not damaged and any(entry.get("dirty") is False for _name, entry in volumes):
+    told = [name for name, entry in volumes if entry.get("dirty") is not None]
+    if volumes and not told:
+        text = "Whether a volume is marked as damaged could not be read."
+        yield Verdict("unknown", observed="not read", expected="not marked", summary=text, command="Get-Volume")
+    elif volumes and not damaged:
         yield Verdict("ok", observed=f"{count_text(len(volumes), 'volume')}, none damaged", expected="not marked")

@@ -47,6 +47,7 @@ _REASONS = {
     title="Held-back updates",
     advice="Find out who held it and why. A fix held past its deadline needs an exception with a name and an end date.",
     needs=("packages",),
+    sources=("check-update without excludes", "/etc/dnf/plugins/versionlock.list"),
     controls=("CIS 7.2", "ISO A.8.8", "NIS2 6.6.2"),
     thresholds=("sla_critical_internet_h", "sla_high_or_unrated_d", "sla_other_d"),
 )

@@ -111,6 +111,10 @@ def names_text(names: Iterable[str], limit: int = 5) -> str:
     return ", ".join(known[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
+# Where package sources are written down.
+_SOURCE_LISTS = ("/etc/apt/*", "/etc/yum.repos.d/*", "/etc/zypp/repos.d/*")
+
+
 def doubts(view: View, policy: Policy) -> list[str]:
     """Return why the list of updates cannot be believed; empty when it can.
 
@@ -137,6 +141,8 @@ def doubts(view: View, policy: Policy) -> list[str]:
             reasons.append(f"{source['id']}: expired {duration_text(view.now - source['valid_until'])} ago")
     if data["pending"] is None:
         reasons.append(f"{view.command('the package manager', 'Windows Update')} gave no list of updates")
+    unread = view.record("packages").unread(*_SOURCE_LISTS)
+    reasons += [f"{path}: could not be read, so its sources are not known" for path in unread]
     if view.windows:
         reasons += _patching_months.doubt(view, limit)
     return reasons

@@ -19,6 +19,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, names_text
 
+# What tells which kernels are installed, which runs, and which the boot loader starts.
+_BOOT_SOURCES = ("dpkg-query", "rpm", "/proc/sys/kernel/osrelease", "/etc/default/grub", "/boot/*", "grubby")
 _WINDOWS_LOOK = (
     "Get-ChildItem 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing', "
     "'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update' -Name"
@@ -30,6 +32,7 @@ _WINDOWS_LOOK = (
     title="Pending reboot",
     advice="Plan the reboot in the next maintenance window. What is installed but not running protects nobody.",
     needs=("packages",),
+    sources=("needs-restarting", "needs-rebooting", "/proc/version", "/proc/sys/kernel/osrelease"),
     controls=("ISO A.8.8", "NIS2 6.6.1", "CE A6.4", "E8 OS"),
     thresholds=("reboot_max_d", "reboot_critical_max_h"),
 )
@@ -73,7 +76,8 @@ def reboot_required(view: View, policy: Policy) -> Iterator[Verdict]:
             },
         )
     elif reboot["required"] == "no":
-        yield Verdict("ok", observed=f"running {kernel['running']}, nothing waits for a reboot", expected=expected)
+        running = f"running {kernel['running']}, " if kernel["running"] else ""
+        yield Verdict("ok", observed=f"{running}nothing waits for a reboot", expected=expected)
     elif view.windows:
         yield Verdict(
             "unknown",
@@ -107,7 +111,14 @@ def reboot_will_not_help(view: View, policy: Policy) -> Iterator[Verdict]:
     data = view.data("packages")
     kernel = data["kernel"]
     default = kernel["default_boot"]
-    if default is None or kernel["newest"] is None or kernel["container"] is not None:
+    if kernel["container"] is not None:
+        return
+    if default is None or kernel["newest"] is None:
+        unread = view.record("packages").unread(*_BOOT_SOURCES)
+        if unread:
+            names = ", ".join(unread)
+            text = f"Which kernel the next boot starts cannot be told: {names} could not be read."
+            yield Verdict("unknown", observed=f"not read: {names}", expected="the newest kernel", summary=text)
         return
     expected = f"the newest kernel ({kernel['newest']})"
     other = default["release"] is not None and default["release"] != kernel["newest"]
@@ -139,6 +150,7 @@ def reboot_will_not_help(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Services after updates",
     advice="Restart the service in the next window. Databases, queues and hypervisors: ask their owner first.",
     needs=("packages",),
+    sources=("/proc/*/cgroup",),
     controls=("ISO A.8.8", "NIS2 6.6.1", "CE A6.5", "E8 Apps"),
     thresholds=("services_restart_max_d",),
 )

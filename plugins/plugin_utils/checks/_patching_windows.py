@@ -122,15 +122,22 @@ def failed_updates(view: View, policy: Policy) -> Iterator[Verdict]:
     advice="Update the firmware first, have BitLocker's recovery key at hand, then follow Microsoft's KB5068202."
     " Keepwell only looks: the change is written into the firmware.",
     needs=("packages",),
+    sources=("secure boot",),
     controls=("ISO A.8.8", "NIST SI-2"),
 )
 def secure_boot(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge whether firmware trusts the certificates of 2023; says nothing where Secure Boot is off or not there."""
-    facts = view.data("packages").get("secure_boot") or {}
-    if not view.windows or facts.get("enabled") is not True:
+    facts = view.data("packages").get("secure_boot")
+    expected = "the certificates of 2023 in the firmware"
+    if not view.windows:
+        return
+    if facts is None:
+        text = "Whether Secure Boot is on, and what it trusts, could not be read."
+        yield Verdict("unknown", observed="not read", expected=expected, summary=text, command=_SECURE_BOOT_LOOK)
+        return
+    if facts.get("enabled") is not True:
         return
     status, error = facts.get("status"), facts.get("error")
-    expected = "the certificates of 2023 in the firmware"
     over = view.now > _CERTIFICATES_END
     if status == "Updated" and not error:
         yield Verdict("ok", observed="updated", expected=expected)

@@ -47,6 +47,7 @@ def _stalled(data: Mapping[str, t.Any], resource: str, kind: str) -> float | Non
     title="Memory",
     advice="Find what grew, give it a limit or the host more memory. Near zero the kernel starts to kill programs.",
     needs=("pressure",),
+    sources=("/proc/pressure/memory", "memory counters"),
     thresholds=(
         "commit_watch_percent",
         "commit_crit_percent",
@@ -88,14 +89,22 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     observed += f", everything waited for memory {percent_text(stalled)} of the last minute" if stalled else ""
     share = _resources_windows.commit_percent(data) if view.windows else None
     observed += f", {percent_text(share)} of what may be promised is promised" if share is not None else ""
+    promised_hidden = view.windows and share is None
+    observed += ", how much is promised could not be read" if promised_hidden else ""
     committed, commit_note = _resources_windows.committed(view, policy)
     note = low_note or wait_note or commit_note
     state = worst((low, waits, committed))
+    if state == "ok" and promised_hidden:
+        state = "unknown"
     yield Verdict(
         state,
         observed=observed + (f" ({note})" if note else ""),
         expected=expected,
-        summary="" if state == "ok" else f"The host is short of memory: {observed}.{users(data, 'top_memory')}",
+        summary=""
+        if state == "ok"
+        else f"Windows does not tell how much memory is promised to programs: {observed}."
+        if state == "unknown"
+        else f"The host is short of memory: {observed}.{users(data, 'top_memory')}",
         advice=view.command(
             "", "Find what grew, and mend it or give the host more memory. Near zero programs end by themselves."
         )
@@ -114,6 +123,7 @@ def memory_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     title="CPU",
     advice="Find what computes and whether it should. The load alone proves nothing; here programs also have to wait.",
     needs=("pressure",),
+    sources=("/proc/pressure/cpu",),
     thresholds=("load_per_cpu_watch", "load_per_cpu_crit", "cpu_some_percent"),
 )
 def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -127,11 +137,11 @@ def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     if view.windows:
         yield _resources_windows.processor_queue(view, policy)
         return
-    if not load or not cpus:
+    some = _stalled(data, "cpu", "some")
+    if not load or not cpus or (some is None and data.get("runnable") is None):
         yield Verdict("unknown", observed="load not known", expected=expected, command="uptime; nproc")
         return
     per_cpu = load[2] / cpus
-    some = _stalled(data, "cpu", "some")
     waiting = some > policy.cpu_some_percent if some is not None else (data.get("runnable") or 0) > 2 * cpus
     observed = f"load {load[2]:.2f} in 15 minutes on {count_text(cpus, 'CPU')}"
     observed += f", programs waited {percent_text(some)} of the last minute" if some is not None else ""
@@ -160,16 +170,24 @@ def cpu_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Waiting for storage",
     advice="See which process reads or writes, then whether the disk is slow (failing, full, a noisy neighbour).",
     needs=("pressure",),
+    sources=("/proc/pressure/io", "disk counters"),
     thresholds=("io_full_watch_percent", "io_full_crit_percent", "disk_latency_watch_ms", "disk_latency_crit_ms"),
 )
 def io_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
-    """Judge how long everything waited for storage. Kernels without PSI cannot tell: not applicable."""
+    """Judge how long everything waited for storage. Kernels without PSI cannot tell: not applicable.
+
+    A kernel that tells of waiting for the processor or for memory tells of storage, too.
+    """
     if view.windows:
         yield from _resources_windows.latency(view, policy)
         return
     data = view.data("pressure")
     stalled = _stalled(data, "io", "full")
+    expected = f"below {policy.io_full_watch_percent:g} %"
     if stalled is None:
+        if data.get("psi"):
+            text = "How long programs wait for storage could not be read."
+            yield Verdict("unknown", "", "not read", expected, text, command="cat /proc/pressure/io")
         return
     state, note = persistent(
         view,
@@ -182,7 +200,7 @@ def io_pressure(view: View, policy: Policy) -> Iterator[Verdict]:
     yield Verdict(
         state,
         observed=observed + (f" ({note})" if note else ""),
-        expected=f"below {policy.io_full_watch_percent:g} %",
+        expected=expected,
         summary="" if state == "ok" else f"Storage is too slow for what runs here: {observed}.",
         command="cat /proc/pressure/io; vmstat 1 3",
         data={"full_avg60": stalled},

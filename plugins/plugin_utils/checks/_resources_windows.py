@@ -70,9 +70,14 @@ def processor_queue(view: View, policy: Policy) -> Verdict:
 
 def latency(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge how long a read or write takes on each disk of Windows; a disk that did none is not judged."""
-    disks = [disk for disk in view.data("pressure").get("disk_latency") or () if disk["ms"] is not None]
+    told = view.data("pressure").get("disk_latency")
+    disks = [disk for disk in told or () if disk["ms"] is not None]
     expected = f"a read or write below {policy.disk_latency_watch_ms:g} ms"
     command = "Get-Counter '\\PhysicalDisk(*)\\Avg. Disk sec/Transfer', '\\PhysicalDisk(*)\\Current Disk Queue Length'"
+    if told is None:
+        text = "How long a read or write takes could not be read."
+        yield Verdict("unknown", observed="not read", expected=expected, summary=text, command=command)
+        return
     bad = False
     for disk in disks:
         state, note = persistent(

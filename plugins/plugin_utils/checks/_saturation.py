@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._services_po
     title="Out-of-memory kills",
     advice="See which program was killed and which one had grown; give it a limit of its own or the host more memory.",
     needs=("pressure",),
+    sources=("/proc/vmstat", "/sys/fs/cgroup/*"),
     thresholds=("oom_crit",),
 )
 def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -73,6 +74,7 @@ def oom_kills(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Processes",
     advice="Stuck in the kernel: look at the storage or network share it waits for. Zombies: restart their parent.",
     needs=("pressure",),
+    sources=("processes", "/proc/sys/kernel/random/boot_id"),
     thresholds=("zombies_max", "blocked_s"),
 )
 def processes(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -124,6 +126,7 @@ def processes(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Kernel and process limits",
     advice="At the limit, new connections, files or processes are refused. Find who holds them before raising it.",
     needs=("pressure",),
+    sources=("/proc/sys/*", "/proc/loadavg"),
     thresholds=("limit_watch_percent", "limit_crit_percent"),
 )
 def limits(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -85,6 +85,7 @@ def empty_passwords(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Sudo rules",
     advice="Name the commands that are needed instead of ALL, or agree on the exception in the policy.",
     needs=("access",),
+    sources=("sudoers",),
     thresholds=("free_sudo_allowed",),
 )
 def sudo_nopasswd(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -126,6 +127,7 @@ def sudo_nopasswd(view: View, policy: Policy) -> Iterator[Verdict]:
     title="SSH keys",
     advice="Ask the owner of the account whether the key is theirs; take it out of authorized_keys if nobody knows it.",
     needs=("access",),
+    sources=("authorized keys of *",),
     thresholds=("new_key_days", "rsa_bits_least"),
 )
 def new_keys(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -187,6 +189,7 @@ def _is_new(known_since: float | None, view: View, policy: Policy, key: Facts, d
     title="Administrators",
     advice="Ask who ordered the change; undo it if nobody did.",
     needs=("access",),
+    sources=("/etc/group",),
 )
 def admins(view: View, policy: Policy) -> Iterator[Verdict]:
     """Compare the members of groups with power over the host with the previous run."""
@@ -258,10 +261,11 @@ def idle_accounts(view: View, policy: Policy) -> Iterator[Verdict]:
         summary = "Which accounts can be used at all is known to root alone."
         yield Verdict("unknown", observed="/etc/shadow may not be read", expected="no idle account", summary=summary)
         return
-    if not data["last_logins_known"]:
-        if usable:
-            summary = "This host keeps no record of last logins (lastlog or lastlog2), so idle accounts cannot be told."
-            yield Verdict("unknown", observed="no record of logins", expected="lastlog or lastlog2", summary=summary)
+    if view.windows and _access_windows.is_controller(view):
+        return  # Its accounts are the domain's.
+    if usable and not data["last_logins_known"]:
+        summary = "This host keeps no record of last logins (lastlog or lastlog2), so idle accounts cannot be told."
+        yield Verdict("unknown", observed="no record of logins", expected="lastlog or lastlog2", summary=summary)
         return
     bad: list[Verdict] = []
     for account in usable:

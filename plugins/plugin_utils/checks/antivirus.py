@@ -162,6 +162,7 @@ def real_time(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Antivirus health",
     advice="Update the sensor, or boot the newest kernel that it knows; look again after every kernel update.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields", "falconctl", "processes", "/etc/clamav/*", "defender"),
     controls=("CIS 10.7",),
 )
 def degraded(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -219,6 +220,7 @@ def _parts_off(engine: Facts) -> list[str]:
     title="Antivirus conflicts",
     advice="Keep one engine in real time and set the other to passive, or take it off.",
     needs=("antivirus",),
+    sources=("mdatp", "mdatp fields"),
 )
 def conflict(view: View, policy: Policy) -> Iterator[Verdict]:
     """Two engines in real time slow each other down and lock each other's files."""
@@ -227,12 +229,22 @@ def conflict(view: View, policy: Policy) -> Iterator[Verdict]:
     named = view.data("antivirus")["conflicts"]
     # An EDR beside an antivirus is a common and supported pair; two of the same kind are not.
     rivals = [engine["product"] for engine in engines if engine["product"] in active and engine["kind"] == "av"]
+    several = sum(1 for engine in engines if engine["kind"] == "av") > 1
+    hidden = [
+        engine["product"]
+        for engine in engines
+        if several and engine["kind"] == "av" and engine["realtime"] == "unknown" and engine["running"] is not False
+    ]
     if len(rivals) > 1:
         observed = " and ".join(rivals)
         yield Verdict("act", "", observed, "one in real time", f"{observed} both watch files in real time.")
     elif named:
         summary = f"The engine itself names programs in its way: {', '.join(named)}."
         yield Verdict("watch", "", ", ".join(named), "none", summary)
+    elif hidden:
+        names = " and ".join(hidden)
+        summary = f"Whether {names} watches files in real time could not be seen, and it is not the only engine here."
+        yield Verdict("unknown", observed=f"not known of {names}", expected="one in real time at most", summary=summary)
     elif engines:
         yield Verdict("ok", observed=count_text(len(engines), "engine"), expected="one in real time at most")
 

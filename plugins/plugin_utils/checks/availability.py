@@ -53,15 +53,17 @@ def unexpected_reboot(view: View, policy: Policy) -> Iterator[Verdict]:
     known = [boot_id for boot_id, _seen in view.history.boots() if boot_id != current]
     booted_at = boot.get("booted_at")
     up = f"up {duration_text(view.now - booted_at)}" if booted_at else "time of boot not known"
+    # Without the time of boot nobody can tell how old a restart is: it is taken for recent, and never called well.
+    well: State = "ok" if booted_at else "unknown"
     recent = booted_at is None or view.now - booted_at <= policy.reboot_recent_days * DAY
     if not known or not recent:
-        yield Verdict("ok", observed=up if known else f"{up}; no earlier boot known", expected=expected)
+        yield Verdict(well, observed=up if known else f"{up}; no earlier boot known", expected=expected)
         return
     previous = boot.get("previous") or {}
     clean = previous.get("clean")
     skipped = previous.get("boot_id") not in (None, known[-1])
     if clean and not skipped:
-        yield Verdict("ok", observed=f"{up}; the boot before was shut down cleanly", expected=expected)
+        yield Verdict(well, observed=f"{up}; the boot before was shut down cleanly", expected=expected)
     elif clean is False:
         yield Verdict(
             "act",

@@ -170,6 +170,7 @@ def inodes(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Write access to filesystems",
     advice="The kernel stops writing after an error on the disk: secure the data, look at the kernel log, then repair.",
     needs=("disks",),
+    sources=("/etc/fstab", "partitions", "disks"),
 )
 def read_only(view: View, policy: Policy) -> Iterator[Verdict]:
     """A filesystem that should be writable but is not: a hard fact, no second sample needed."""

@@ -41,6 +41,7 @@ def _places(data: Facts, fingerprint: str) -> list[str]:
     title="Certificate expiry",
     advice="Renew it, reload the services that use it, then look again at what the port shows.",
     needs=("certificates",),
+    sources=("/*", "listeners", "addresses", "configuration of *", "certificates in *"),
     thresholds=("watch_share", "crit_share", "crit_days", "watch_days_at_most", "crit_days_at_most"),
     controls=("ISO A.8.24",),
 )
@@ -152,6 +153,7 @@ def _expiring(
     title="Certificate chains",
     advice="Put the issuing certificate behind the server's own one in the same file (fullchain) and reload.",
     needs=("certificates",),
+    sources=("/*", "configuration of *", "certificates in *"),
 )
 def chain(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge the order and completeness of every chain in use, as far as the files on the host tell.
@@ -204,6 +206,7 @@ def _chain_fault(facts: list[t.Any], issuers: Facts) -> str | None:
     title="Automatic renewal of certificates",
     advice="Switch the renewal timer on and run it once by hand (certbot renew --dry-run changes nothing).",
     needs=("certificates",),
+    sources=("renewal services",),
 )
 def renewal(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge whether tools that keep certificates are started by a timer or cron, and whether the last run went well."""

@@ -63,6 +63,7 @@ def _growth_per_day(view: View, metric: str, name: str, value: float) -> float |
     title="Memory errors",
     advice="Have the memory module replaced: corrected errors announce the uncorrectable one that stops the host.",
     needs=("hardware",),
+    sources=("/sys/devices/system/edac/*", "system log"),
     thresholds=("corrected_per_day_watch",),
 )
 def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -101,7 +102,7 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
                 rate = corrected / max(controller["counting_for_s"] / DAY, 1.0)
         if uncorrected:
             state = "crit"
-        elif uncorrected is None:
+        elif uncorrected is None or corrected is None:
             state = "unknown"
         elif rate is not None and rate > policy.corrected_per_day_watch:
             state = "watch"
@@ -113,7 +114,9 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
                     object=controller["name"],
                     observed=f"{uncorrected} uncorrected, {corrected} corrected{pace}",
                     expected=expected,
-                    summary=f"The memory behind {controller['name']} makes errors.",
+                    summary=f"The errors of the memory behind {controller['name']} could not be counted."
+                    if state == "unknown"
+                    else f"The memory behind {controller['name']} makes errors.",
                     advice=view.command(
                         "Find the module (ras-mc-ctl --layout), plan its replacement, keep the backup close.",
                         "Find the module (the maker's own tool, or mdsched), plan its replacement, keep the backup "
@@ -138,6 +141,7 @@ def memory_errors(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Temperature",
     advice="Look at fans, dust, air flow and the room before the host slows down or switches itself off.",
     needs=("hardware",),
+    sources=("/sys/class/hwmon/*", "/sys/devices/system/cpu/*"),
     thresholds=("heat_watch_percent", "throttled_per_day_watch"),
 )
 def thermal(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -48,6 +48,7 @@ def _same_boot(before: Mapping[str, t.Any] | None, now: Mapping[str, t.Any]) -> 
     title="Network links",
     advice="Look at the cable, the switch port and its settings on both ends.",
     needs=("network",),
+    sources=("links", "addresses", "/proc/net/fib_trie", "/proc/net/if_inet6", "/proc/sys/kernel/random/boot_id"),
     thresholds=("link_flaps",),
 )
 def links(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -84,7 +85,11 @@ def links(view: View, policy: Policy) -> Iterator[Verdict]:
             text = f"Network card {name} was there at the previous run and is gone."
             command = view.command("ip -br link", "Get-NetAdapter -IncludeHidden")
             yield Verdict("watch", name, observed="gone", expected="present", summary=text, command=command)
-    if not bad and used:
+    if not bad and data.get("addresses") is None:
+        text = "The addresses of this host could not be read, so nobody knows which of its links are in use."
+        command = view.command("ip addr", "Get-NetIPAddress")
+        yield Verdict("unknown", observed="addresses not read", expected="all up", summary=text, command=command)
+    elif not bad and used:
         names = ", ".join(link["name"] for link in used[:4])
         yield Verdict("ok", observed=f"{count_text(len(used), 'link')} in use: {names}", expected="all up")
 
@@ -114,29 +119,39 @@ def _link_problem(
     title="Network errors",
     advice="Growing errors point to a cable, a plug or a mismatched switch port; drops to a host that cannot keep up.",
     needs=("network",),
+    sources=("links", "adapter statistics", "/proc/sys/kernel/random/boot_id", "boots"),
     thresholds=("loss_percent", "loss_min"),
 )
 def errors(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge errors and drops since the previous run, per link and direction; a reboot or reset starts anew."""
     data = view.data("network")
     before = view.history.previous("network")
+    expected = f"below {policy.loss_percent} %"
+    if data.get("boot_id") is None:
+        text = "The boot could not be identified, so counters cannot be compared with those of the previous run."
+        yield Verdict("unknown", observed="boot not known", expected=expected, summary=text)
+        return
     if before is None or not _same_boot(before, data):
         reason = "first run" if before is None else "the host was restarted"
-        yield Verdict("ok", observed=f"counting from now on ({reason})", expected=f"below {policy.loss_percent} %")
+        yield Verdict("ok", observed=f"counting from now on ({reason})", expected=expected)
         return
     known = {link["name"]: link for link in before.get("links") or []}
-    compared = bad = 0
+    compared = counted = bad = 0
     for link in data["links"]:
         past = known.get(link["name"])
         if past is None or link["kind"] == "loopback":
             continue
         compared += 1
+        counted += link["counters"].get("rx_packets") is not None
         for verdict in _losses(view, link, past["counters"], policy):
             bad += 1
             yield verdict
-    if not bad and compared:
+    if compared and not counted:
+        text = "The counters of this host's links could not be read."
+        yield Verdict("unknown", observed="counters not read", expected=expected, summary=text)
+    elif not bad and compared:
         observed = f"{count_text(compared, 'link')} without notable loss since the previous run"
-        yield Verdict("ok", observed=observed, expected=f"below {policy.loss_percent} %")
+        yield Verdict("ok", observed=observed, expected=expected)
 
 
 def _losses(view: View, link: Mapping[str, t.Any], past: Mapping[str, t.Any], policy: Policy) -> Iterator[Verdict]:
@@ -177,6 +192,7 @@ def _losses(view: View, link: Mapping[str, t.Any], past: Mapping[str, t.Any], po
     title="Bonded links",
     advice="One more failure cuts the host off. Replace the cable or port of the member that is down.",
     needs=("network",),
+    sources=("bonds", "teams", "team members"),
 )
 def bonds(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge each bond: a hard fact, so one sample is enough."""
@@ -209,6 +225,7 @@ def bonds(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Default route",
     advice="Without a working gateway the host reaches nothing beyond its own network: updates, mail and backups stop.",
     needs=("network",),
+    sources=("neighbours",),
 )
 def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge the default routes and the neighbour state of their gateways."""
@@ -250,6 +267,7 @@ def default_route(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Name resolution",
     advice="A dead first resolver makes every connection seconds slower. Correct the resolver or take it off the list.",
     needs=("network",),
+    sources=("resolv.conf", "name servers"),
     thresholds=("resolver_slow_ms",),
 )
 def resolvers(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -273,6 +291,7 @@ def reachability(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Listening services",
     advice="Find out who started it and why. If it is meant, add it to listeners_expected; if not, stop it.",
     needs=("network",),
+    sources=("listeners", "/proc/net/*"),
     controls=("ISO A.8.9", "SOC 2 CC7.1"),
     thresholds=("listener_new_s", "listeners_expected"),
 )

@@ -95,6 +95,8 @@ def system_state(view: View, policy: Policy) -> Iterator[Verdict]:
     elif word == "degraded":
         if failed:
             observed = f"degraded: {count_text(failed, 'failed unit')}, listed one by one"
+        elif _unread(view, *KINDS):
+            state, text = "unknown", "systemd counts a failed unit, and not all units could be read."
         else:
             state, text = "watch", "systemd counts a failed unit that is no service, mount, socket or path."
     active = sum(kind.get("active", 0) for kind in counts)

@@ -31,6 +31,8 @@ class Policy(Section):
     sources_min: int = threshold(2, "CIS 8.4", ge=1)
 
 
+# Who is asked for the state of the clock, by the names of sources.
+_ASKED = ("systemd", "chrony", "ntpd", "openntpd", "timesyncd", "w32time", "time services")
 _W32TIME = "w32tm.exe /query /status /verbose; w32tm.exe /query /peers"
 
 
@@ -57,6 +59,7 @@ def _keeps_own_clock(data: t.Mapping[str, t.Any]) -> bool:
     title="Clock offset",
     advice="Find out why the clock is off before stepping it: databases and log correlation suffer from jumps.",
     needs=("timesync",),
+    sources=_ASKED,
     controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
     thresholds=("offset_watch_s", "offset_crit_s"),
 )
@@ -106,6 +109,7 @@ def _command(data: t.Mapping[str, t.Any]) -> str:
     advice="Let one time service run (chrony; Windows Time) and see that UDP port 123 to its servers is open. A clock"
     " that drifts breaks logins, certificates and the order of log lines.",
     needs=("timesync",),
+    sources=_ASKED,
     controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
 )
 def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
@@ -121,7 +125,7 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
         text = f"{names} both steer the clock and work against each other; keep one of them."
         yield Verdict("watch", observed=names, expected=expected, summary=text, command=command)
         return
-    if data.get("synchronised"):
+    if data.get("synchronised") and data.get("provider"):
         stratum = data.get("stratum")
         text = f"{data['provider']} follows {data.get('reference') or 'a source'}"
         yield Verdict("ok", observed=text + (f" (stratum {stratum})" if stratum else ""), expected=expected)
@@ -167,6 +171,7 @@ def synchronised(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Time sources",
     advice="Give the time service at least two independent sources: with one, nobody notices when it is wrong or gone.",
     needs=("timesync",),
+    sources=(*_ASKED, "chrony sources"),
     controls=("CIS 8.4", "ISO A.8.17", "PCI 10.6"),
     thresholds=("sources_min",),
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _registry as probe_registry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
     assessment,
+    document_keys,
     documents,
     evidence,
     history,
@@ -90,8 +91,18 @@ def test_odd_data_of_one_host_does_not_cost_the_run_its_history(tmp_path: Path, 
     assert index.rebuild() == 2
 
 
+def test_a_probe_whose_answer_lacks_a_part_has_failed() -> None:
+    data = {**dict.fromkeys(document_keys.KEYS["disks"][1]), "btrfs": [], "filesystems": None}
+    record = observation.complete(document({"disks": data}), ["disks"])["probes"]["disks"]
+    assert record["status"] == "error"
+    assert record["detail"] == "the host's answer leaves out filesystems, skipped_network"
+    assert record["data"] == {}
+
+
 def test_a_probe_that_the_answer_leaves_out_has_failed() -> None:
-    whole = observation.complete(document({"system": {}}), ["system", "disks"])
+    held, nullable = document_keys.KEYS["system"]
+    system = {**{key: {} for key in held}, **dict.fromkeys(nullable)}
+    whole = observation.complete(document({"system": system}), ["system", "disks"])
     assert whole["probes"]["system"]["status"] == "ok"
     assert whole["probes"]["disks"]["status"] == "error"
     judging = assessment.Judging("01K0000000000000000000000A", "acme", "web1", (), NOW, DEFAULTS)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -100,3 +101,18 @@ def test_the_end_of_a_file_is_its_end(machine: _machine.Machine, tmp_path: Path)
     (tmp_path / "log").write_text("one\ntwo\n")
     assert machine.tail(str(tmp_path / "log"), 4) == "two\n"
     assert machine.tail(str(tmp_path / "log"), 400) == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.ENODEV, errno.ESRCH])
+def test_a_file_in_which_the_kernel_keeps_nothing_is_no_failed_source(
+    machine: _machine.Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "io"
+    path.write_text("full avg10=0.00\n")
+
+    def refuse(_descriptor, _size):
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(os, "read", refuse)
+    assert machine.read(str(path)) is None
+    assert machine.sources == {}
