@@ -225,3 +225,10 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
             continue
         found = MACHINE_PATHS.search(path.read_bytes().decode("utf-8", "replace"))
         assert not found, f"{relative(path)}: {found[0] if found else ''}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "extensions/molecule").rglob("*.yml")), ids=relative)
+def test_no_scenario_looks_in_a_way_that_cannot_fail(path: Path) -> None:
+    """``set -e`` does not end a script for a command with a bare ``!`` before it; in parentheses it does."""
+    bare = [line.strip() for line in path.read_text().splitlines() if line.strip().startswith("! ")]
+    assert bare == []

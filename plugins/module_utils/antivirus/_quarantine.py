@@ -77,7 +77,7 @@ class Quarantine(object):
                     raise Refused("changed", "it was changed while it was looked at")
                 with self._home(status.st_dev, path) as (home, place):
                     manifest["folder"] = place
-                    self._move(source, base, home, place, manifest, descriptor, status)
+                    self._move(source, base, home, manifest, descriptor, status)
             finally:
                 os.close(descriptor)
         return manifest
@@ -153,7 +153,7 @@ class Quarantine(object):
             descriptor = os.open(base, _vault.FOLDER_FLAGS, dir_fd=above)
         try:
             status = os.fstat(descriptor)
-            if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o077:
+            if not _vault.is_closed(status):
                 raise Refused("no_quarantine", "%s does not belong to root alone" % place)
             if status.st_dev != device:
                 raise Refused("no_quarantine", "there is no folder for quarantine on its filesystem")
@@ -169,10 +169,10 @@ class Quarantine(object):
         return os.path.join(best, _vault.ELSEWHERE)
 
     @staticmethod
-    def _move(source, base, home, place, manifest, descriptor, status):
+    def _move(source, base, home, manifest, descriptor, status):
         """Write down what is about to happen, move the file, and see that it is the one that arrived."""
         stored = manifest["id"] + _vault.FILE_END
-        _folder.dump(place, manifest["id"] + _vault.MANIFEST_END, manifest)
+        _vault.keep(home, manifest)
         try:
             os.rename(base, stored, src_dir_fd=source, dst_dir_fd=home)
         except OSError as exc:
@@ -188,7 +188,7 @@ class Quarantine(object):
         # Root's, and nobody can read or start it.
         os.fchown(descriptor, 0, 0)
         os.fchmod(descriptor, 0)
-        _folder.dump(place, manifest["id"] + _vault.MANIFEST_END, dict(manifest, state="taken"))
+        _vault.keep(home, dict(manifest, state="taken"))
         manifest["state"] = "taken"
 
 

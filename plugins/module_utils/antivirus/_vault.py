@@ -11,6 +11,7 @@ import base64
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import stat
 
@@ -75,50 +76,98 @@ def digest(descriptor):
     return total.hexdigest()
 
 
-def homes(machine):
-    """Every folder for quarantine of this host."""
+@contextlib.contextmanager
+def home_at(place):
+    """The folder for quarantine at a place, as a descriptor; None where there is none that is root's alone.
+
+    Whoever owns what is around it can put a folder of his own there at any moment: what is said of the descriptor
+    holds for as long as it is open, so nothing in quarantine is ever read, written or removed by its path.
+    """
+    descriptor = None
+    with contextlib.suppress(Refused, OSError):
+        descriptor = _open_folder(place)
+    try:
+        yield descriptor if descriptor is not None and is_closed(os.fstat(descriptor)) else None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def is_closed(status):
+    """True when a folder belongs to root and nobody else can look into it."""
+    return status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o077
+
+
+def keep(home, manifest):
+    """Write a manifest into a quarantine (a descriptor), whole or not at all."""
+    name = manifest["id"] + MANIFEST_END
+    scratch = name + ".new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(scratch, flags, 0o600, dir_fd=home), "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(scratch, name, src_dir_fd=home, dst_dir_fd=home)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(scratch, dir_fd=home)
+        raise
+
+
+def _places(machine):
+    """Every place at which this host can have a quarantine."""
     mounts = _mounts.parse_mountinfo(machine.read("/proc/self/mountinfo") or "")
     local = [mount["mount"] for mount in mounts if _mounts.kind_of(mount) in ("disk", "memory")]
-    places = [HOME] + sorted(set(os.path.join(mount, ELSEWHERE) for mount in local))
-    return [place for place in places if _is_ours(place)]
+    return [HOME] + sorted(set(os.path.join(mount, ELSEWHERE) for mount in local))
 
 
-def _is_ours(place):
-    try:
-        status = os.lstat(place)
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not stat.S_IMODE(status.st_mode) & 0o077
+def _manifests(home, place):
+    """The manifests in a quarantine; what cannot be read is none."""
+    found = []
+    for name in sorted(os.listdir(home)):
+        if name.endswith(MANIFEST_END):
+            with contextlib.suppress(OSError, ValueError):
+                with os.fdopen(os.open(name, FILE_FLAGS, dir_fd=home), encoding="utf-8") as stream:
+                    found.append(dict(json.load(stream), folder=place))
+    return found
 
 
 def entries(machine):
     """The manifests of all that is in quarantine, oldest first."""
     found = []
-    for place in homes(machine):
-        for name in os.listdir(place):
-            manifest = _folder.load(place, name) if name.endswith(MANIFEST_END) else None
-            if manifest:
-                found.append(dict(manifest, folder=place))
+    for place in _places(machine):
+        with home_at(place) as home:
+            found += _manifests(home, place) if home is not None else []
     return sorted(found, key=lambda entry: (entry["at"], entry["id"]))
 
 
 def settle(machine):
     """Finish what a program that was killed left half done; returns the manifests of what it had taken."""
     taken = []
-    for manifest in entries(machine):
-        if manifest["state"] != "taking":
-            continue
-        stored = os.path.join(manifest["folder"], manifest["id"] + FILE_END)
-        status = os.lstat(stored) if os.path.lexists(stored) else None
-        # The number of a file that is gone may be a link's by now, and chmod follows links.
-        if status is not None and stat.S_ISREG(status.st_mode) and status.st_ino == manifest["inode"]:
-            os.chown(stored, 0, 0, follow_symlinks=False)
-            os.chmod(stored, 0)
-            _folder.dump(manifest["folder"], manifest["id"] + MANIFEST_END, dict(manifest, state="taken"))
-            taken.append(dict(manifest, state="taken"))
-        elif status is None:
-            os.unlink(os.path.join(manifest["folder"], manifest["id"] + MANIFEST_END))
-    return taken
+    for place in _places(machine):
+        with home_at(place) as home:
+            for manifest in _manifests(home, place) if home is not None else []:
+                if manifest["state"] == "taking" and _settled(home, manifest):
+                    taken.append(dict(manifest, state="taken"))
+    return sorted(taken, key=lambda entry: (entry["at"], entry["id"]))
+
+
+def _settled(home, manifest):
+    """True when the file had been moved; a manifest whose file had not been goes."""
+    stored = manifest["id"] + FILE_END
+    try:
+        status = os.stat(stored, dir_fd=home, follow_symlinks=False)
+    except FileNotFoundError:
+        os.unlink(manifest["id"] + MANIFEST_END, dir_fd=home)
+        return False
+    # The number of a file that is gone may be a link's by now, and chmod follows links.
+    if not stat.S_ISREG(status.st_mode) or status.st_ino != manifest["inode"]:
+        return False
+    os.chown(stored, 0, 0, dir_fd=home, follow_symlinks=False)
+    os.chmod(stored, 0, dir_fd=home)
+    keep(home, dict(manifest, state="taken"))
+    return True
 
 
 def restore(machine, identifier):
@@ -126,13 +175,21 @@ def restore(machine, identifier):
 
     Nothing is overwritten: when there is a file in its place, it stays in quarantine.
     """
-    manifest = next((entry for entry in entries(machine) if entry["id"] == identifier), None)
-    if manifest is None:
-        raise AgentError("not_in_quarantine", "There is nothing in quarantine with the id %s." % identifier)
-    stored = identifier + FILE_END
+    for place in _places(machine):
+        with home_at(place) as home:
+            found = _manifests(home, place) if home is not None else []
+            manifest = next((entry for entry in found if entry["id"] == identifier), None)
+            if manifest is not None:
+                _restore(home, manifest)
+                return manifest
+    raise AgentError("not_in_quarantine", "There is nothing in quarantine with the id %s." % identifier)
+
+
+def _restore(home, manifest):
+    stored = manifest["id"] + FILE_END
     folder, _slash, base = manifest["path"].rpartition("/")
     try:
-        with opened(manifest["folder"]) as home, opened(folder or "/") as target:
+        with opened(folder or "/") as target:
             descriptor = os.open(stored, FILE_FLAGS, dir_fd=home)
             try:
                 _put_back(manifest, stored, base, home, target, descriptor)
@@ -142,7 +199,6 @@ def restore(machine, identifier):
         raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.text)) from exc
     except OSError as exc:
         raise AgentError("not_restored", "%s is not put back: %s." % (manifest["path"], exc.strerror)) from exc
-    return manifest
 
 
 def _put_back(manifest, stored, base, home, target, descriptor):

@@ -24,7 +24,8 @@ class Driver(object):
     """One tool. Subclasses have NAME, ALLOWED, PARTS and DATABASE, and implement the six methods."""
 
     NAME = ""
-    # program -> verbs (its first word that is no option) that may be run; ("*",) where words are no verbs (_tools.ANY).
+    # program -> verbs that may be run: its first word that is no option, or its first two ("snapshot list"); ("*",)
+    # where words are no verbs (_tools.ANY).
     ALLOWED = None
     # True when "subset" of check() reads part n of t, so that t of them read everything.
     PARTS = False

@@ -44,7 +44,7 @@ class Kopia(_driver.Driver):
     """kopia."""
 
     NAME = "kopia"
-    ALLOWED = {"kopia": ("snapshot", "list", "restore", "repository")}
+    ALLOWED = {"kopia": ("snapshot list", "snapshot verify", "list", "restore", "repository status")}
     # kopia takes a random percentage: only all of it is known to be all.
     PARTS = False
 

@@ -87,10 +87,10 @@ class Server(object):
         return os.geteuid() == 0
 
     def give(self, path):
-        """Make the server's user the owner of a file."""
+        """Make the server's user the owner of a file, or of a link that he put in its place by then."""
         if self.root:
             account = self._account()
-            os.chown(path, account.pw_uid, account.pw_gid)
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def as_user(self):
         """The words before a command that give it to the server's user, for good, and take the network from it."""

@@ -4,8 +4,9 @@
 
 """Private to keepwell.fleet: the only way a driver runs a backup tool: nothing that writes can be said through it.
 
-A driver declares what it may run: program -> verbs. Anything else is refused before a process exists, and so is
-every word that changes, unlocks or forgets, whichever verb it comes with. Secrets travel in the environment alone,
+A driver declares what it may run: program -> verbs, each with its second word where the tool has such ("snapshot
+list"). Anything else is refused before a process exists, and so is every word that changes, unlocks or forgets,
+whichever verb it comes with. Secrets travel in the environment alone,
 and caches and configuration of the tools go to a scratch folder of our own.
 
 Runs on managed hosts: standard library only, Python 3.6 syntax.
@@ -92,9 +93,10 @@ class Tools(object):
             raise AgentError("forbidden", "%s is not among the programs of this driver." % argv[0])
         if ANY not in allowed:
             words = [word for word in argv[1:] if not word.startswith("-")]
-            if not any(word in allowed for word in words[:1]):
-                raise AgentError("forbidden", "%s %s is not among the reading verbs." % (argv[0], " ".join(words[:1])))
-            bad = FORBIDDEN.intersection([words[0]] + [word.split("=")[0] for word in argv[1:] if word.startswith("-")])
+            verb = next((verb for verb in allowed if verb.split() == words[: len(verb.split())]), None)
+            if verb is None:
+                raise AgentError("forbidden", "%s %s is not among the reading verbs." % (argv[0], " ".join(words[:2])))
+            bad = FORBIDDEN.intersection(verb.split() + [word.split("=")[0] for word in argv[1:] if word[:1] == "-"])
             if bad:
                 raise AgentError("forbidden", "%s would change a repository: %s." % (argv[0], ", ".join(sorted(bad))))
         return argv

@@ -21,7 +21,11 @@ GROWABLE = ("ext4", "xfs")
 _LV = "lv_name,vg_name,lv_size,lv_attr,lv_health_status,pool_lv,segtype,data_percent,metadata_percent"
 _VG = "vg_name,vg_size,vg_free,vg_missing_pv_count,vg_extent_size,vg_attr"
 _PV = "pv_name,vg_name"
-_KERNEL_TROUBLE = "I/O error, dev {0}|EXT4-fs error \\(device {0}\\)|XFS \\({0}\\).*(?:orruption|error|shut)"
+# A kernel's log may be larger than what is read of a command, and its end is what counts.
+_LOG_CAP = 16 * 1024 * 1024
+_KERNEL_TROUBLE = (
+    "I/O error(?:,| on) dev(?:ice)? {0}|EXT4-fs error \\(device {0}\\)|XFS \\({0}\\).*(?:orruption|error|shut)"
+)
 
 
 def mounted(machine, mount):
@@ -84,9 +88,13 @@ def check_health(machine, mount, device):
         names += _beneath_volume(machine, device)
     elif device["disk"].startswith("md"):
         _beneath.raid(machine, device["disk"])
-    log = machine.run(["dmesg"], timeout=5)
+    log = machine.run(["dmesg"], timeout=5, cap=_LOG_CAP)
+    if not log.ok or log.truncated:
+        why = "it is longer than %d MiB" % (_LOG_CAP >> 20) if log.ok else log.err.strip() or log.status
+        text = "Whether the kernel reports errors of %s cannot be read from its log (dmesg): %s."
+        raise Refused("fs_unknown", text % (mount["mount"], why))
     pattern = "(?:%s)" % "|".join(re.escape(name) for name in names)
-    trouble = re.search(_KERNEL_TROUBLE.format(pattern), log.out) if log.ok else None
+    trouble = re.search(_KERNEL_TROUBLE.format(pattern), log.out)
     if trouble:
         raise Refused("device_errors", "The kernel reports errors: %s." % trouble.group(0))
 

@@ -15,6 +15,7 @@ from ansible_collections.keepwell.fleet.plugins.module_utils.patching import (
     _backends,
     _boot,
     _control,
+    _fsck,
     _locks,
     _space,
 )
@@ -48,7 +49,7 @@ def look(machine, manager, items):
         "space": _space.look(machine, cache),
         "newest_boot_bytes": _space.newest_boot_bytes(machine),
         "users": _users(machine),
-        "fsck_pending": machine.exists("/forcefsck"),
+        "fsck_pending": _fsck.due(machine),
         "luks_at_boot": _luks(machine),
         "pacemaker": _active(machine, ["pacemaker.service"]) == ["pacemaker.service"],
         "offline_update": bool(machine.readlink("/system-update") or machine.readlink("/etc/system-update")),

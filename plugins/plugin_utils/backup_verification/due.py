@@ -30,7 +30,7 @@ _DATABASE = ("structure", "data", "database")
 # What can be tested of each tool. A listing proves nothing, so of sftp there is nothing to test.
 TESTS: Mapping[str, tuple[str, ...]] = {
     "restic": _PARTS,
-    "borg": _FILES,
+    "borg": _PARTS,
     "kopia": _FILES,
     "rsnapshot": _PARTS,
     "tree": _PARTS,
@@ -97,14 +97,12 @@ def _schedule(known: KnownDataset) -> Iterator[tuple[str, float]]:
     """Which tests a dataset needs, and their intervals in days."""
     able = TESTS[known.dataset.tool]
     schedule = known.dataset.schedule
+    if "structure" in able and not ("subset" in able and ledger.checks_structure(known.dataset.tool, "subset")):
+        yield "structure", schedule.integrity_days
     if "subset" in able:
-        # Reading a part checks the structure as well.
         yield "subset", schedule.integrity_days
-    else:
-        if "structure" in able:
-            yield "structure", schedule.integrity_days
-        if "data" in able and "database" not in able:
-            yield "data", schedule.read_all_days * _PLANNED_SHARE
+    elif "data" in able and "database" not in able:
+        yield "data", schedule.read_all_days * _PLANNED_SHARE
     if "canary" in able and known.dataset.canary is not None:
         yield "canary", schedule.restore_days
     for kind in ("sample", "database"):
@@ -131,16 +129,17 @@ def _one(known: KnownDataset, kind: str, days: float, now: float) -> Upcoming:
 
 def _last_good(known: KnownDataset, kind: str) -> float | None:
     """When a test of a kind last ended well; one that includes it counts as well."""
+    tool = known.dataset.tool
     return max(
-        (proof.at for proof in known.proofs if proof.outcome == "proven" and _includes(proof, kind)), default=None
+        (proof.at for proof in known.proofs if proof.outcome == "proven" and _includes(tool, proof, kind)), default=None
     )
 
 
-def _includes(proof: Proof, kind: str) -> bool:
+def _includes(tool: str, proof: Proof, kind: str) -> bool:
     if proof.kind == kind:
         return True
     if kind == "structure":
-        return proof.kind in INTEGRITY
+        return ledger.checks_structure(tool, proof.kind)
     if kind == "canary":
         return proof.canary is not None and proof.canary.outcome == "proven"
     return (kind, proof.kind) in (("subset", "data"), ("sample", "full"))

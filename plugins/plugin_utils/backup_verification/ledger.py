@@ -26,6 +26,8 @@ _WHOLE = ("data", "database")
 _READING = ("subset", *_WHOLE)
 # Restores of everything.
 _TELLING = ("full", "database")
+# Reading a part of a repository of these reads data alone; with others it checks the structure as well.
+_DATA_ALONE = ("borg",)
 PARTS_LIMIT = 256
 _BYTES = range(PARTS_LIMIT)
 # Restores that tell how fast it goes, the most telling first.
@@ -100,13 +102,18 @@ def of(known: KnownDataset, now: float) -> Ledger:
     )
 
 
+def checks_structure(tool: str, kind: str) -> bool:
+    """Return True when a test of this kind says of a repository of that tool whether its structure is whole."""
+    return kind in INTEGRITY and (kind != "subset" or tool not in _DATA_ALONE)
+
+
 def _is_open_damage(known: KnownDataset, proof: Proof, proofs: Sequence[Proof], now: float) -> bool:
     """True for a check that found damage and that no later one has read over well."""
     if proof.kind not in INTEGRITY or proof.outcome != "damaged":
         return False
     later = [entry for entry in proofs if entry.at > proof.at and entry.outcome == "proven"]
     if proof.kind == "structure":
-        return not any(entry.kind in INTEGRITY for entry in later)
+        return not any(checks_structure(known.dataset.tool, entry.kind) for entry in later)
     if any((entry.kind, entry.part, entry.parts) == (proof.kind, proof.part, proof.parts) for entry in later):
         return False
     return read_share(later, proof.at, now, by_bytes=known.dataset.tool == BY_BYTES) < 1.0

@@ -22,6 +22,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.rings impo
 
 # In an emergency a ring soaks for two hours at most (domain 1.8).
 _EMERGENCY_SOAK_H = 2.0
+# What stands against these makes an empty plan say nothing.
+_TELLING = ("freshness", "simulation", "package_state")
 _WRONG = ("running", *BAD)
 _TOUCHED = ("done", *_WRONG)
 
@@ -166,9 +168,11 @@ def _not_yet(host: str, ring: int, schedule: Schedule, known: Round, options: Op
     rule = options.ring_rule(ring)
     soak_h = min(rule.soak_h, _EMERGENCY_SOAK_H) if urgent else rule.soak_h
     members = schedule.awaited(host, ring)
-    need = 1 if urgent else min(rule.good or len(members), len(members))
     doubts = {name: _doubt(name, wanted, known, soak_h, now) for name in members}
-    good = sum(not doubt.text for doubt in doubts.values())
+    # Who had nothing to get proves nothing: the others have to.
+    silent = sum(doubt.silent for doubt in doubts.values())
+    need = min(1 if urgent else rule.good or len(members), len(members) - silent)
+    good = sum(not doubt.text and not doubt.silent for doubt in doubts.values())
     if good >= need:
         return None
     why = [f"{name} {doubt.text}" for name, doubt in doubts.items() if doubt.text]
@@ -191,6 +195,7 @@ def _which(schedule: Schedule, ring: int, host: str) -> str:
 class _Doubt(t.NamedTuple):
     text: str = ""
     only_time: bool = False
+    silent: bool = False
 
 
 def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> _Doubt:
@@ -199,11 +204,15 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
     own = known.plans.get(name)
     if name in known.population and own is None:
         return _Doubt("was not reached in this run")
-    if own is not None and not own.empty and not (last is not None and last.run_id == known.run_id):
-        return _Doubt("still has to get its own updates")
+    if own is not None and not (last is not None and last.run_id == known.run_id):
+        if not own.empty:
+            return _Doubt("still has to get its own updates")
+        unknown = _unknown(own)
+        if unknown:
+            return _Doubt(f"cannot tell whether it has its updates: {unknown}")
     if last is None:
         # Up to date without ever having been changed: it cannot prove anything and stands against nothing.
-        return _Doubt() if own is not None else _Doubt("was never patched and is not part of this run")
+        return _Doubt(silent=True) if own is not None else _Doubt("was never patched and is not part of this run")
     if last.outcome != "done" and not _released(known.records, last):
         return _Doubt(_word(last))
     if last.findings_new and not _released(known.records, last):
@@ -219,3 +228,12 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
         if new:
             return _Doubt(f"is not part of this run and never got {', '.join(new[:3])} as planned here")
     return _Doubt()
+
+
+def _unknown(plan: Plan) -> str:
+    """Return why an empty plan does not mean that a host is up to date; an empty text when it does."""
+    wrong = [fact for fact in plan.preflight if not fact.passed and fact.name in _TELLING]
+    if wrong:
+        return f"{wrong[0].name}: {wrong[0].observed}"
+    left = [item.name for item in plan.items if item.kind == "package"]
+    return f"its package manager leaves {', '.join(left[:3])} as it is" if left else ""

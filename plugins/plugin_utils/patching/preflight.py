@@ -83,7 +83,7 @@ def judge_reboot(look: Mapping[str, t.Any], options: Options) -> list[Fact]:
             expected="nobody is logged in",
             advice="Ask them to log out, or set patching_reboot_with_users.",
         ),
-        _clear("fsck", "fsck", look.get("fsck_pending"), "a long check of the filesystems is due at the next boot"),
+        _fsck(look),
         _clear(
             "disk_passphrase",
             "luks_at_boot",
@@ -96,6 +96,13 @@ def judge_reboot(look: Mapping[str, t.Any], options: Options) -> list[Fact]:
         _own_lock(look),
         _locks(look, code="locked", passed=not look.get("locks")),
     ]
+
+
+def _fsck(look: Mapping[str, t.Any]) -> Fact:
+    """A check that lasts for hours keeps a host away for as long; Windows says only whether there will be one."""
+    pending = look.get("fsck_pending")
+    why = f": {names_text(pending, 3)}" if isinstance(pending, list) else ""
+    return _clear("fsck", "fsck", pending, f"a long check of filesystems is due at the next boot{why}")
 
 
 def _clear(name: str, code: str, wrong: t.Any, text: str) -> Fact:

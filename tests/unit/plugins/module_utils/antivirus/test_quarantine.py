@@ -212,7 +212,7 @@ def test_a_folder_that_comes_instead_goes_back(place: Place, monkeypatch: pytest
         if taken:
             path.write_bytes(b"new")
 
-    monkeypatch.setattr(_quarantine._folder, "dump", lambda *_file: monkeypatch.setattr(os, "rename", swap))
+    monkeypatch.setattr(_vault, "keep", lambda *_file: monkeypatch.setattr(os, "rename", swap))
     assert place.refused(path) == "swapped"
     assert (place.open / (f"bad.{ID}" if taken else "bad") / "books").is_dir()
     assert not list(place.home.glob(f"{ID}*"))
@@ -325,6 +325,85 @@ def test_a_link_in_the_place_of_the_quarantine_is_not_followed(place: Place) -> 
     with pytest.raises(OSError):
         place.take(path)
     assert path.exists() and not list(target.iterdir())
+
+
+def swap_when_looked_at(monkeypatch: pytest.MonkeyPatch, place: Place, instead: Path) -> None:
+    """Put a folder of somebody else in the place of the quarantine as soon as anybody has asked what is there."""
+    aside, done = place.root / "aside", []
+
+    def then_swap(ask: Callable[..., os.stat_result]) -> Callable[..., os.stat_result]:
+        def asked(what: t.Any, **more: t.Any) -> os.stat_result:
+            told = ask(what, **more)
+            if not done and (told.st_dev, told.st_ino) == inode:
+                done.append(True)
+                place.home.rename(aside)
+                instead.rename(place.home)
+            return told
+
+        return asked
+
+    status = place.home.stat()
+    inode = (status.st_dev, status.st_ino)
+    for name in ("fstat", "lstat"):
+        monkeypatch.setattr(os, name, then_swap(getattr(os, name)))
+
+
+def forged(place: Place, **more: t.Any) -> Path:
+    """A folder of somebody else that looks like a quarantine, with a file that would become root's and set-uid."""
+    manifest = place.take(place.file())
+    other = place.open / "forged"
+    other.mkdir()
+    (other / f"{ID}.quarantined").write_bytes(BAD)
+    written = {**manifest, "uid": 0, "gid": 0, "mode": "4755", "path": str(place.open / "shell"), **more}
+    (other / f"{ID}.json").write_text(json.dumps(written))
+    return other
+
+
+def test_what_is_written_down_goes_into_the_folder_that_was_judged(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the root of another filesystem, whose owner may rename what is in it."""
+    target = place.open / "etc"
+    target.mkdir()
+    (target / f"{ID}.json.new").symlink_to(place.secret)
+    note = _quarantine._leave_note
+
+    def swap(home: int) -> None:
+        note(home)
+        place.home.rename(place.root / "aside")
+        place.home.symlink_to(target)
+
+    monkeypatch.setattr(_quarantine, "_leave_note", swap)
+    place.take(place.file())
+    assert place.secret.read_bytes() == SECRET
+    assert [path.name for path in target.iterdir()] == [f"{ID}.json.new"]
+    assert json.loads((place.root / "aside" / f"{ID}.json").read_text())["state"] == "taken"
+
+
+def test_nothing_is_read_from_a_folder_that_came_instead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead = forged(place)
+    with monkeypatch.context() as patched:
+        swap_when_looked_at(patched, place, instead)
+        (entry,) = _vault.entries(Machine())
+    assert entry["path"] == str(place.open / "bad")
+
+
+def test_nothing_is_put_back_from_a_folder_that_came_instead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead = forged(place)
+    with monkeypatch.context() as patched:
+        swap_when_looked_at(patched, place, instead)
+        manifest = _vault.restore(Machine(), ID)
+    assert manifest["path"] == str(place.open / "bad")
+    assert not (place.open / "shell").exists()
+
+
+def test_nothing_is_settled_in_a_folder_that_came_instead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead = forged(place, state="taking", id="../../secret")
+    with monkeypatch.context() as patched:
+        swap_when_looked_at(patched, place, instead)
+        assert _vault.settle(Machine()) == []
+    assert sorted(path.name for path in place.home.iterdir()) == [f"{ID}.json", f"{ID}.quarantined"]
+    assert place.is_unharmed()
 
 
 def test_a_file_that_a_process_has_open_is_in_use(place: Place) -> None:

@@ -123,6 +123,10 @@ def test_a_healthy_repository_is_told_checked_restored_and_left_as_it_was(place:
     segments = sum(path.stat().st_size for path in (place.repository / "data").rglob("*") if path.is_file())
     assert driver.check("data", 1, 1, None)["read_bytes"] == segments
     assert sum(driver.check("subset", part, 2, None)["read_bytes"] for part in (1, 2)) == segments
+    # The schedule asks for nine parts by default, of which a small repository fills but a few.
+    parts = [driver.check("subset", part, 9, None) for part in range(1, 10)]
+    assert {answer["outcome"] for answer in parts} == {"ok"}, parts
+    assert sum(answer["read_bytes"] for answer in parts) == segments
 
     target = place.folder / "whole"
     target.mkdir()

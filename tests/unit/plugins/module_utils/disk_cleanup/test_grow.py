@@ -18,7 +18,8 @@ import pytest
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores._commands import Commands
 from ansible_collections.keepwell.fleet.plugins.module_utils.disk_cleanup import _grow, _grow_facts, _space
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine, Output
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._sources import OUTPUT_CAP, Output
 
 GIB = 1 << 30
 WANTED = {"mount": "/srv", "add_bytes": 3 * GIB, "step_percent": 20, "reserve_percent": 10}
@@ -108,6 +109,8 @@ class Host:
     def run(self, argv: list[str], timeout: float = 3, accepted: t.Any = (0,), **_more: t.Any) -> Output:
         line = " ".join(argv)
         answer = self.answers[max((key for key in self.answers if line.startswith(key)), key=len)]
+        if isinstance(answer, Output):
+            return answer
         rc, text = answer if isinstance(answer, tuple) else (0, answer)
         return Output("ok" if rc in accepted else "error", rc, text if rc in accepted else "", text)
 
@@ -171,6 +174,10 @@ RAID_LINK = {"/sys/dev/block/254:16": "../../devices/virtual/block/md0"}
         ("fs_unknown", Host(answers={"tune2fs": (1, "no superblock")})),
         ("device_errors", Host("partition", answers={"dmesg": "[1.0] I/O error, dev vdb, sector 8 op 0x0\n"})),
         ("device_errors", Host(mount={"fstype": "xfs"}, answers={"dmesg": "XFS (dm-0): Metadata corruption detected\n"})),
+        ("device_errors", Host(answers={"dmesg": "[1.0] Buffer I/O error on dev dm-0, logical block 0, async page read\n"})),
+        ("fs_unknown", Host(answers={"dmesg": (1, "dmesg: read kernel buffer failed: Operation not permitted")})),
+        ("fs_unknown", Host(answers={"dmesg": Output("timeout")})),
+        ("fs_unknown", Host(answers={"dmesg": Output("ok", 0, "[1.0] the beginning of a long log\n", "", True)})),
         ("raid", Host("disk", links=RAID_LINK, files={"/proc/mdstat": MDSTAT, "/sys/block/md0/md/degraded": "1\n"})),
         ("raid", Host("disk", links=RAID_LINK)),
         ("raid", Host(files={"/proc/mdstat": REBUILT})),
@@ -204,6 +211,20 @@ def test_whatever_is_not_well_beneath_is_a_reason_not_to(code: str, host: Host) 
     assert plan["refused"], plan
     assert (plan["refused"]["code"], plan["steps"]) == (code, [])
     assert plan["refused"]["text"].endswith(".")
+
+
+def test_the_whole_log_of_the_kernel_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ring holds more than is read of a command by default, and the newest errors stand at its end."""
+    log = "[1.0] nothing of interest\n" * 40000 + "[9.9] I/O error, dev vdb, sector 8 op 0x0\n"
+    host, run = Host("partition"), Host.run
+
+    def capped(self: Host, argv: list[str], *arguments: t.Any, cap: int = OUTPUT_CAP, **more: t.Any) -> Output:
+        if argv == ["dmesg"]:
+            return Output("ok", 0, log[:cap], "", len(log) > cap)
+        return run(self, argv, *arguments, **more)
+
+    monkeypatch.setattr(Host, "run", capped)
+    assert _grow.plan(host, WANTED)["refused"]["code"] == "device_errors"
 
 
 def test_what_cannot_be_judged_beneath_a_volume_group_is_named() -> None:

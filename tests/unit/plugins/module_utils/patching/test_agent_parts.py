@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.chores import _commands, _folder, _unit
-from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _look, _services, _space
-from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine
+from ansible_collections.keepwell.fleet.plugins.module_utils.patching import _fsck, _look, _services, _space
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import Machine, Output
 
 GIB = 1 << 30
 # loginctl show-session of systemd 252 for three sessions: a person, a connection without a terminal, a manager.
@@ -62,6 +62,78 @@ def test_people_are_those_at_a_terminal() -> None:
 )
 def test_a_passphrase_at_boot_is_seen(line: str, names: list[str]) -> None:
     assert _look.parse_crypttab(line + "\n") == names
+
+
+# tune2fs -l of e2fsprogs 1.47, the lines that count.
+SUPERBLOCK = """\
+tune2fs 1.47.0 (5-Feb-2023)
+Filesystem volume name:   <none>
+Filesystem state:         {state}
+Last mount time:          Fri Nov 27 08:00:00 2026
+Mount count:              {count}
+Maximum mount count:      {most}
+Last checked:             Sun Feb  1 00:00:00 2026
+Check interval:           {interval}
+{next}Lifetime writes:          14 GB
+"""
+SIX_MONTHS = {"interval": "15552000 (6 months)", "next": "Next check after:         Fri Jul 31 00:00:00 2026\n"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ""),
+        ({"count": "29", "most": "30"}, ""),
+        ({"count": "30", "most": "30"}, "mounted 30 times since its last check, 30 are allowed"),
+        ({"state": "clean with errors"}, "it has recorded errors"),
+        ({"next": "FS Error count:           3\n"}, "it has recorded errors"),
+        (SIX_MONTHS, "its next check was due after Fri Jul 31 00:00:00 2026"),
+        ({**SIX_MONTHS, "next": "Next check after:         Sat Jan 30 00:00:00 2027\n"}, ""),
+        # The date stands there although nobody goes by it.
+        ({**SIX_MONTHS, "interval": "0 (<none>)"}, ""),
+    ],
+)
+def test_a_superblock_says_whether_a_whole_check_is_due(changed: dict[str, str], words: str) -> None:
+    plain = {"state": "clean", "count": "9", "most": "-1", "interval": "0 (<none>)", "next": ""}
+    assert _fsck.parse_superblock(SUPERBLOCK.format(**plain | changed), 1_795_000_000.0) == words
+
+
+def test_only_what_is_checked_at_boot_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/etc/fstab": (
+            "# /dev/vdz1 /old ext4 defaults 0 2\nUUID=1 / ext4 errors=remount-ro 0 1\nUUID=2 /srv/a\\040b ext4 defaults 0 2\n"
+            "UUID=3 /big xfs defaults 0 2\nUUID=4 /scratch ext4 defaults 0 0\nUUID=5 /gone ext4 defaults 0 2\n"
+        ),
+        "/proc/self/mountinfo": "".join(
+            f"{number} 1 254:{number} / {mount} rw - {kind} /dev/vda{number} rw\n"
+            for number, mount, kind in (
+                (1, "/", "ext4"), (2, "/srv/a\\040b", "ext4"), (3, "/big", "xfs"), (4, "/scratch", "ext4"),
+            )
+        ),
+    }  # fmt: skip
+    asked: list[str] = []
+
+    def run(argv: list[str], **_more: object) -> Output:
+        asked.append(argv[-1])
+        if argv[-1] == "/dev/block/254:2":
+            return Output("error", 1, "", "tune2fs: Bad magic number in super-block")
+        return Output("ok", 0, SUPERBLOCK.format(state="clean", count="8", most="5", interval="0", next=""))
+
+    machine = Machine()
+    monkeypatch.setattr(machine, "read", lambda path, **_more: files.get(path))
+    monkeypatch.setattr(machine, "exists", lambda path: path in ("/dev/vda1", "/forcefsck"))
+    monkeypatch.setattr(machine, "run", run)
+    assert _fsck.due(machine) == [
+        "/forcefsck asks for it",
+        "/ (mounted 8 times since its last check, 5 are allowed)",
+        "/srv/a b (its state cannot be read: tune2fs: Bad magic number in super-block)",
+    ]
+    assert asked == ["/dev/vda1", "/dev/block/254:2"]
+    odd = SUPERBLOCK.format(state="clean", count="8", most="many", interval="0", next="")
+    monkeypatch.setattr(machine, "run", lambda *_argv, **_more: Output("ok", 0, odd))
+    assert _fsck.due(machine)[1].startswith("/ (its state cannot be understood: ")
+    monkeypatch.setattr(machine, "run", lambda *_argv, **_more: Output("absent"))
+    assert _fsck.due(machine) == ["/forcefsck asks for it"]
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,8 @@ def test_what_somebody_asks_for_comes_first_and_needs_no_interval() -> None:
 def test_every_tool_has_its_tests() -> None:
     assert set(due.TESTS) == set(t.get_args(Dataset.model_fields["tool"].annotation))
     kinds = {name: [entry.kind for entry in due.upcoming(known(tool=name), NOW)] for name in due.TESTS}
-    assert kinds["borg"] == ["structure", "sample", "data", "full"]
+    assert kinds["borg"] == ["structure", "sample", "subset", "full"]
+    assert kinds["restic"] == ["sample", "subset", "full"]
+    assert kinds["archive"] == ["structure", "sample", "data", "full"]
     assert kinds["pg_dump"] == ["structure", "database"]
     assert kinds["sftp"] == []

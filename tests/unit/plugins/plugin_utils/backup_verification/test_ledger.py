@@ -60,6 +60,15 @@ def test_parts_of_one_division_add_up_exactly() -> None:
     assert read(proof("structure", 1), proof("full", 1)) == 0, "neither reads the repository"
 
 
+@pytest.mark.parametrize(("tool", "open_still"), [("restic", False), ("borg", True)])
+def test_damage_of_the_structure_is_over_when_the_structure_was_read_well(tool: str, open_still: bool) -> None:
+    """Borg's parts are segments: of archives and their lists they say nothing."""
+    damaged = proof("structure", 3, outcome="damaged")
+    assert (ledger.of(known(damaged, part(1, 9, 1), tool=tool), NOW).damage is not None) is open_still
+    assert ledger.of(known(damaged, proof("structure", 1), tool=tool), NOW).damage is None
+    assert ledger.of(known(damaged, proof("data", 1), tool=tool), NOW).damage is None
+
+
 def test_a_changed_division_counts_what_the_parts_share_once() -> None:
     assert read(part(1, 2, 1), part(1, 4, 2), part(3, 4, 2)) == 50
     assert read(part(1, 2, 1), part(2, 4, 2)) == 75

@@ -34,12 +34,13 @@ class Nights:
     """A dataset, what was proven of it, and whether the night's runs take place."""
 
     failing: t.Container[int] = ()
+    tool: str = "restic"
     proofs: list[Proof] = field(default_factory=list)
     came_back: set[str] = field(default_factory=set)
     again: list[int] = field(default_factory=list)
 
     def known(self, now: float) -> KnownDataset:
-        dataset = {"id": "files", "protects": "files", "tool": "restic", "repository": "/r", "schedule": SCHEDULE}
+        dataset = {"id": "files", "protects": "files", "tool": self.tool, "repository": "/r", "schedule": SCHEDULE}
         look = {"status": "ok", "snapshots": [{"id": f"{now:.0f}", "time": now - 3600, "bytes": 200_000}]}
         return KnownDataset(Dataset.model_validate(dataset), Look.model_validate(look), now, newest_first(self.proofs))
 
@@ -64,9 +65,10 @@ class Nights:
         return digests
 
 
+@pytest.mark.parametrize("tool", ["restic", "borg"])
 @pytest.mark.parametrize("failing", [frozenset(), FAILING], ids=["every night", "three nights fail"])
-def test_everything_is_read_within_the_agreed_days_at_any_time(failing: t.Collection[int]) -> None:
-    nights, shares = Nights(failing), []
+def test_everything_is_read_within_the_agreed_days_at_any_time(failing: t.Collection[int], tool: str) -> None:
+    nights, shares = Nights(failing, tool), []
     for night in range(WEEKS * 7):
         nights.run(night)
         now = BEGIN + (night + 1) * DAY
@@ -75,6 +77,9 @@ def test_everything_is_read_within_the_agreed_days_at_any_time(failing: t.Collec
     assert parts == 9
     assert shares[READ_DAYS - 1 :] == [100] * (WEEKS * 7 - READ_DAYS + 1), shares
     assert shares == sorted(shares)
+    # restic checks the structure with every part, Borg by itself; nobody has to read everything at once.
+    kinds = [proof.kind for proof in nights.proofs]
+    assert (kinds.count("structure"), kinds.count("data")) == (WEEKS * 7 if tool == "borg" else 0, 0)
 
 
 def test_the_parts_take_turns() -> None:

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import gates, kinds, rings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan, RebootPlan, Rollback
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
+    Fact,
+    Item,
+    Move,
+    Plan,
+    RebootPlan,
+    Rollback,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 
 NOW = 1_800_000_000.0
@@ -25,7 +32,7 @@ TODAY = "01KTODAY000000000000000000"
 HOSTS = {"c1": 1, "w1": 2, "w2": 2, "d1": 3, "d2": 3, "d3": 3}
 
 
-def plan(host: str, *packages: str, lane: t.Literal["normal", "emergency"] = "normal") -> Plan:
+def plan(host: str, *packages: str, lane: t.Literal["normal", "emergency"] = "normal", **more: t.Any) -> Plan:
     moves = [Move(name=name, action="upgrade", before="1", after="2") for name in packages]
     return Plan(
         run_id=TODAY,
@@ -39,6 +46,7 @@ def plan(host: str, *packages: str, lane: t.Literal["normal", "emergency"] = "no
         plan_hash="0",
         reboot=RebootPlan(expected="no"),
         rollback=Rollback(possible="no", text=""),
+        **more,
     )
 
 
@@ -158,6 +166,45 @@ def test_as_many_hosts_of_a_ring_as_asked_for_have_to_be_well():
     plans = [plan("c1"), plan("w1"), plan("w2", "kw-tool"), plan("d1", "kw-tool")]
     assert not ask("d1", *records, plans=plans).go
     assert ask("d1", *records, plans=plans, rings=[{"soak_h": 24}, {"soak_h": 24, "good": 1}]).go
+
+
+@pytest.mark.parametrize(
+    ("name", "observed"),
+    [
+        ("freshness", "the lists of packages are 9 days old"),
+        ("simulation", "kw-tool depends on kw-gone"),
+        ("package_state", "kw-broken: configuration failed"),
+    ],
+)
+def test_a_canary_that_cannot_tell_what_it_lacks_is_not_up_to_date(name, observed):
+    """Its plan is empty, as that of a host with nothing to get, and its last change is well and long ago."""
+    blind = plan("c1", preflight=[Fact(name=name, passed=False, code="x", observed=observed)])
+    decision = ask("w1", change("c1", "done", 700), plans=[blind, plan("w1", "kw-tool")])
+    assert decision.code == "ring"
+    assert f"c1 cannot tell whether it has its updates: {name}: {observed}" in decision.text
+
+
+def test_a_canary_whose_package_manager_leaves_out_what_is_wanted_is_not_up_to_date():
+    wanted = Item(name="kw-tool", version="2", update_class="security", deadline=iso(NOW))
+    decision = ask("w1", change("c1", "done", 700), plans=[plan("c1", items=[wanted]), plan("w1", "kw-tool")])
+    assert "leaves kw-tool as it is" in decision.text
+
+
+def test_what_stands_against_a_change_alone_does_not_make_an_empty_plan_doubtful():
+    locked = plan("c1", preflight=[Fact(name="keepwell", passed=False, code="host_locked", observed="at work")])
+    assert ask("w1", change("c1", "done", 30), plans=[locked, plan("w1", "kw-tool")]).go
+
+
+def test_who_had_nothing_to_get_is_not_the_host_that_proves_it():
+    one = {"rings": [{"soak_h": 24}, {"soak_h": 24, "good": 1}]}
+    canary = change("c1", "done", 90)
+    plans = [plan("c1"), plan("w1"), plan("w2", "kw-tool"), plan("d1", "kw-tool")]
+    decision = ask("d1", canary, plans=plans, **one)
+    assert decision.code == "ring"
+    assert "Ring 2 has 0 of 1 hosts that have to be well" in decision.text
+    assert ask("d1", canary, change("w2", "done", 30), plans=[*plans[:2], plan("w2"), plans[3]], **one).go
+    # A ring in which nobody had anything to get stands against nobody.
+    assert ask("d1", canary, plans=[*plans[:2], plan("w2"), plans[3]], **one).go
 
 
 def test_an_emergency_waits_for_two_hours_and_one_host():
