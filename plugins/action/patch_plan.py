@@ -59,6 +59,7 @@ class ActionModule(PatchAction):
             doubts=wanted.doubts,
             options=job.options,
             ring=wanted.schedule.ring_of(job.host),
+            ring_reason=wanted.schedule.reason(job.host),
         )
 
 

@@ -2,15 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decide which hosts are patched together, after every host's variables were checked."""
+"""Decide which hosts are patched together, by what this run saw of them."""
 
 from __future__ import annotations
 
-import time
 import typing as t
+from collections.abc import Collection, Mapping
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import plan, settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import waiting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.work import (
     options_of_all,
@@ -23,8 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, options, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, kinds, options, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE
 
 
@@ -33,16 +31,16 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the batches of this play."""
-        own = keepwell_variables(self._templar, task_vars)
-        now, _simulated = settings.now(own, time.time())
-        store, run_id = run_of(own, task_vars)
+        store, run_id = run_of(keepwell_variables(self._templar, task_vars), task_vars)
         chosen = options_of_all(CHORE, options.Options, task_vars, options.REGISTERED)
         # A host without patching in its plan is in no ring: it would hold back the others for ever.
         buyers = {host for host in chosen if _buys(task_vars["hostvars"][host])} or set(chosen)
-        schedule = rings.schedule({host: (chosen[host].ring, chosen[host].pair) for host in sorted(buyers)})
+        kind = _kinds(store, run_id, buyers, task_vars["hostvars"])
+        schedule = rings.schedule(
+            {host: rings.Wish(chosen[host].ring, chosen[host].pair, kind[host]) for host in sorted(buyers)}
+        )
         store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
-        self._release(store, run_id, {host: entry for host, entry in chosen.items() if host in here}, now)
         header = store.read_run(run_id).header
         first = {entry.host for entry in History(store).waiting(header.bought) if entry.chore == CHORE}
         members = [(batch.ring, [host for host in batch.hosts if host in here]) for batch in schedule.batches]
@@ -57,28 +55,33 @@ class ActionModule(ControlAction):
             "msg": f"{len(here)} hosts in {len(batches)} batches",
         }
 
-    def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> None:
-        """Write down that a person lets hosts go on whose last change failed."""
-        known = History(store).changes(CHORE) + History(store).changes("release")
-        for host in rings.unresolved(known):
-            entry = chosen.get(host)
-            if entry is None or not entry.release:
-                continue
-            store.write_change(
-                ChangeRecord(
-                    run_id=run_id,
-                    client=store.client_id,
-                    host=host,
-                    chore="release",
-                    outcome="released",
-                    text=entry.release,
-                    approver=entry.approver,
-                    ticket=entry.ticket,
-                    started_at=iso(now),
-                    ended_at=iso(now),
-                )
+
+def _kinds(store: Store, run_id: str, hosts: Collection[str], hostvars: Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the kind of every host by what is known already; nobody is asked."""
+    seen = {
+        evidence.result.host: kinds.seen(evidence.observation)
+        for evidence in store.read_hosts(run_id)
+        if evidence.observation is not None
+    }
+    earlier = History(store).systems()
+    return {
+        host: kinds.of(
+            seen.get(host, kinds.Known())._replace(
+                earlier=earlier.get(host, []),
+                connection=_told(hostvars[host], "ansible_connection"),
+                shell=_told(hostvars[host], "ansible_shell_type"),
             )
-            self._display.display(f"Released: {host} ({entry.release}; {entry.approver})")
+        )
+        for host in hosts
+    }
+
+
+def _told(variables: t.Any, name: str) -> str:
+    """Return how a host is connected to; "" where that is not said, or cannot be told before the connection."""
+    try:
+        return str(named(name, variables.get) or "")
+    except settings.SettingsError:
+        return ""
 
 
 def _buys(variables: t.Any) -> bool:

@@ -10,10 +10,13 @@ module: patch_schedule
 short_description: Decide which hosts are patched together, ring by ring
 description:
   - >-
-    Checks the C(patching_*) variables of every host before the first connection, and returns the batches in which the
-    hosts may be patched: ring after ring, and never both nodes of a pair in one batch.
+    Returns the batches in which the hosts may be patched: ring after ring, and never both nodes of a pair in one batch.
+    Where no host has C(patching_ring), every kind of system gets a canary and steps of its own.
+  - >-
+    What a host runs is known from what this run saw of it, else from its connection, else from the last run that saw
+    it. No host is contacted, so call it after C(keepwell.fleet.assess).
   - The rings of all hosts of the inventory are written into the run's folder (C(patching/schedule.json)), whatever
-    C(--limit) says. No host is contacted.
+    C(--limit) says.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:

@@ -54,6 +54,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.history_tables impo
     SCHEMA,
     SERIES,
     SIGHTINGS,
+    SYSTEMS,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_history import HostHistory
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostEvidence, epoch
@@ -219,6 +220,10 @@ class History:
             known = select(BOOTS.c.boot_id).where(BOOTS.c.host == result.host, BOOTS.c.boot_id == boot_id)
             if connection.execute(known).first() is None:
                 connection.execute(insert(BOOTS).values(host=result.host, boot_id=boot_id, first_seen=at))
+        names = " ".join(observation.system_names(evidence.observation))
+        if names:
+            connection.execute(delete(SYSTEMS).where(SYSTEMS.c.host == result.host))
+            connection.execute(insert(SYSTEMS).values(host=result.host, names=names))
 
     @staticmethod
     def _add_findings(connection: Connection, evidence: HostEvidence, at: float) -> None:
@@ -346,6 +351,11 @@ class History:
     def waiting(self, bought: Mapping[str, Collection[str]]) -> list[Waiting]:
         """Which hosts missed a chore that their plan has when it was due, the longest first."""
         return waiting(self.endings(), bought)
+
+    def systems(self) -> dict[str, list[str]]:
+        """What every host's system called itself when it was seen last (see ``observation.system_names``)."""
+        with _told(self.store.history), self._engine.connect() as connection:
+            return {row.host: row.names.split() for row in connection.execute(select(SYSTEMS))}
 
     def durations(self, chore: str, work: str, host: str | None = None) -> list[float]:
         """Seconds that a piece of a chore's work took lately, the newest first: on one host, or on all."""

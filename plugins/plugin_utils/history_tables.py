@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table
 
-SCHEMA = 5
+SCHEMA = 6
 METADATA = MetaData()
 
 RUNS = Table(
@@ -97,6 +97,12 @@ BOOTS = Table(
     Column("host", String, primary_key=True),
     Column("boot_id", String, primary_key=True),
     Column("first_seen", Float, nullable=False),
+)
+SYSTEMS = Table(
+    "systems",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("names", String, nullable=False),  # by the last run that saw them, with blanks between
 )
 LOOKS = Table(
     "looks",

@@ -9,6 +9,7 @@ The document comes from a managed host: nothing in it is trusted to have the rig
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Mapping
 
@@ -31,6 +32,9 @@ if t.TYPE_CHECKING:
 
 # 9999-12-31, the last day that has an ISO date.
 _LATEST = 253402300800.0
+WINDOWS: t.Final = "windows"
+# os-release(5): lower case, digits and ".", "_", "-".
+_SYSTEM_NAME = re.compile(r"[a-z0-9._-]{1,40}")
 STATUSES = frozenset({"ok", "error", "timeout", "absent", "denied"})
 
 
@@ -172,6 +176,17 @@ def facts(document: Mapping[str, t.Any]) -> HostFacts:
         )
     except ValidationError:
         return HostFacts(**programs)
+
+
+def system_names(document: Mapping[str, t.Any]) -> list[str]:
+    """Return what a host's system calls itself, and then what it is like, the nearest first; empty when not seen."""
+    if reading.is_windows(document):
+        return [WINDOWS]
+    record = document["probes"].get("system")
+    release = _mapping(record["data"].get("os")) if record and record["status"] == "ok" else {}
+    like = release.get("id_like")
+    names = [release.get("id"), *(like if isinstance(like, list) else [])]
+    return [name for name in names if isinstance(name, str) and _SYSTEM_NAME.fullmatch(name)]
 
 
 def boot_id(view: View) -> str | None:

@@ -44,6 +44,13 @@ def test_a_playbook_runs_over_linux_and_windows_hosts_and_makes_one_report(
         for name, result in evidence.items()
     }
     assert {pending[name] for name in world.hosts} <= {"watch", "act", "crit"}
+    if playbook in ("maintain", "patch"):
+        # Every kind of system has a canary of its own, whatever the names are.
+        schedule = json.loads((run / "patching" / "schedule.json").read_text())
+        assert {schedule["kinds"][name] for name in linux} == {"debian", "rhel", "suse"}
+        assert {schedule["kinds"][name] for name in world.hosts} == {"windows"}
+        canaries = sorted(schedule["kinds"][name] for name, ring in schedule["rings"].items() if ring == 1)
+        assert canaries == ["debian", "rhel", "suse", "windows"]
     # Nobody asked for work: nothing was done, on neither system.
     assert not [change for host in world.hosts.values() for change in host.changes]
     page = next((outcome.state / "mixed" / "reports").rglob("engineer*.html")).read_text()

@@ -103,6 +103,7 @@ def do_planning(case: dict[str, t.Any]) -> t.Any:
         doubts=[],
         options=chosen,
         ring=1,
+        ring_reason="",
     )
     return plan.model_dump()
 

@@ -69,6 +69,8 @@ def _host(plan: Plan) -> Iterator[str]:
     ring = f", ring {plan.ring}" if plan.ring else ""
     lane = ", EMERGENCY" if plan.lane == "emergency" else ""
     yield from _wrap(f"{plan.host}{ring}{lane}: ", _counted(plan), indent=4)
+    if plan.ring_reason:
+        yield from _wrap("  Ring: ", plan.ring_reason, indent=6)
     by_name = {item.name: item for item in plan.items}
     for move in plan.transaction:
         item = by_name.get(move.name)

@@ -18,7 +18,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards impor
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import History
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.decision import Decision
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import gates, planning, preflight, rings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Move, Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import CHORE, Job
 
@@ -105,13 +105,13 @@ def schedule(job: Job) -> rings.Schedule:
 
 
 def _gate(job: Job) -> Stop | None:
-    known = rings.Round(
+    known = gates.Round(
         run_id=job.run_id,
         population=job.store.read_run(job.run_id).header.population,
         plans={entry.host: entry for entry in job.store.read_plans(Plan, job.run_id)},
         records=records(job),
     )
-    decision = rings.gate(job.host, schedule(job), known, job.options, job.now())
+    decision = gates.gate(job.host, schedule(job), known, job.options, job.now())
     return None if decision.go else Stop("skipped", decision.code, decision.text)
 
 

@@ -115,6 +115,7 @@ class Plan(PlanDocument):
     installed_bytes: int | None = Field(None, description="growth on disk; negative when it shrinks")
     rollback: Rollback
     ring: int | None = None
+    ring_reason: str = Field("", description="why it is in that ring: what its system is, or patching_ring")
     doubts: list[str] = Field([], description="why the list of updates cannot be believed")
 
     @property

@@ -55,6 +55,7 @@ def build(
     doubts: Sequence[str],
     options: Options,
     ring: int,
+    ring_reason: str,
 ) -> Plan:
     """Return the plan of a host. ``look`` is what the host answered: the simulation, space, locks, state."""
     simulation = look["simulation"]
@@ -87,6 +88,7 @@ def build(
         installed_bytes=simulation.get("installed_bytes"),
         rollback=wua.rollback(moves) if manager == MANAGER else rollback(moves, look),
         ring=ring,
+        ring_reason=ring_reason,
         doubts=[*doubts, *_left_standing(items, simulation)],
     )
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private to keepwell.fleet: which hosts go together, and when the next ring may go. Pure.
-
-Nothing is remembered but the change records: whoever has them can say again why a ring was held or let go.
-"""
+"""Private to keepwell.fleet: which hosts go together, and which kinds of systems need a canary of their own. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +11,19 @@ import math
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import HOUR, duration_text
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Model
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import kinds
 
-# Of the hosts that are left, when nobody declared a ring: one, then these shares, then the rest (domain 1.8).
+# Of the hosts of a kind that are left, when nobody declared a ring: one, then these shares, then the rest (domain 1.8).
 _SHARES = (0.1, 0.5)
-# In an emergency a ring soaks for two hours at most (domain 1.8).
-_EMERGENCY_SOAK_H = 2.0
-# What stands against these makes an empty plan say nothing.
-_TELLING = ("freshness", "simulation", "package_state")
-_WRONG = ("running", *BAD)
-_TOUCHED = ("done", *_WRONG)
+
+
+class Wish(t.NamedTuple):
+    """What is asked for a host: its ring and its pair where they are declared; and what its kind is."""
+
+    ring: int | None = None
+    pair: str | None = None
+    kind: str = kinds.UNKNOWN
 
 
 class Batch(Model):
@@ -38,9 +34,15 @@ class Batch(Model):
 
 
 class Schedule(Model):
-    """All hosts of an inventory in their rings; ``batches`` is the order in which they go."""
+    """All hosts of an inventory in their rings; ``batches`` is the order in which they go.
+
+    ``declared`` are the hosts whose ring was declared. Where there are none the rings were made, for each kind by
+    itself: hosts in rings of one number go together, and wait for the earlier rings of their own kind.
+    """
 
     rings: dict[str, int]
+    kinds: dict[str, str] = {}
+    declared: list[str] = []
     pairs: dict[str, str] = {}
     batches: list[Batch]
 
@@ -48,54 +50,76 @@ class Schedule(Model):
         """Number of a host's ring, from 1; the last one for a host that is not in the schedule."""
         return self.rings.get(host, max(self.rings.values(), default=1))
 
+    def kind_of(self, host: str) -> str:
+        """The kind of a host's system."""
+        return self.kinds.get(host, kinds.UNKNOWN)
+
     def partners(self, host: str) -> list[str]:
         """The other nodes of the host's pair or cluster."""
         pair = self.pairs.get(host)
         return sorted(other for other, name in self.pairs.items() if pair and name == pair and other != host)
 
+    def awaited(self, host: str, ring: int) -> list[str]:
+        """The hosts of an earlier ring that have to be well before this host goes."""
+        members = [name for name, number in self.rings.items() if number == ring]
+        if self.declared or host not in self.kinds:
+            return sorted(members)
+        return sorted(name for name in members if self.kind_of(name) == self.kind_of(host))
 
-class Decision(t.NamedTuple):
-    """Whether a host may go now; ``code`` and ``text`` say why not."""
+    def reason(self, host: str) -> str:
+        """Why a host is in its ring, in words."""
+        ring, kind = self.ring_of(host), self.kind_of(host)
+        mates = {name: self.rings[name] for name, other in self.kinds.items() if other == kind}
+        if self.declared:
+            alone = ring > 1 and kind != kinds.UNKNOWN and min(mates.values(), default=ring) == ring
+            return ("by patching_ring" if host in self.declared else "the last one, for it has no patching_ring") + (
+                f"; no {kinds.host(kind)} goes before it" if alone else ""
+            )
+        if len(mates) < 2:
+            return f"the only {kinds.host(kind)}"
+        if ring == 1:
+            return f"the canary of {len(mates)} {kinds.hosts(kind)}"
+        return f"step {ring} of {max(mates.values())} for {len(mates)} {kinds.hosts(kind)}"
 
-    go: bool
-    code: str = ""
-    text: str = ""
 
+def schedule(wanted: Mapping[str, Wish]) -> Schedule:
+    """Return the schedule of hosts.
 
-def schedule(wanted: Mapping[str, tuple[int | None, str | None]]) -> Schedule:
-    """Return the schedule of hosts given as name -> (ring or None, pair or None).
-
-    Hosts without a ring come last; when no host has one, rings are made: one host, 10 %, 50 % and the rest, in an
-    order that depends on nothing but the names. Nodes of one pair never share a batch, and one made ring does not
-    hold both.
+    Hosts without a ring come last. When no host has one, rings are made for each kind: one host, 10 %, 50 % and the
+    rest, in an order that depends on nothing but the names. Nodes of one pair never share a batch.
     """
-    pairs = {host: pair for host, (_ring, pair) in wanted.items() if pair}
-    if any(ring for ring, _pair in wanted.values()):
-        last = max(ring for ring, _pair in wanted.values() if ring) + 1
-        rings = {host: ring or last for host, (ring, _pair) in wanted.items()}
+    pairs = {host: wish.pair for host, wish in wanted.items() if wish.pair}
+    declared = {host: wish.ring for host, wish in wanted.items() if wish.ring}
+    if declared:
+        last = max(declared.values()) + 1
+        numbers = {number: index for index, number in enumerate(sorted({*declared.values(), last}), start=1)}
+        rings = {host: numbers[declared.get(host, last)] for host in wanted}
     else:
-        rings = _made_rings(sorted(wanted), pairs)
-    numbers = {number: index for index, number in enumerate(sorted(set(rings.values())), start=1)}
-    rings = {host: numbers[number] for host, number in sorted(rings.items())}
+        rings = {}
+        for kind in {wish.kind for wish in wanted.values()}:
+            rings |= _made_rings([host for host, wish in wanted.items() if wish.kind == kind], pairs)
+    rings = dict(sorted(rings.items()))
     batches = []
     for ring in sorted(set(rings.values())):
         members = [host for host, number in rings.items() if number == ring]
         batches += [Batch(ring=ring, hosts=hosts) for hosts in _apart(members, pairs)]
-    return Schedule(rings=rings, pairs=dict(sorted(pairs.items())), batches=batches)
+    return Schedule(
+        rings=rings,
+        kinds={host: wish.kind for host, wish in sorted(wanted.items())},
+        declared=sorted(declared),
+        pairs=dict(sorted(pairs.items())),
+        batches=batches,
+    )
 
 
 def _made_rings(hosts: Sequence[str], pairs: Mapping[str, str]) -> dict[str, int]:
-    """Rings for hosts of which none was given one. A canary is no node of a pair where another host can be it."""
-    order = sorted(hosts, key=lambda host: (host in pairs, hashlib.sha256(host.encode("utf-8", "replace")).digest()))
+    """Rings for the hosts of a kind, from 1. A canary is no node of a pair where another host can be it."""
+    rest = sorted(hosts, key=lambda host: (host in pairs, hashlib.sha256(host.encode("utf-8", "replace")).digest()))
+    sizes = [1, *(max(1, math.ceil(share * (len(rest) - 1))) for share in _SHARES), len(rest)]
     rings: dict[str, int] = {}
-    ring = 1
-    sizes = [1, *(max(1, math.ceil(share * (len(order) - 1))) for share in _SHARES), len(order)]
-    rest = order
-    for size in sizes:
-        for host in rest[:size]:
-            rings[host] = ring
+    for ring, size in enumerate(sizes, start=1):
+        rings |= dict.fromkeys(rest[:size], ring)
         rest = rest[size:]
-        ring += 1
     return rings
 
 
@@ -112,194 +136,3 @@ def _apart(members: Sequence[str], pairs: Mapping[str, str]) -> Iterator[list[st
             turns.append([])
         turns[turn].append(host)
     yield from turns
-
-
-class Round(t.NamedTuple):
-    """What is known when a host asks whether it may go.
-
-    ``records`` are all change records and releases of the client, this run's included; ``plans`` are those that this
-    run made; ``population`` are the hosts that belong to it, reached or not.
-    """
-
-    run_id: str
-    population: Sequence[str]
-    plans: Mapping[str, Plan]
-    records: Sequence[ChangeRecord]
-
-
-def unresolved(records: Sequence[ChangeRecord], run_id: str = "") -> list[str]:
-    """Hosts whose newest change went wrong and that nobody released since.
-
-    A change that does not come to an end is wrong as well, unless it belongs to run ``run_id``, which is at work.
-    """
-    return list(_wrong(records, run_id))
-
-
-def _wrong(records: Sequence[ChangeRecord], run_id: str) -> dict[str, ChangeRecord]:
-    """Host -> its newest change, where that went wrong and nobody released it."""
-    found = {}
-    for host in sorted({record.host for record in records}):
-        last = _newest(records, host, _TOUCHED)
-        at_work = last is not None and last.outcome == "running" and last.run_id == run_id
-        if last is not None and last.outcome in _WRONG and not at_work and not _released(records, last):
-            found[host] = last
-    return found
-
-
-def gate(host: str, schedule: Schedule, known: Round, options: Options, now: float) -> Decision:
-    """Say whether a host may be changed now.
-
-    A change that went wrong in this ring or an earlier one stops the host. So does an earlier ring that has not got
-    its own updates, or has not shown for long enough that it is well with them. A canary that is not reached is not
-    well. Nodes of a pair wait for each other.
-    """
-    ring = schedule.ring_of(host)
-    for other, last in _wrong(known.records, known.run_id).items():
-        if other != host and schedule.ring_of(other) <= ring:
-            return _stopped(last, schedule, now)
-    held = _partner_is_away(host, schedule, known)
-    if held is not None:
-        return held
-    for earlier in range(1, ring):
-        held = _not_yet(host, earlier, schedule, known, options, now)
-        if held is not None:
-            return held
-    return Decision(True)
-
-
-def suspects(host: str, schedule: Schedule, records: Sequence[ChangeRecord]) -> dict[tuple[str, str], str]:
-    """Return (package, version) -> sentence for what came with a change that went wrong on another host.
-
-    It is left out of the plans of the same and of later rings until that change is put right or released.
-    """
-    ring = schedule.ring_of(host)
-    found: dict[tuple[str, str], str] = {}
-    for other, last in _wrong(records, "").items():
-        if other == host or schedule.ring_of(other) > ring:
-            continue
-        for entry in last.versions:
-            if entry.after:
-                found[entry.name, entry.after] = f"it came with the change of {other}, which {_word(last)}"
-    return found
-
-
-def _newest(records: Sequence[ChangeRecord], host: str, outcomes: Sequence[str]) -> ChangeRecord | None:
-    mine = [record for record in records if record.host == host and record.chore == "patching"]
-    return max(
-        (record for record in mine if record.outcome in outcomes),
-        key=lambda record: (record.started_at, record.run_id),
-        default=None,
-    )
-
-
-def _released(records: Sequence[ChangeRecord], change: ChangeRecord) -> bool:
-    """True when a person let the client go on after this change."""
-    return any(
-        record.chore == "release" and record.host == change.host and record.started_at >= change.started_at
-        for record in records
-    )
-
-
-def _stopped(last: ChangeRecord, schedule: Schedule, now: float) -> Decision:
-    packages = ", ".join(f"{entry.name} {entry.after}" for entry in last.versions[:3])
-    ago = duration_text(now - epoch(last.started_at))
-    return Decision(
-        False,
-        "ring_failed",
-        f"{last.host} (ring {schedule.ring_of(last.host)}) {_word(last)} {ago} ago"
-        + (f" with {packages}" if packages else "")
-        + f": {last.text} Mend it and patch it again, or let the client go on with patching_release.",
-    )
-
-
-def _word(record: ChangeRecord) -> str:
-    return {
-        "failed": "failed",
-        "rolled_back": "failed and was taken back",
-        "lost": "was lost during its change",
-        "running": "did not come to an end",
-    }[record.outcome]
-
-
-def _partner_is_away(host: str, schedule: Schedule, known: Round) -> Decision | None:
-    """The nodes of a pair are never at risk together: one waits while nobody knows that the other is well."""
-    for partner in schedule.partners(host):
-        if partner in known.population and partner not in known.plans:
-            reason = "was not reached in this run"
-        elif partner in unresolved(known.records, known.run_id):
-            reason = "is not well since its last change"
-        else:
-            continue
-        return Decision(False, "pair", f"{partner}, another node of '{schedule.pairs[host]}', {reason}.")
-    return None
-
-
-def _not_yet(host: str, ring: int, schedule: Schedule, known: Round, options: Options, now: float) -> Decision | None:
-    """Return why the rings after this one still have to wait, or None when it has shown that it is well."""
-    wanted = known.plans[host]
-    urgent = wanted.lane == "emergency"
-    rule = options.ring_rule(ring)
-    soak_h = min(rule.soak_h, _EMERGENCY_SOAK_H) if urgent else rule.soak_h
-    members = sorted(name for name, number in schedule.rings.items() if number == ring)
-    doubts = {name: _doubt(name, wanted, known, soak_h, now) for name in members}
-    # Who had nothing to get proves nothing: the others have to.
-    silent = sum(doubt.silent for doubt in doubts.values())
-    need = min(1 if urgent else rule.good or len(members), len(members) - silent)
-    good = sum(not doubt.text and not doubt.silent for doubt in doubts.values())
-    if good >= need:
-        return None
-    why = [f"{name} {doubt.text}" for name, doubt in doubts.items() if doubt.text]
-    only_time = all(doubt.only_time for doubt in doubts.values() if doubt.text)
-    return Decision(
-        False,
-        "ring_soak" if only_time else "ring",
-        f"Ring {ring} has {good} of {need} hosts that have to be well before the next ring: {'; '.join(why[:3])}"
-        + (f"; and {len(why) - 3} more." if why[3:] else "."),
-    )
-
-
-class _Doubt(t.NamedTuple):
-    text: str = ""
-    only_time: bool = False
-    silent: bool = False
-
-
-def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> _Doubt:
-    """Return why a host of an earlier ring does not yet count as well; an empty text when it does."""
-    last = _newest(known.records, name, _TOUCHED)
-    own = known.plans.get(name)
-    if name in known.population and own is None:
-        return _Doubt("was not reached in this run")
-    if own is not None and not (last is not None and last.run_id == known.run_id):
-        if not own.empty:
-            return _Doubt("still has to get its own updates")
-        unknown = _unknown(own)
-        if unknown:
-            return _Doubt(f"cannot tell whether it has its updates: {unknown}")
-    if last is None:
-        # Up to date without ever having been changed: it cannot prove anything and stands against nothing.
-        return _Doubt(silent=True) if own is not None else _Doubt("was never patched and is not part of this run")
-    if last.outcome != "done" and not _released(known.records, last):
-        return _Doubt(_word(last))
-    if last.findings_new and not _released(known.records, last):
-        return _Doubt(f"has new findings since its change: {', '.join(last.findings_new[:3])}")
-    age = now - epoch(last.ended_at or last.started_at)
-    if age < soak_h * HOUR:
-        return _Doubt(f"is well for {duration_text(age)}, of {soak_h:g} hours", only_time=True)
-    if own is None:
-        proven = {
-            (entry.name, entry.after) for record in known.records for entry in record.versions if record.host == name
-        }
-        new = [move.name for move in wanted.transaction if (move.name, move.after) not in proven]
-        if new:
-            return _Doubt(f"is not part of this run and never got {', '.join(new[:3])} as planned here")
-    return _Doubt()
-
-
-def _unknown(plan: Plan) -> str:
-    """Return why an empty plan does not mean that a host is up to date; an empty text when it does."""
-    wrong = [fact for fact in plan.preflight if not fact.passed and fact.name in _TELLING]
-    if wrong:
-        return f"{wrong[0].name}: {wrong[0].observed}"
-    left = [item.name for item in plan.items if item.kind == "package"]
-    return f"its package manager leaves {', '.join(left[:3])} as it is" if left else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import history, observation, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import View
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._patching_policy import Policy, doubts
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import exploited, guards, rings, selection
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import exploited, gates, guards, rings, selection
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Withheld
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
 
@@ -35,7 +35,7 @@ def of(job: Job, document: dict[str, t.Any]) -> Wanted:
     view = observation.view(document, job.host, job.now(), known, exposure=job.settings.exposure)
     policy = t.cast(Policy, job.settings.policy["patching"])
     schedule = guards.schedule(job)
-    suspects = rings.suspects(job.host, schedule, guards.records(job))
+    suspects = gates.suspects(job.host, schedule, guards.records(job))
     used = _exploited(job)
     items, withheld = selection.select(view, policy, job.options, suspects, used.cves)
     return Wanted(view, policy, schedule, items, withheld, [*doubts(view, policy), *filter(None, [used.doubt])])

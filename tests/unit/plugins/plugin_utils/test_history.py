@@ -55,7 +55,9 @@ def test_rebuild_gives_identical_content(store: evidence.Store, monkeypatch: pyt
         _registry, "sightings", lambda view: iter(("pending", name) for name in view.data("disks")["names"])
     )
     for day, (used, names) in enumerate([(10, ["a", "b"]), (12, ["b"]), (14, []), (15, ["b", "c"])]):
-        probes = {"disks": {"used": used, "names": names}, "system": {"boot": {"boot_id": f"boot-{day // 2}"}}}
+        release = {"id": "rocky", "id_like": ["rhel", "centos"]} if day else {"id": "centos"}
+        system = {"boot": {"boot_id": f"boot-{day // 2}"}, "os": release}
+        probes = {"disks": {"used": used, "names": names}, "system": system}
         states = {"capacity.space": "act" if day % 2 else "ok", "time.offset": "watch"}
         at = NOW + day * DAY
         record(store, [host_evidence(host, states, at=at, probes=probes) for host in ("web1", "db1")], at=at)
@@ -65,6 +67,7 @@ def test_rebuild_gives_identical_content(store: evidence.Store, monkeypatch: pyt
     assert grown["sightings"]
     assert grown["boots"]
     assert grown["findings"]
+    assert grown["systems"] == [("db1", "rocky rhel centos"), ("web1", "rocky rhel centos")]
     with store.sealing():
         assert index.rebuild() == 4
     assert index.dump() == grown
@@ -155,6 +158,19 @@ def test_a_host_without_history_is_no_error(store: evidence.Store) -> None:
     assert known.previous("disks") is None
     assert known.previous_at() is None
     assert known.boots() == []
+
+
+def test_a_system_is_remembered_from_when_it_was_seen_last(store: evidence.Store) -> None:
+    debian = {"system": {"os": {"id": "debian"}}}
+    record(store, [host_evidence("web1", {}, at=NOW, probes=debian), host_evidence("db1", {}, reached=False)])
+    index = history.History(store)
+    assert index.systems() == {"web1": ["debian"]}
+    later = [host_evidence("web1", {}, at=NOW + DAY, reached=False), host_evidence("db1", {}, probes={"system": {}})]
+    record(store, later, at=NOW + DAY)
+    assert index.systems() == {"web1": ["debian"]}, "neither silence nor a look that missed it forgets"
+    rebuilt = {"system": {"os": {"id": "rocky", "id_like": ["rhel"]}}}
+    record(store, [host_evidence("web1", {}, at=NOW + 2 * DAY, probes=rebuilt)], at=NOW + 2 * DAY)
+    assert index.systems() == {"web1": ["rocky", "rhel"]}
 
 
 def test_changes_come_back_whole_and_oldest_first(store: evidence.Store) -> None:

@@ -57,6 +57,7 @@ def plan(host: str = "web1", **more: t.Any) -> Plan:
             Fact(name="space:/", passed=False, code="disk_full", observed="1.0 MiB free", expected="1.0 GiB")
         ],
         "ring": 2,
+        "ring_reason": "step 2 of 3 for 4 Debian hosts",
         "plan_hash": planning.plan_hash("acme", host, "apt", moves),
         **more,
     }
@@ -68,7 +69,7 @@ def plan(host: str = "web1", **more: t.Any) -> Plan:
 def test_everything_a_person_has_to_know_is_in_it():
     text = announcement.host(plan())
     for words in (
-        "web1, ring 2: 1 package (1 security)",
+        "web1, ring 2: 1 package (1 security)\n  Ring: step 2 of 3 for 4 Debian hosts\n",
         "openssl:amd64 1 -> 2: security; DSA-1, CVE-2026-1",
         "Reboot: yes: dbus takes effect at boot; left to a person",
         "Services to restart: nginx.service",

@@ -160,6 +160,7 @@ def build(items: t.Any, moves: list[dict[str, t.Any]], errors: list[str], data: 
         doubts=[],
         options=Options(),
         ring=1,
+        ring_reason="",
     )
 
 

@@ -2,239 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who goes with whom, and when the next ring may go."""
+"""Who goes with whom: declared rings, and rings that are made for every kind of system."""
 
 from __future__ import annotations
 
-import typing as t
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Version
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import rings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
-    Fact,
-    Item,
-    Move,
-    Plan,
-    RebootPlan,
-    Rollback,
-)
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import kinds, rings
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.rings import Wish
 
-NOW = 1_800_000_000.0
-HOUR = 3600.0
-TODAY = "01KTODAY000000000000000000"
-# Rings of one canary, two and three hosts.
-HOSTS = {"c1": 1, "w1": 2, "w2": 2, "d1": 3, "d2": 3, "d3": 3}
+KINDS = ("windows", "debian", "ubuntu", "rhel", "suse", kinds.UNKNOWN)
+names = st.text("abcdefgh0123", min_size=1, max_size=4)
+pairs = st.none() | st.sampled_from(["p", "q"])
+kind = st.sampled_from(KINDS)
+wishes = st.dictionaries(names, st.builds(Wish, st.none() | st.integers(1, 5), pairs, kind), min_size=1, max_size=40)
+undeclared = st.dictionaries(names, st.builds(Wish, st.none(), pairs, kind), min_size=1, max_size=60)
 
 
-def plan(host: str, *packages: str, lane: t.Literal["normal", "emergency"] = "normal", **more: t.Any) -> Plan:
-    moves = [Move(name=name, action="upgrade", before="1", after="2") for name in packages]
-    return Plan(
-        run_id=TODAY,
-        client="acme",
-        host=host,
-        made_at=iso(NOW),
-        manager="apt",
-        policy="security",
-        lane=lane,
-        transaction=moves,
-        plan_hash="0",
-        reboot=RebootPlan(expected="no"),
-        rollback=Rollback(possible="no", text=""),
-        **more,
-    )
+def made(**counts: int) -> rings.Schedule:
+    """A client with so many hosts of these kinds, none of which has a ring: windows0, windows1, ..."""
+    hosts = {f"{kind}{number}": Wish(kind=kind) for kind, count in counts.items() for number in range(count)}
+    return rings.schedule(hosts)
 
 
-def change(host: str, outcome: str, hours_ago: float, run: str = "", **more: t.Any) -> ChangeRecord:
-    moment = iso(NOW - hours_ago * HOUR)
-    return ChangeRecord(
-        run_id=run or f"01KRUN{int(1e6 - hours_ago):020d}",
-        client="acme",
-        host=host,
-        chore=more.pop("chore", "patching"),
-        outcome=t.cast(t.Any, outcome),
-        started_at=moment,
-        ended_at=moment,
-        text=more.pop("text", ""),
-        versions=more.pop("versions", [Version(name="kw-tool", before="1", after="2")]),
-        **more,
-    )
-
-
-def ask(
-    host: str,
-    *records: ChangeRecord,
-    plans: t.Sequence[Plan] | None = None,
-    population: t.Sequence[str] = tuple(HOSTS),
-    pairs: t.Mapping[str, str] | None = None,
-    **options: t.Any,
-) -> rings.Decision:
-    schedule = rings.schedule({name: (ring, (pairs or {}).get(name)) for name, ring in HOSTS.items()})
-    known = {entry.host: entry for entry in plans} if plans is not None else {name: plan(name) for name in HOSTS}
-    known.setdefault(host, plan(host, "kw-tool"))
-    if known[host].empty and plans is None:
-        known[host] = plan(host, "kw-tool")
-    return rings.gate(host, schedule, rings.Round(TODAY, population, known, records), Options(**options), NOW)
-
-
-def test_the_canary_goes_first_and_needs_nobody():
-    assert ask("c1").go
-
-
-def test_the_second_ring_waits_while_the_canary_has_not_got_its_own_updates():
-    decision = ask("w1", plans=[plan("c1", "kw-tool"), plan("w1", "kw-tool")])
-    assert not decision.go
-    assert decision.code == "ring"
-    assert "c1 still has to get its own updates" in decision.text
-
-
-def test_an_old_success_of_the_canary_does_not_speak_for_new_updates():
-    last_month = change("c1", "done", 700)
-    decision = ask("w1", last_month, plans=[plan("c1", "kw-new"), plan("w1", "kw-new")])
-    assert decision.code == "ring"
-
-
-@pytest.mark.parametrize(("hours", "go"), [(23.9, False), (24.1, True)])
-def test_the_second_ring_waits_for_the_soak(hours, go):
-    decision = ask("w1", change("c1", "done", hours))
-    assert decision.go is go
-    assert decision.code == ("" if go else "ring_soak")
-
-
-def test_a_run_in_which_nothing_was_to_do_does_not_begin_the_soak_anew():
-    assert ask("w1", change("c1", "done", 30), change("c1", "nothing", 0.1, TODAY)).go
-
-
-@pytest.mark.parametrize("outcome", ["failed", "rolled_back", "lost", "running"])
-def test_a_canary_that_went_wrong_stops_every_other_host_and_is_named(outcome):
-    wrong = change("c1", outcome, 30, text="kw-svc does not run.")
-    for host in ("w1", "d3"):
-        decision = ask(host, wrong)
-        assert decision.code == "ring_failed"
-        assert "c1 (ring 1)" in decision.text
-        assert "kw-svc does not run." in decision.text
-        assert "kw-tool 2" in decision.text
-    assert ask("c1", wrong).go
-
-
-def test_a_failure_in_a_later_ring_does_not_stop_the_canary():
-    assert ask("c1", change("d1", "failed", 1)).go
-
-
-def test_a_host_of_the_same_batch_that_is_at_work_now_does_not_stop_its_neighbour():
-    records = [change("c1", "done", 30), change("w2", "running", 0, TODAY)]
-    assert ask("w1", *records).go
-
-
-def test_a_later_success_puts_a_failure_right():
-    assert ask("w1", change("c1", "failed", 60), change("c1", "done", 30)).go
-
-
-def test_a_release_lets_the_client_go_on_and_only_after_the_failure():
-    failed = change("c1", "failed", 30)
-    assert ask("w1", failed, change("c1", "released", 10, chore="release")).go
-    assert not ask("w1", failed, change("c1", "released", 50, chore="release")).go
-
-
-def test_new_findings_on_the_canary_hold_the_next_ring():
-    decision = ask("w1", change("c1", "done", 30, findings_new=["services.failed: kw-svc.service"]))
-    assert decision.code == "ring"
-    assert "services.failed: kw-svc.service" in decision.text
-
-
-def test_a_canary_that_is_not_reached_is_not_well():
-    decision = ask("w1", change("c1", "done", 30), plans=[plan("w1", "kw-tool")])
-    assert decision.code == "ring"
-    assert "c1 was not reached in this run" in decision.text
-
-
-def test_a_canary_outside_of_the_run_speaks_only_for_what_it_got():
-    alone = {"population": ["w1"], "plans": [plan("w1", "kw-tool")]}
-    assert ask("w1", change("c1", "done", 30), **alone).go
-    other = ask("w1", change("c1", "done", 30), population=["w1"], plans=[plan("w1", "kw-other")])
-    assert "never got kw-other as planned here" in other.text
-    assert not ask("w1", **alone).go
-
-
-def test_as_many_hosts_of_a_ring_as_asked_for_have_to_be_well():
-    records = [change("c1", "done", 90), change("w1", "done", 30)]
-    plans = [plan("c1"), plan("w1"), plan("w2", "kw-tool"), plan("d1", "kw-tool")]
-    assert not ask("d1", *records, plans=plans).go
-    assert ask("d1", *records, plans=plans, rings=[{"soak_h": 24}, {"soak_h": 24, "good": 1}]).go
-
-
-@pytest.mark.parametrize(
-    ("name", "observed"),
-    [
-        ("freshness", "the lists of packages are 9 days old"),
-        ("simulation", "kw-tool depends on kw-gone"),
-        ("package_state", "kw-broken: configuration failed"),
-    ],
-)
-def test_a_canary_that_cannot_tell_what_it_lacks_is_not_up_to_date(name, observed):
-    """Its plan is empty, as that of a host with nothing to get, and its last change is well and long ago."""
-    blind = plan("c1", preflight=[Fact(name=name, passed=False, code="x", observed=observed)])
-    decision = ask("w1", change("c1", "done", 700), plans=[blind, plan("w1", "kw-tool")])
-    assert decision.code == "ring"
-    assert f"c1 cannot tell whether it has its updates: {name}: {observed}" in decision.text
-
-
-def test_a_canary_whose_package_manager_leaves_out_what_is_wanted_is_not_up_to_date():
-    wanted = Item(name="kw-tool", version="2", update_class="security", deadline=iso(NOW))
-    decision = ask("w1", change("c1", "done", 700), plans=[plan("c1", items=[wanted]), plan("w1", "kw-tool")])
-    assert "leaves kw-tool as it is" in decision.text
-
-
-def test_what_stands_against_a_change_alone_does_not_make_an_empty_plan_doubtful():
-    locked = plan("c1", preflight=[Fact(name="keepwell", passed=False, code="host_locked", observed="at work")])
-    assert ask("w1", change("c1", "done", 30), plans=[locked, plan("w1", "kw-tool")]).go
-
-
-def test_who_had_nothing_to_get_is_not_the_host_that_proves_it():
-    one = {"rings": [{"soak_h": 24}, {"soak_h": 24, "good": 1}]}
-    canary = change("c1", "done", 90)
-    plans = [plan("c1"), plan("w1"), plan("w2", "kw-tool"), plan("d1", "kw-tool")]
-    decision = ask("d1", canary, plans=plans, **one)
-    assert decision.code == "ring"
-    assert "Ring 2 has 0 of 1 hosts that have to be well" in decision.text
-    assert ask("d1", canary, change("w2", "done", 30), plans=[*plans[:2], plan("w2"), plans[3]], **one).go
-    # A ring in which nobody had anything to get stands against nobody.
-    assert ask("d1", canary, plans=[*plans[:2], plan("w2"), plans[3]], **one).go
-
-
-def test_an_emergency_waits_for_two_hours_and_one_host():
-    urgent = [plan("c1"), plan("w1", "kw-tool", lane="emergency")]
-    assert not ask("w1", change("c1", "done", 1.9), plans=urgent).go
-    assert ask("w1", change("c1", "done", 2.1), plans=urgent).go
-
-
-def test_the_other_node_of_a_pair_waits_while_one_is_not_well_or_away():
-    pairs = {"w1": "db", "w2": "db"}
-    canary = change("c1", "done", 30)
-    away = ask("w1", canary, pairs=pairs, plans=[plan("c1"), plan("w1", "kw-tool")])
-    assert away.code == "pair"
-    assert "w2, another node of 'db', was not reached" in away.text
-
-
-def test_what_came_with_a_failed_change_is_suspect_for_later_rings():
-    schedule = rings.schedule({name: (ring, None) for name, ring in HOSTS.items()})
-    failed = change("w1", "failed", 3)
-    assert set(rings.suspects("d1", schedule, [failed])) == {("kw-tool", "2")}
-    assert rings.suspects("c1", schedule, [failed]) == {}
-    assert rings.suspects("d1", schedule, [failed, change("w1", "done", 1)]) == {}
-
-
-wishes = st.dictionaries(
-    st.text("abcdefgh0123", min_size=1, max_size=4),
-    st.tuples(st.none() | st.integers(1, 5), st.none() | st.sampled_from(["p", "q"])),
-    min_size=1,
-    max_size=40,
-)
+def sizes(schedule: rings.Schedule, kind: str) -> list[int]:
+    """How many hosts of a kind are in its rings, from the first."""
+    found = Counter(ring for host, ring in schedule.rings.items() if schedule.kinds[host] == kind)
+    return [found[ring] for ring in range(1, max(found) + 1)]
 
 
 @given(wishes)
@@ -243,35 +41,123 @@ def test_every_host_is_in_one_batch_and_no_pair_is_together(wanted):
     members = [host for batch in schedule.batches for host in batch.hosts]
     assert sorted(members) == sorted(wanted)
     for batch in schedule.batches:
-        together = [wanted[host][1] for host in batch.hosts if wanted[host][1]]
+        together = [wanted[host].pair for host in batch.hosts if wanted[host].pair]
         assert len(together) == len(set(together))
+        assert {schedule.rings[host] for host in batch.hosts} == {batch.ring}
     numbers = [batch.ring for batch in schedule.batches]
     assert numbers == sorted(numbers)
     assert set(numbers) == set(range(1, max(numbers) + 1))
 
 
-@given(st.sets(st.text("abcdefgh0123", min_size=1, max_size=4), min_size=4, max_size=60))
-def test_rings_that_nobody_declared_begin_with_one_host(hosts):
-    schedule = rings.schedule(dict.fromkeys(hosts, (None, None)))
-    sizes = [
-        sum(ring == number for ring in schedule.rings.values()) for number in range(1, max(schedule.rings.values()) + 1)
-    ]
-    assert sizes[0] == 1
-    assert sizes == sorted(sizes[:-1]) + sizes[-1:]
-    assert schedule == rings.schedule(dict.fromkeys(sorted(hosts), (None, None)))
+@given(undeclared)
+def test_every_kind_has_exactly_one_canary_and_steps_of_its_own(wanted):
+    schedule = rings.schedule(wanted)
+    for one, count in Counter(wish.kind for wish in wanted.values()).items():
+        steps = sizes(schedule, one)
+        assert steps[0] == 1, "one canary"
+        assert all(steps), "no night in which nothing of the kind would go"
+        assert steps == sorted(steps[:-1]) + steps[-1:]
+        assert len(steps) == {1: 1, 2: 2, 3: 3, 4: 3}.get(count, 4)
+        members = [host for host, wish in wanted.items() if wish.kind == one]
+        (canary,) = (host for host in members if schedule.rings[host] == 1)
+        assert not wanted[canary].pair or all(wanted[host].pair for host in members)
 
 
-@given(st.sampled_from(["failed", "rolled_back", "lost"]), st.floats(0, 10_000), st.sampled_from(sorted(HOSTS)))
-def test_nothing_but_repair_or_release_opens_the_gate_behind_a_failure(outcome, hours, wrong):
-    records = [change(name, "done", hours + 100) for name in HOSTS] + [change(wrong, outcome, hours)]
-    for host, ring in HOSTS.items():
-        if host != wrong and ring >= HOSTS[wrong]:
-            assert not ask(host, *records).go
+@given(undeclared)
+def test_a_kind_goes_as_if_it_were_alone(wanted):
+    """The batches of a mixed client take as many nights as its largest kind, and not more."""
+    schedule = rings.schedule(wanted)
+    for one in {wish.kind for wish in wanted.values()}:
+        alone = rings.schedule({host: wish for host, wish in wanted.items() if wish.kind == one})
+        assert alone.rings == {host: ring for host, ring in schedule.rings.items() if wanted[host].kind == one}
 
 
-@pytest.mark.parametrize("outcome", ["failed", "rolled_back", "lost"])
-def test_a_run_in_which_nothing_was_to_do_repairs_nothing(outcome):
-    """The packages of a failed change are in place: the next run has nothing to do, and the host is as broken."""
-    records = [change("w1", outcome, 30), change("w1", "nothing", 1, TODAY)]
-    assert rings.unresolved(records) == ["w1"]
-    assert rings.suspects("w2", rings.schedule({"w1": (1, None), "w2": (1, None)}), records)
+@given(undeclared, st.randoms())
+def test_the_order_of_an_inventory_does_not_matter(wanted, random):
+    shuffled = list(wanted.items())
+    random.shuffle(shuffled)
+    assert rings.schedule(dict(shuffled)) == rings.schedule(wanted)
+
+
+@given(undeclared, names, st.builds(Wish, st.none(), st.none(), kind))
+def test_a_new_host_moves_no_host_of_another_kind_and_the_others_by_one_ring_at_most(wanted, name, wish):
+    before = rings.schedule({host: other for host, other in wanted.items() if host != name}).rings
+    after = rings.schedule({**wanted, name: wish}).rings
+    for host, ring in before.items():
+        moved = abs(after[host] - ring)
+        assert moved == 0 if wanted[host].kind != wish.kind else moved <= 1
+
+
+@given(st.dictionaries(names, kind, min_size=2, max_size=30), st.data())
+def test_a_declared_ring_is_the_one_it_says_whatever_the_kinds(hosts, data):
+    asked = {host: data.draw(st.none() | st.integers(1, 3)) for host in sorted(hosts)}
+    asked[min(hosts)] = 1
+    schedule = rings.schedule({host: Wish(asked[host], kind=hosts[host]) for host in hosts})
+    blind = rings.schedule({host: Wish(asked[host]) for host in hosts})
+    assert schedule.rings == blind.rings
+    assert schedule.batches == blind.batches
+    assert {host for host in hosts if schedule.rings[host] == 1} == {host for host in hosts if asked[host] == 1}
+    without = {schedule.rings[host] for host in hosts if not asked[host]}
+    assert not without or without == {max(schedule.rings.values())}
+
+
+def test_windows_and_linux_have_a_canary_each():
+    schedule = made(windows=30, debian=12, rhel=1)
+    assert sizes(schedule, "windows") == [1, 3, 15, 11]
+    assert sizes(schedule, "debian") == [1, 2, 6, 3]
+    assert sizes(schedule, "rhel") == [1]
+    first = schedule.batches[0]
+    assert {schedule.kinds[host] for host in first.hosts} == {"windows", "debian", "rhel"}
+    assert len(first.hosts) == 3
+
+
+@pytest.mark.parametrize(
+    ("counts", "nights"),
+    [
+        ({"windows": 2, "debian": 1}, 2),
+        ({"windows": 1, "debian": 1, "rhel": 1}, 1),
+        ({"debian": 3}, 3),
+        ({"windows": 3, "debian": 3}, 3),
+        ({"windows": 8, "debian": 2}, 4),
+    ],
+)
+def test_a_small_client_takes_as_many_nights_as_its_largest_kind(counts, nights):
+    assert {batch.ring for batch in made(**counts).batches} == set(range(1, nights + 1))
+
+
+def test_a_host_whose_system_is_not_known_is_no_canary_of_another_kind():
+    schedule = made(windows=4, unknown=2)
+    assert sizes(schedule, "windows") == [1, 1, 2]
+    assert sizes(schedule, kinds.UNKNOWN) == [1, 1]
+    windows = [host for host in schedule.rings if host.startswith("windows")]
+    last = max(windows, key=schedule.ring_of)
+    assert all(host.startswith("windows") for ring in (1, 2) for host in schedule.awaited(last, ring))
+
+
+def test_nodes_of_a_pair_of_different_kinds_are_canaries_and_yet_not_together():
+    schedule = rings.schedule({"lin": Wish(pair="db", kind="debian"), "win": Wish(pair="db", kind="windows")})
+    assert schedule.rings == {"lin": 1, "win": 1}
+    assert [batch.hosts for batch in schedule.batches] == [["lin"], ["win"]]
+
+
+def test_a_reader_is_told_why_a_host_is_in_its_ring():
+    schedule = made(windows=30, rhel=1)
+    told = {schedule.reason(host) for host in schedule.rings}
+    assert told == {
+        "the canary of 30 Windows hosts",
+        "step 2 of 4 for 30 Windows hosts",
+        "step 3 of 4 for 30 Windows hosts",
+        "step 4 of 4 for 30 Windows hosts",
+        "the only RHEL-like host",
+    }
+
+
+def test_a_reader_is_told_where_declared_rings_leave_a_kind_without_a_canary():
+    linux = {"lin1": Wish(1, kind="debian"), "lin2": Wish(kind="debian")}
+    schedule = rings.schedule({**linux, "win1": Wish(2, kind="windows"), "win2": Wish(kind="windows")})
+    assert {host: schedule.reason(host) for host in schedule.rings} == {
+        "lin1": "by patching_ring",
+        "win1": "by patching_ring; no Windows host goes before it",
+        "lin2": "the last one, for it has no patching_ring",
+        "win2": "the last one, for it has no patching_ring",
+    }
