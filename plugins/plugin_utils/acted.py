@@ -39,7 +39,11 @@ def plan(whole: Plan) -> PlanSummary:
         items=dict(sorted(Counter(item.update_class for item in whole.items).items())),
         packages=[
             PlannedPackage(
-                name=item.name, installed=item.installed, version=item.version, update_class=item.update_class
+                name=item.name,
+                installed=item.installed,
+                version=item.version,
+                update_class=item.update_class,
+                title=item.title,
             )
             for item in whole.items[:PACKAGES_SHOWN]
         ],

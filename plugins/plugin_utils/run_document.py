@@ -100,6 +100,7 @@ class PlannedPackage(Model):
     installed: str | None = None
     version: str
     update_class: str
+    title: str = Field("", description="how Windows calls it; version is its revision then")
 
 
 class PlanSummary(Model):

@@ -12,7 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
+    Item,
+    Move,
+    Plan,
+    Withheld,
+    of_windows,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
 
 WIDTH = 100
@@ -105,7 +111,13 @@ def _withheld(plan: Plan) -> Iterator[str]:
     if plan.withheld:
         yield "  Left out:"
     for entry in plan.withheld:
-        yield from _wrap(f"    {entry.name} {_change(entry.installed, entry.version)}: ", entry.reason, indent=6)
+        yield from _wrap(f"    {_left_out(entry)}: ", entry.reason, indent=6)
+
+
+def _left_out(entry: Withheld) -> str:
+    if entry.update_id:
+        return of_windows(entry.name, entry.title, entry.version)
+    return f"{entry.name} {_change(entry.installed, entry.version)}"
 
 
 def _change(before: str | None, after: str) -> str:
@@ -131,8 +143,7 @@ def _counted(plan: Plan) -> str:
 
 def _move(move: Move, item: Item | None) -> str:
     if item is not None and item.kind == "update":
-        title = "" if item.title in ("", move.name) else f" {item.title}"
-        return f"{move.name}{title}, revision {move.after}"
+        return of_windows(move.name, item.title, move.after or "?")
     name = f"{move.name}:{move.arch}" if move.arch not in ("", "all", "noarch") else move.name
     if move.action == "upgrade":
         return f"{name} {move.before} -> {move.after}"

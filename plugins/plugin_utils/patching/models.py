@@ -22,6 +22,11 @@ UpdateClass = t.Literal[
 Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall", "retire"]
 
 
+def of_windows(name: str, title: str, revision: str) -> str:
+    """Return what a person calls an update of Windows: its KB, its title, and which revision of it."""
+    return f"{name}{'' if title in ('', name) else f' {title}'}, revision {revision}"
+
+
 class Item(Model):
     """An update that the policy wants on this host."""
 
@@ -54,6 +59,8 @@ class Withheld(Model):
     code: str = Field(description="policy, exclusion, hold, pin, versionlock, exclude, dependency, phasing, soak, ...")
     reason: str = Field(description="one sentence: why, by whom, until when")
     until: Timestamp | None = None
+    title: str = Field("", description="how Windows calls it")
+    update_id: str = Field("", description="which update of Windows Update it is; version is its revision")
 
 
 class Move(Model):

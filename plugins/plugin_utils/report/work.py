@@ -270,9 +270,7 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
         when=f"{desk.clock.moment(record.started_at)} - {ended}",
         open=record.outcome != "done",
         versions=first(record.versions, VERSIONS_SHOWN),
-        packages=first(
-            [f"{entry.name} {entry.before or '-'} → {entry.after or '-'}" for entry in record.versions], PACKAGES_SHOWN
-        ),
+        packages=first([_moved(desk, entry) for entry in record.versions], PACKAGES_SHOWN),
         facts=[(label, first(lines, LINES_SHOWN)) for label, lines in _facts(desk, record) if lines],
         differences=[
             (
@@ -286,6 +284,19 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
         steps=[_step(desk, step) for step in record.steps],
         log=_LINE_END.split(record.log.strip("\n\u240a"))[-LOG_SHOWN:] if record.log else [],
     )
+
+
+def _moved(desk: Desk, entry: Version) -> str:
+    """Return one line on a package or an update of Windows that is another one now."""
+    if entry.update_id:
+        return _of_windows(desk, entry.name, entry.title, entry.after or "?")
+    return f"{entry.name} {entry.before or '-'} → {entry.after or '-'}"
+
+
+def _of_windows(desk: Desk, name: str, title: str, revision: str) -> str:
+    """Return what a person calls an update of Windows; see ``patching.models.of_windows``."""
+    called = name if title in ("", name) else f"{name} {title}"
+    return desk.texts.gettext("{update}, revision {number}").format(update=called, number=revision)
 
 
 def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
@@ -364,7 +375,12 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     texts = desk.texts
     wanted = sum(plan.items.values())
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
-    packages = [f"{entry.name} {entry.installed or '-'} → {entry.version}" for entry in plan.packages]
+    packages = [
+        _of_windows(desk, entry.name, entry.title, entry.version)
+        if entry.title
+        else f"{entry.name} {entry.installed or '-'} → {entry.version}"
+        for entry in plan.packages
+    ]
     shown = first(packages, PACKAGES_SHOWN)
     size = f", {desk.size(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(

@@ -11,10 +11,17 @@ import typing as t
 
 import pytest
 import replay
+from fleet_runs import plan
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _patching_policy
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options, planning, preflight, selection
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    options,
+    planning,
+    preflight,
+    residual,
+    selection,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import (
     outcome,
@@ -86,7 +93,8 @@ def choose(*pending: dict[str, t.Any], **variables: t.Any) -> tuple[list[str], d
     [
         ({"eula_accepted": False}, {}, "licence"),
         ({"eula_accepted": False}, {"accept_licences": True}, None),
-        ({"eula_accepted": None}, {}, None),
+        ({"eula_accepted": None}, {}, "licence"),
+        ({"eula_accepted": None}, {"accept_licences": True}, None),
         ({"user_input": True}, {}, "interactive"),
         ({"held_by": "hidden"}, {}, "hidden"),
         ({"class": "driver"}, {"policy": "all"}, "policy"),
@@ -121,6 +129,26 @@ def choose(*pending: dict[str, t.Any], **variables: t.Any) -> tuple[list[str], d
 def test_what_is_left_out(entry: dict[str, t.Any], variables: dict[str, t.Any], code: str | None) -> None:
     chosen, withheld = choose(update("KB1", **entry), **variables)
     assert (chosen, withheld) == ((["KB1"], {}) if code is None else ([], {"KB1": code}))
+
+
+def test_what_is_left_out_is_named_as_what_is_offered() -> None:
+    pending = packages(update("KB1", eula_accepted=None), update("KB2"))
+    case = {"now": NOW, "host": "win01", "probes": {"packages": {"status": "ok", "data": pending}}}
+    chosen = selection.select(replay.view(case), _patching_policy.Policy(), options.Options(), {})
+    [entry] = chosen[1]
+    assert (entry.title, entry.update_id) == ("2025-11 Update for Windows (KB1)", "id-KB1")
+    assert entry.reason == (
+        "The host does not say whether anybody has accepted the licence terms of KB1: patching_accept_licences lets "
+        "Keepwell do it."
+    )
+    made = plan("win01", items=chosen[0], withheld=chosen[1])
+    later = packages(*t.cast("list[dict[str, t.Any]]", pending["pending"]), update("KB3"))
+    lines = residual.explain(made, {"probes": {"packages": {"status": "ok", "data": later}}})
+    assert lines == [
+        "KB2 is still offered",
+        f"KB1 2025-11 Update for Windows (KB1), revision 200: {entry.reason}",
+        "KB3 2025-11 Update for Windows (KB3), revision 200: offered only since the plan was made",
+    ]
 
 
 def item(name: str, **more: t.Any) -> Item:
