@@ -118,11 +118,12 @@ class ActionModule(PatchAction):
         else:
             installing.carry_out(self, job, record, plan.items, guards.reserve_bytes(job, plan))
         job.save(record)
-        failed = record.outcome != "running"
+        kept_back = record.outcome == "skipped"
+        failed = record.outcome != "running" and not kept_back
         text = record.text if failed else record.steps[-1].text
-        touched = bool(record.transaction) or bool(first)
+        touched = not kept_back and bool(record.transaction or first)
         # Windows offers more once the first updates are in place.
-        more = not failed and job.options.rounds > 1
+        more = record.outcome == "running" and job.options.rounds > 1
         return {**_result(record, text, touched=touched, failed=failed), "changed": bool(record.versions), "more": more}
 
 

@@ -272,6 +272,9 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
         return _Doubt() if own is not None else _Doubt("was never patched and is not part of this run")
     if last.outcome != "done" and not _released(known.records, last):
         return _Doubt(_word(last))
+    if last.stopped and last.run_id == known.run_id and not _released(known.records, last):
+        # Its plan is from before: a later run makes another one, of what is left.
+        return _Doubt("was stopped before it had all of its updates")
     if last.findings_new and not _released(known.records, last):
         return _Doubt(f"has new findings since its change: {', '.join(last.findings_new[:3])}")
     age = now - epoch(last.ended_at or last.started_at)
