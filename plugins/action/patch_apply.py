@@ -45,7 +45,8 @@ class ActionModule(PatchAction):
         stop = guards.first(job, plan)
         if plan is None or stop is not None:
             return self._stay(job, record, stop or Stop("nothing", "", "nothing to do"))
-        enter(job, record, guards.window(job), guards.expected(job))
+        kind = guards.kind(plan)
+        enter(job, record, guards.window(job, kind), guards.expected(job, kind))
         try:
             baseline.take(self, job)
             return self._carry_out(job, record, plan)

@@ -75,7 +75,8 @@ class ActionModule(PatchAction):
         if against is not None:
             record.reboot.text = against.text
             job.step(record, "reboot", "skipped", against.text, job.now())
-            if self.on_windows() and not record.transaction and not record.versions:
+            nothing_done = self.on_windows() and not record.transaction and not record.versions
+            if nothing_done and required != "no":
                 # Nothing was installed because this reboot has to come first.
                 record.outcome, record.code, record.text = against
             return False

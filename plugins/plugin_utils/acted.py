@@ -52,6 +52,7 @@ def plan(whole: Plan) -> PlanSummary:
         withheld=dict(sorted(Counter(entry.code for entry in whole.withheld).items())),
         reboot=whole.reboot.expected,
         reboot_text=whole.reboot.text,
+        reboot_left=whole.reboot.left,
         services=len(whole.services),
         download_bytes=whole.download_bytes,
         rollback=whole.rollback.possible,

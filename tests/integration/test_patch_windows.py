@@ -327,6 +327,29 @@ def test_a_hold_between_two_turns_stops_before_the_next_and_a_later_run_does_the
     assert (host.boots, host.ubr) == (2, UBR)
 
 
+def test_a_reboot_that_a_hold_kept_back_is_done_by_a_later_run(
+    windows: t.Any, project: Project, tmp_path: Path
+) -> None:
+    host = host_with(cumulative())
+    file = client(tmp_path / "acme.yml", windows(host).inventory(), **QUICK)
+    when_installed(
+        host, "bbbb-cumulative", lambda: project.play("hold", file, "-e", "keepwell_reason=audit").rc and None
+    )
+    acted = patch(project, file, *ACT)
+    record = last(acted)["win01"]
+    assert (acted.rc, record["outcome"], host.boots) == (0, "done", 1), acted.output
+    assert record["reboot"]["text"].startswith("a reboot is needed, and not done: On hold until ")
+    released = project.play("release", file, "-e", "keepwell_reason=over")
+    assert released.rc == 0, released.output
+    later = patch(project, file, *ACT)
+    assert "win01, ring 1: a reboot" in later.output
+    assert f"the change of run {record['run_id']} had to leave it" in " ".join(later.output.split())
+    rebooted = last(later)["win01"]
+    assert (rebooted["outcome"], host.boots, host.ubr) == ("done", 2, UBR), later.output
+    assert rebooted["text"] == "Rebooted; nothing of the plan is left."
+    assert host.changed("install") == ["bbbb-cumulative"]
+
+
 def test_a_service_that_does_not_come_back_is_a_failed_change(windows: t.Any, project: Project, tmp_path: Path) -> None:
     host = host_with(cumulative())
     host.services["spooler"].start_fails = True

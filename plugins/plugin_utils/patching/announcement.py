@@ -82,10 +82,11 @@ def _host(plan: Plan) -> Iterator[str]:
     for item in plan.items:
         if item.kind == "patch":
             yield from _wrap(f"  patch {item.name}", _why(item), indent=6)
-    if plan.transaction:
+    if not plan.empty:
         yield from _wrap(
             f"  Reboot: {plan.reboot.expected}", _sentence([*plan.reboot.reasons, plan.reboot.text]), indent=6
         )
+    if plan.transaction:
         if plan.services or plan.services_kept:
             restarted = ", ".join(plan.services) or "none"
             yield from _wrap("  Services to restart: ", f"{restarted}; more may come with the new files", indent=6)
@@ -130,6 +131,8 @@ def _is_quiet(plan: Plan) -> bool:
 
 
 def _counted(plan: Plan) -> str:
+    if plan.reboot.left:
+        return "a reboot"
     if not plan.transaction:
         return "nothing to do" if plan.ready and not plan.items else "nothing can be done"
     counts = Counter(item.update_class for item in plan.items)

@@ -91,6 +91,7 @@ class RebootPlan(Model):
     expected: t.Literal["yes", "no", "unknown"]
     reasons: list[str] = []
     text: str = Field("", description="what will be done about it, by the role's settings")
+    left: str = Field("", description="run whose change had to leave it: with nothing to install it is done by itself")
 
 
 class Rollback(Model):
@@ -127,7 +128,7 @@ class Plan(PlanDocument):
     @property
     def empty(self) -> bool:
         """True when there is nothing to do."""
-        return not self.transaction
+        return not self.transaction and not self.reboot.left
 
     @property
     def ready(self) -> bool:

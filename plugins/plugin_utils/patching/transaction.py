@@ -101,7 +101,7 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     untouched = outcome in ("refused", "skipped")
     job.step(record, step, "skipped" if untouched else "failed", text, since)
     record.code = str(state.get("code") or "failed")
-    if outcome == "skipped" and record.versions:
+    if untouched and record.stopped:
         # What came before is in place: the comparison decides what the host is worth.
         return
     record.outcome = t.cast(Outcome, outcome) if untouched and not record.versions else "failed"

@@ -198,7 +198,7 @@ def planned_rows(desk: Desk, done: Collection[tuple[str, str]]) -> tuple[list[tu
     ``done`` is where (host, chore) the work was begun in this run: there nothing is planned any more.
     """
     plans = [plan for plan in desk.run.plans if (plan.host, "patching") not in done]
-    telling = [plan for plan in plans if plan.moves or plan.doubts or not plan.ready]
+    telling = [plan for plan in plans if plan.moves or plan.reboot_left or plan.doubts or not plan.ready]
     found = [((plan.ready, plan.ring or 0, plan.host), "patching", _plan(desk, plan)) for plan in telling]
     found += [
         ((entry.ready, 0, entry.host), entry.chore, _other(desk, entry))
@@ -388,7 +388,9 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
         host=desk.link(plan.host),
         work=texts.gettext("Patching"),
         ring=str(plan.ring or ""),
-        summary=texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
+        summary=texts.gettext("a reboot that an earlier change had to leave")
+        if plan.reboot_left
+        else texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
         steps=Shown(shown.items, wanted - len(shown.items)),
         cves=plan.cves,
         reboot=reboots[plan.reboot],

@@ -114,7 +114,8 @@ def close(record: ChangeRecord, left: str) -> None:
     """Give a change that was verified its last words; ``left`` says what is still open, and why it was not begun."""
     in_place = [entry for entry in record.versions if entry.update_id and entry.name not in record.failures]
     build = next((f", build {entry.after}" for entry in record.versions if entry.name == _BUILD), "")
-    done = f"{count_text(len(in_place), 'update')} in place{build}"
+    rebooted = record.reboot is not None and record.reboot.done and not in_place
+    done = f"{'rebooted' if rebooted else count_text(len(in_place), 'update') + ' in place'}{build}"
     if not record.failures:
         record.text = f"{done[:1].upper()}{done[1:]}; {left.rstrip('.')}."
         return

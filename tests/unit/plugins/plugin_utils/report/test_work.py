@@ -14,7 +14,7 @@ from fleet_runs import NOW, change, plan
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, run_document, status
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome, Reboot, Version
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, RebootPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import (
@@ -139,6 +139,16 @@ def test_an_update_of_windows_is_no_bare_number() -> None:
     view = work_view(desk_for(planned))
     assert view is not None
     assert view.plans.items[0].steps.items == [called]
+
+
+def test_a_reboot_that_is_all_there_is_to_do_is_told() -> None:
+    host = fleet_maker.make_run(3).header.population[0]
+    left = RebootPlan(expected="yes", reasons=["Windows Update waits for a restart"], left="RUN")
+    run = fleet_maker.make_run(3).model_copy(update={"plans": acted.plans([plan(host, reboot=left)])})
+    view = work_view(desk_for(run))
+    assert view is not None
+    [row] = view.plans.items
+    assert (row.summary, row.reboot) == ("a reboot that an earlier change had to leave", "yes")
 
 
 def test_a_plan_tells_what_it_leaves_out() -> None:

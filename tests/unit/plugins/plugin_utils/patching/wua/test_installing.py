@@ -24,6 +24,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import
 NOW = 1_764_000_000.0
 HELD = Stop("skipped", "held", "On hold until Friday: an audit.")
 CLOSED = Stop("skipped", "window_closed", "Window 'night' closes in 12 minutes, 40 are needed.")
+NO_LEASE = Stop("refused", "no_lease", "This run has given back its lease to change hosts.")
 BRAKE = Stop("skipped", "brake", "The brake holds patching for the rest of this run.")
 
 
@@ -98,7 +99,7 @@ def carry_out(
     return found, asked, saved
 
 
-@pytest.mark.parametrize("stop", [HELD, CLOSED, BRAKE])
+@pytest.mark.parametrize("stop", [HELD, CLOSED, BRAKE, NO_LEASE])
 def test_what_stops_a_change_stops_it_before_its_next_turn(monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
     host = Host()
     record, asked, _saved = carry_out(monkeypatch, host, None, stop)
@@ -123,12 +124,15 @@ def test_what_comes_before_the_first_turn_leaves_the_host_untouched(monkeypatch:
     assert record.transaction, "the host has noted it, and has to hear that its end is in evidence"
 
 
-def test_a_later_round_that_is_kept_back_leaves_the_earlier_one_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stop", [CLOSED, NO_LEASE])
+def test_a_later_round_that_is_kept_back_leaves_the_earlier_one_to_be_compared(
+    monkeypatch: pytest.MonkeyPatch, stop: Stop
+) -> None:
     earlier = change("win01", "running", versions=[Version(name="KB0", after="1", update_id="id-KB0")])
     host = Host()
-    record, _asked, _saved = carry_out(monkeypatch, host, CLOSED, record=earlier)
+    record, _asked, _saved = carry_out(monkeypatch, host, stop, record=earlier)
     assert host.installed == []
-    assert (record.outcome, record.code, record.stopped) == ("running", "window_closed", CLOSED.text)
+    assert (record.outcome, record.code, record.stopped) == ("running", stop.code, stop.text)
     assert (record.steps[-1].name, record.steps[-1].outcome) == ("apply", "skipped")
 
 
