@@ -35,6 +35,8 @@ _PULSE_S = 30.0
 # The one way to become somebody else that Ansible has there.
 _BECOME_OF_WINDOWS = "runas"
 _LIBRARIES = ("pypsrp", "winrm", "spnego", "requests", "urllib3")
+# What Ansible says when ssh closed its end before anything was sent; ssh's own words are then lost.
+_NOT_SENT = "Data could not be sent to remote host"
 _Answer = t.TypeVar("_Answer")
 
 
@@ -69,9 +71,23 @@ class HostAction(ActionBase):  # type: ignore[misc]
         return bool(self._connection.has_pipelining and self._connection.is_pipelining_enabled())
 
     def silence(self, exc: AnsibleConnectionFailure) -> str:
-        """Return why the host was not reached; of a Windows host in plain words, with its own behind."""
+        """Return why the host was not reached; of a Windows host in plain words, with its own behind.
+
+        Where Ansible only knows that nothing could be sent any more, because ssh had closed its end and not yet told
+        why, the host is asked once more, with nothing to send.
+        """
         message = cause(str(exc))
-        return connection.words(message) if self.on_windows() else message
+        if self.on_windows():
+            return connection.words(message)
+        if not message.startswith(_NOT_SENT):
+            return message
+        try:
+            self._low_level_execute_command(":", sudoable=False)
+        except AnsibleConnectionFailure as told:
+            return cause(str(told))
+        except AnsibleError:
+            return message
+        return f"the connection ended while it was used, and could be made again. {message}"
 
     def ask(self, request: Mapping[str, t.Any], task_vars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return what the chore's agent on the host answers to a request (see ``module_utils/chores/_answer.py``).

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from powershell import allowed, balance, language, layout, requires, specs, tables, variables
+from powershell import allowed, balance, language, layout, lists, requires, specs, tables, variables
 from powershell.commands import Commands
 from powershell.source import ROOT, Check, Problem, Source, parse
 
@@ -36,6 +36,7 @@ def problems(sources: list[Source], systems: list[tables.System], root: Path = R
             for check in CHECKS:
                 yield from check(source)
             yield from requires.check(source, root)
+            yield from lists.check(source, root)
             yield from commands.check(source)
     yield from layout.once(sources)
 

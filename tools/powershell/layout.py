@@ -49,6 +49,14 @@ def module_util(source: Source) -> Iterator[Problem]:
     for name, node in (exports(source) or {}).items():
         if not any(fits(each, name) for each in defined):
             yield source.problem(node, f"{name} is exported and not defined here. Define it, or leave it out.")
+    exported = exports(source)
+    for name, node in defined.items():
+        if exported is not None and not any(fits(name, each) for each in exported):
+            yield source.problem(
+                node,
+                f"{name} is not exported: work that outlives its connection, and what runs beside, takes along "
+                "exported functions alone. Export it.",
+            )
     for node in of_kind(source.root, "variable"):
         if text_of(node).lower().lstrip("${").startswith(("script:", "global:")):
             yield source.problem(

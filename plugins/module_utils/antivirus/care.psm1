@@ -144,7 +144,8 @@ function Get-KeepwellDefenderEvidence {
                 if ($filter.LogName -eq 'System' -and ($values -join ' ') -notmatch 'Defender|WinDefend') {
                     continue
                 }
-                $lines += '{0:yyyy-MM-ddTHH:mm:ssZ} {1} {2}' -f $event.TimeCreated.ToUniversalTime(), $filter.LogName, $event.Id
+                $at = $event.TimeCreated.ToUniversalTime().ToString('s', [System.Globalization.CultureInfo]::InvariantCulture)
+                $lines += "${at}Z $($filter.LogName) $($event.Id)"
             }
         }
         catch {
@@ -185,10 +186,10 @@ function Update-KeepwellDefinition {
         $named = if ($way) { $way } else { 'its sources' }
         try {
             if ($way) {
-                Update-MpSignature -UpdateSource $way -ErrorAction Stop
+                $null = Update-MpSignature -UpdateSource $way -ErrorAction Stop
             }
             else {
-                Update-MpSignature -ErrorAction Stop
+                $null = Update-MpSignature -ErrorAction Stop
             }
             $tries += "$named answered"
         }

@@ -31,11 +31,12 @@ function Invoke-KeepwellRestic {
     .SYNOPSIS
     Run a reading command of restic: @{ status; rc; out; err }.
     .DESCRIPTION
-    Words are what stands behind the verb. Environment has the repository and the dataset's secrets.
+    Program may be '': then it is absent. Words are what stands behind the verb. Environment has the repository and the
+    dataset's secrets.
     #>
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [string] $Program,
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string] $Program,
         [Parameter(Mandatory = $true)] [ValidateSet('version', 'snapshots', 'ls', 'check', 'restore')] [string] $Verb,
         [Parameter()] [AllowEmptyCollection()] [string[]] $Words = @(),
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Environment,
@@ -178,7 +179,8 @@ function Read-KeepwellResticFile {
         $text = "Others than administrators may read $Path ($($others[0].IdentityReference.Value)). Take their rights away."
         Stop-KeepwellRequest -Code 'bad_credentials' -Text $text
     }
-    return @(Get-Content -LiteralPath $Path -ErrorAction Stop)
+    # As restic reads it: PowerShell 5.1 would take the system's code page.
+    return @(Get-Content -LiteralPath $Path -Encoding UTF8 -ErrorAction Stop)
 }
 
 function Get-KeepwellRestic {
@@ -207,7 +209,7 @@ function Get-KeepwellRestic {
     }
     $facts = @{ free_bytes = $null; content = $null }
     $facts.snapshots = Invoke-KeepwellRestic -Program $program -Verb 'snapshots' -Words @('--json') -Environment $environment -TimeoutS $TimeoutS
-    $expected = @($Dataset.expected_paths)
+    $expected = @($Dataset.expected_paths | Where-Object -FilterScript { $_ })
     if ($facts.snapshots.rc -eq 0 -and $expected.Count -gt 0) {
         # restic tells C:\data as /C/data.
         $inside = @($expected | ForEach-Object -Process { '/' + $_.Substring(0, 1).ToUpperInvariant() + $_.Substring(2).Replace('\', '/') })
@@ -242,7 +244,7 @@ function Get-KeepwellResticNewest {
     catch {
         return ''
     }
-    $hosts = @($Dataset.hosts)
+    $hosts = @($Dataset.hosts | Where-Object -FilterScript { $_ })
     $mine = @($everything | ForEach-Object -Process { $_ } | Where-Object -FilterScript { $hosts.Count -eq 0 -or $hosts -contains $_.hostname })
     $newest = $mine | Sort-Object -Property { [System.DateTimeOffset]::Parse($_.time, [System.Globalization.CultureInfo]::InvariantCulture) } | Select-Object -Last 1
     if ($newest) {

@@ -189,14 +189,14 @@ function Read-KeepwellDocument {
     $path = Join-Path -Path $Folder -ChildPath $Name
     foreach ($try in 1, 2, 3) {
         try {
-            if (-not [System.IO.File]::Exists($path)) {
+            if (-not [System.IO.File]::Exists($path) -and -not [System.IO.File]::Exists("$path.new")) {
                 return $null
             }
             $read = ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText($path))
             return ConvertTo-KeepwellHashtable -Value $read
         }
-        catch [System.IO.IOException] {
-            # It is being replaced at this moment.
+        catch [System.IO.IOException], [System.UnauthorizedAccessException] {
+            # It is being replaced at this moment: for an instant it is not there, or access to it is denied.
             Start-Sleep -Milliseconds 100
         }
         catch {
@@ -218,8 +218,7 @@ function ConvertTo-KeepwellHashtable {
         $names = @($Value.PSObject.Properties | ForEach-Object -Process { $_.Name })
         # So PowerShell 5.1 writes an array that a cmdlet returned whole.
         if ($names.Count -eq 2 -and $names -contains 'value' -and $names -contains 'Count') {
-            $list = @(ConvertTo-KeepwellHashtable -Value $Value.value)
-            return , $list
+            return ConvertTo-KeepwellHashtable -Value $Value.value
         }
         foreach ($property in $Value.PSObject.Properties) {
             $table[$property.Name] = ConvertTo-KeepwellHashtable -Value $property.Value

@@ -25,7 +25,7 @@ function Assert-KeepwellField {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Request,
         [Parameter(Mandatory = $true)] [string[]] $Name
     )
-    $lacking = @($Name | Where-Object -FilterScript { $null -eq $Request[$_] -or $Request[$_] -eq '' })
+    $lacking = @($Name | Where-Object -FilterScript { $null -eq $Request[$_] -or ($Request[$_] -is [string] -and $Request[$_] -eq '') })
     if ($lacking.Count -gt 0) {
         Stop-KeepwellRequest -Code 'bad_request' -Text "The request lacks $($lacking -join ', ')."
     }

@@ -26,16 +26,18 @@ function Get-KeepwellPatchingLook {
     $unfinished = Get-KeepwellUnfinishedRound -Request $Request
     $holder = Get-KeepwellBusy
     $space = Get-KeepwellSystemSpace -Machine $machine
+    $locks = @(Get-KeepwellInstaller -Machine $machine)
+    $roles = @(Get-KeepwellHostRole -Machine $machine)
     return @{
         manager = 'wua'
         refused = Get-KeepwellRefusal -Machine $machine
         state = Get-KeepwellImageState -Machine $machine
-        locks = @(Get-KeepwellInstaller -Machine $machine)
+        locks = $locks
         space = @($space | Where-Object -FilterScript { $null -ne $_ })
         users = Get-KeepwellSignedIn -Machine $machine
         fsck_pending = Test-KeepwellDiskCheckDue -Machine $machine
         luks_at_boot = @(Get-KeepwellPassphraseVolume -Machine $machine)
-        roles = @(Get-KeepwellHostRole -Machine $machine)
+        roles = $roles
         cluster = Get-KeepwellClusterNode -Machine $machine
         keepwell_lock = @{ held = [bool]$holder; holder = $holder }
         transactions = @($unfinished.transactions)
@@ -46,7 +48,7 @@ function Get-KeepwellPatchingLook {
 function Get-KeepwellRefusal {
     <#
     .SYNOPSIS
-    Return why this host cannot be patched at all, an empty text when it can.
+    Return why this host cannot be patched at all, an empty text when it can. Asked after what it looks back on.
     #>
     [CmdletBinding()]
     param(
@@ -59,6 +61,13 @@ function Get-KeepwellRefusal {
     $agent = Get-KeepwellRegistryValue -Machine $Machine -Key 'SYSTEM\CurrentControlSet\Services\wuauserv'
     if ($null -ne $agent -and $agent['Start'] -eq 4) {
         return 'the Windows Update service (wuauserv) is disabled'
+    }
+    # Nothing found is only good where somebody could look.
+    foreach ($name in @('servicing', 'Windows Installer', 'computer', 'roles')) {
+        $told = $Machine.sources[$name]
+        if ($null -eq $told -or $told.status -ne 'ok') {
+            return "what is at work on this host, and what depends on it, cannot be seen ($name)"
+        }
     }
     return ''
 }
@@ -164,7 +173,7 @@ function Get-KeepwellHostRole {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $computer = @(Get-KeepwellInstance -Machine $Machine -Class Win32_ComputerSystem -Property DomainRole) | Select-Object -First 1
+    $computer = @(Get-KeepwellInstance -Machine $Machine -Class Win32_ComputerSystem -Property DomainRole -Source 'computer') | Select-Object -First 1
     # 4 backup and 5 primary domain controller.
     if ($null -ne $computer -and [int]$computer.DomainRole -ge 4) { 'domain_controller' }
     $filter = "State = 'Running' AND (Name = 'ClusSvc' OR Name = 'MSExchangeIS' OR Name = 'vmms' OR Name LIKE 'MSSQL%')"

@@ -146,6 +146,11 @@ function Get-KeepwellObstacle {
         $names = @($busy | ForEach-Object -Process { $_.process } | Sort-Object -Unique) -join ', '
         return @{ code = 'locked'; text = "Another installation is at work: $names." }
     }
+    foreach ($name in @('servicing', 'Windows Installer')) {
+        if ($machine.sources[$name].status -ne 'ok') {
+            return @{ code = 'locked'; text = "Whether another installation is at work cannot be seen ($name)." }
+        }
+    }
     $free = Get-KeepwellSystemSpace -Machine $machine
     if ($null -ne $free -and $free.free_bytes -lt $Request['reserve_bytes']) {
         $text = "There is no room for the updates: $($free.free_bytes) bytes are free on $($free.mount), "

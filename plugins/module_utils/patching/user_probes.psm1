@@ -104,7 +104,7 @@ function Test-KeepwellPage {
         return @{ ok = $true; text = "status $code" }
     }
     finally {
-        $answer.Dispose()
+        $answer.Close()
     }
 }
 
@@ -115,7 +115,7 @@ function Test-KeepwellCommand {
     #>
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true)] [string[]] $Line
+        [Parameter(Mandatory = $true)] [AllowEmptyString()] [string[]] $Line
     )
     $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
     $start.FileName = $Line[0]

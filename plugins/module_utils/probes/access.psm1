@@ -81,7 +81,7 @@ function Get-KeepwellAccessAccount {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $users = @(Read-KeepwellSource -Machine $Machine -Source 'accounts' -Read { Get-LocalUser })
+    $users = @(Read-KeepwellList -Machine $Machine -Source 'accounts' -Read { Get-LocalUser })
     if ($Machine.sources['accounts'].status -ne 'ok') {
         return $null
     }
@@ -105,7 +105,7 @@ function Get-KeepwellAccessGroup {
     )
     # Administrators, Remote Desktop Users, Remote Management Users, Backup Operators, Hyper-V Administrators.
     foreach ($sid in @('S-1-5-32-544', 'S-1-5-32-555', 'S-1-5-32-580', 'S-1-5-32-551', 'S-1-5-32-578')) {
-        Read-KeepwellSource -Machine $Machine -Source "group $sid" -Read {
+        Read-KeepwellList -Machine $Machine -Source "group $sid" -Read {
             $identifier = New-Object -TypeName System.Security.Principal.SecurityIdentifier -ArgumentList $sid
             $name = $identifier.Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
             $group = New-Object -TypeName System.DirectoryServices.DirectoryEntry -ArgumentList "WinNT://$env:COMPUTERNAME/$name,group"
@@ -199,7 +199,7 @@ function Get-KeepwellAccessFirewall {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $profiles = @(Read-KeepwellSource -Machine $Machine -Source 'firewall' -Read { Get-NetFirewallProfile -PolicyStore 'ActiveStore' })
+    $profiles = @(Read-KeepwellList -Machine $Machine -Source 'firewall' -Read { Get-NetFirewallProfile -PolicyStore 'ActiveStore' })
     if ($Machine.sources['firewall'].status -ne 'ok') {
         return $null
     }

@@ -21,12 +21,20 @@ function Get-KeepwellAntivirusFacts {
     )
     $policy = Get-KeepwellRegistryValue -Machine $Machine -Key 'SOFTWARE\Policies\Microsoft\Windows Advanced Threat Protection' -Source 'defender policy'
     $endpoint = Get-KeepwellRegistryValue -Machine $Machine -Key 'SOFTWARE\Microsoft\Windows Advanced Threat Protection\Status' -Source 'defender policy'
+    $defender = Get-KeepwellDefender -Machine $Machine
+    $centre = Get-KeepwellSecurityCentre -Machine $Machine
+    $services = Get-KeepwellEngineService -Machine $Machine -Names (Get-KeepwellEngineName)
+    if ($null -eq $services -and $null -eq $defender -and -not $centre) {
+        # Nobody could be asked: that is not a host without an engine.
+        $told = $Machine.sources['engine services']
+        Stop-KeepwellProbe -Status ([string]$told.status) -Detail "the services of engines could not be looked up: $($told.detail)"
+    }
     return @{
-        defender = Get-KeepwellDefender -Machine $Machine
+        defender = $defender
         passive_forced = Get-KeepwellValue -From $policy -Name 'ForceDefenderPassiveMode'
         onboarded = Get-KeepwellValue -From $endpoint -Name 'OnboardingState'
-        centre = Get-KeepwellSecurityCentre -Machine $Machine
-        services = Get-KeepwellEngineService -Machine $Machine -Names (Get-KeepwellEngineName)
+        centre = $centre
+        services = $services
     }
 }
 
@@ -213,7 +221,8 @@ function Get-KeepwellSecurityCentre {
 function Get-KeepwellEngineService {
     <#
     .SYNOPSIS
-    Return those of these services that exist, by name: @{ state; start; version }, version of the program it runs.
+    Return those of these services that exist, by name: @{ state; start; version }, version of the program it runs; $null
+    when they cannot be looked up.
     #>
     [CmdletBinding()]
     param(
@@ -222,7 +231,11 @@ function Get-KeepwellEngineService {
     )
     $services = @{}
     $filter = @($Names | ForEach-Object -Process { "Name='$_'" }) -join ' OR '
-    foreach ($service in @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Filter $filter -Property 'Name', 'State', 'StartMode', 'PathName' -Source 'engine services')) {
+    $found = @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Filter $filter -Property 'Name', 'State', 'StartMode', 'PathName' -Source 'engine services')
+    if ($Machine.sources['engine services'].status -ne 'ok') {
+        return $null
+    }
+    foreach ($service in $found) {
         $program = [System.Environment]::ExpandEnvironmentVariables([string]$service.PathName)
         $file = if ($program -match '^"([^"]+)"') { $Matches[1] } elseif ($program -match '^(.+?\.exe)') { $Matches[1] } else { '' }
         $services[[string]$service.Name] = @{

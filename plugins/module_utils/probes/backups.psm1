@@ -53,7 +53,7 @@ function Get-KeepwellBackupsProgram {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
     foreach ($name in @('restic', 'borg', 'kopia', 'resticprofile', 'autorestic', 'duplicati-cli')) {
-        $found = @(Read-KeepwellSource -Machine $Machine -Source "program $name" -Read {
+        $found = @(Read-KeepwellList -Machine $Machine -Source "program $name" -Read {
             Get-Command -Name "$name.exe" -CommandType Application
         })
         if ($found.Count -gt 0 -and $found[0]) {
@@ -87,7 +87,7 @@ function Get-KeepwellBackupsServer {
         $record.Policy = @{
             SystemState = Read-KeepwellSource -Machine $Machine -Source 'backup policy' -Read { [bool](Get-WBSystemState -Policy $policy) }
             BareMetal = Read-KeepwellSource -Machine $Machine -Source 'backup policy' -Read { [bool](Get-WBBareMetalRecovery -Policy $policy) }
-            Volumes = @(Read-KeepwellSource -Machine $Machine -Source 'backup policy' -Read { Get-WBVolume -Policy $policy } | Where-Object -FilterScript { $_ } | ForEach-Object -Process { [string]$_.MountPath })
+            Volumes = @(Read-KeepwellList -Machine $Machine -Source 'backup policy' -Read { Get-WBVolume -Policy $policy } | Where-Object -FilterScript { $_ } | ForEach-Object -Process { [string]$_.MountPath })
         }
     }
     return $record
@@ -105,7 +105,7 @@ function Get-KeepwellBackupsVeeam {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
     $folder = Join-Path -Path $env:ProgramData -ChildPath 'Veeam\Endpoint'
-    Read-KeepwellSource -Machine $Machine -Source 'veeam logs' -Read {
+    Read-KeepwellList -Machine $Machine -Source 'veeam logs' -Read {
         $files = @()
         if (Test-Path -LiteralPath $folder) {
             # Newest first: an old log of a job that is gone comes last.

@@ -48,7 +48,7 @@ function Get-KeepwellCertificatesStore {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
         [Parameter(Mandatory = $true)] [string] $Name
     )
-    Read-KeepwellSource -Machine $Machine -Source "store $Name" -Read {
+    Read-KeepwellList -Machine $Machine -Source "store $Name" -Read {
         $store = New-Object -TypeName System.Security.Cryptography.X509Certificates.X509Store -ArgumentList $Name, 'LocalMachine'
         $store.Open([System.Security.Cryptography.X509Certificates.OpenFlags]::ReadOnly)
         try {
@@ -111,7 +111,7 @@ function Get-KeepwellCertificatesBinding {
     }
     $sql = 'SOFTWARE\Microsoft\Microsoft SQL Server'
     $instances = Get-KeepwellRegistryValue -Machine $Machine -Key "$sql\Instance Names\SQL" -Source 'sql server'
-    foreach ($instance in @($instances.Values)) {
+    foreach ($instance in @($instances.Values | Where-Object -FilterScript { $_ })) {
         $values = Get-KeepwellRegistryValue -Machine $Machine -Key "$sql\$instance\MSSQLServer\SuperSocketNetLib" -Source 'sql server'
         if ($values -and $values['Certificate']) {
             @{ by = 'mssql'; name = [string]$instance; thumbprint = [string]$values['Certificate']; store = 'My'; app = $null }

@@ -73,10 +73,10 @@ function Get-KeepwellDisksBitLocker {
     foreach ($volume in $volumes) {
         $record = ConvertTo-KeepwellRecord -InputObject $volume -Property 'DeviceID', 'ProtectionStatus'
         $lock = Read-KeepwellSource -Machine $Machine -Source 'bitlocker state' -Read {
-            Invoke-CimMethod -InputObject $volume -MethodName 'GetLockStatus'
+            Invoke-CimMethod -InputObject $volume -MethodName 'GetLockStatus' -OperationTimeoutSec (Get-KeepwellCallTime -Machine $Machine)
         }
         $conversion = Read-KeepwellSource -Machine $Machine -Source 'bitlocker state' -Read {
-            Invoke-CimMethod -InputObject $volume -MethodName 'GetConversionStatus'
+            Invoke-CimMethod -InputObject $volume -MethodName 'GetConversionStatus' -OperationTimeoutSec (Get-KeepwellCallTime -Machine $Machine)
         }
         $record.LockStatus = if ($lock) { $lock.LockStatus } else { $null }
         $record.EncryptionPercentage = if ($conversion) { $conversion.EncryptionPercentage } else { $null }
@@ -104,8 +104,8 @@ function Get-KeepwellDisksVirtual {
             'FriendlyName', 'UniqueId', 'HealthStatus', 'OperationalStatus', 'ResiliencySettingName',
             'ProvisioningType', 'Size', 'FootprintOnPool', 'DetachedReason'
         )
-        $pools = @(Read-KeepwellSource -Machine $Machine -Source 'pools of virtual disks' -Read {
-            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StoragePool'
+        $pools = @(Read-KeepwellList -Machine $Machine -Source 'pools of virtual disks' -Read {
+            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StoragePool' -OperationTimeoutSec (Get-KeepwellCallTime -Machine $Machine)
         })
         $record.Pool = if ($pools.Count -gt 0 -and $pools[0]) { [string]$pools[0].FriendlyName } else { $null }
         $found += $record

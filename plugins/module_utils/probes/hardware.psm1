@@ -52,8 +52,8 @@ function Get-KeepwellHardwareDisk {
         $record = ConvertTo-KeepwellRecord -InputObject $disk -Property @(
             'DeviceId', 'FriendlyName', 'Model', 'BusType', 'MediaType', 'Size', 'HealthStatus', 'OperationalStatus'
         )
-        $counters = @(Read-KeepwellSource -Machine $Machine -Source 'reliability counters' -Read {
-            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter'
+        $counters = @(Read-KeepwellList -Machine $Machine -Source 'reliability counters' -Read {
+            Get-CimAssociatedInstance -InputObject $disk -ResultClassName 'MSFT_StorageReliabilityCounter' -OperationTimeoutSec (Get-KeepwellCallTime -Machine $Machine)
         })
         $record.Counters = $null
         if ($counters.Count -gt 0 -and $counters[0]) {

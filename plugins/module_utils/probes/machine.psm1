@@ -52,6 +52,18 @@ function Get-KeepwellTimeLeft {
     return [System.Math]::Max(1.0, ($Machine.deadline - [System.DateTime]::UtcNow).TotalSeconds)
 }
 
+function Get-KeepwellCallTime {
+    <#
+    .SYNOPSIS
+    Return how many whole seconds one call of CIM may take: so that one which hangs leaves two seconds to the other sources.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
+    )
+    return [uint32][System.Math]::Max(1, [System.Math]::Floor((Get-KeepwellTimeLeft -Machine $Machine) - 2))
+}
+
 function Stop-KeepwellProbe {
     <#
     .SYNOPSIS
@@ -113,12 +125,14 @@ function Get-KeepwellFailure {
     param(
         [Parameter(Mandatory = $true)] [System.Management.Automation.ErrorRecord] $ErrorRecord
     )
-    $denied = @('UnauthorizedAccessException', 'SecurityException', 'AccessDenied', '80070005', '80041003')
-    # Of CIM and WMI: namespace, class or object that is not there; of COM: a class that is not registered.
+    # 5: of Windows itself.
+    $denied = @('UnauthorizedAccessException', 'SecurityException', 'AccessDenied', '5', '80070005', '80041003')
+    # Of CIM and WMI: namespace, class or object that is not there, or that no driver serves (disks of virtual machines);
+    # of COM: a class that is not registered.
     $absent = @(
         'ItemNotFoundException', 'DriveNotFoundException', 'CommandNotFoundException', 'EventLogNotFoundException',
         'FileNotFoundException', 'DirectoryNotFoundException', 'InvalidNamespace', 'InvalidClass', 'NotFound',
-        '8004100E', '80041010', '80041002', '80040154'
+        'NotSupported', '8004100C', '8004100E', '80041010', '80041002', '80040154'
     )
     $status = 'error'
     $exception = $ErrorRecord.Exception
@@ -163,6 +177,26 @@ function Read-KeepwellSource {
         $failure = Get-KeepwellFailure -ErrorRecord $_
         Add-KeepwellNote -Machine $Machine -Source $Source -Status $failure.status -Detail $failure.detail
         return $null
+    }
+}
+
+function Read-KeepwellList {
+    <#
+    .SYNOPSIS
+    Return all that a script block returns, one by one, without $null; nothing when it fails, which is then noted.
+    .DESCRIPTION
+    As Read-KeepwellSource, for callers that put it into @(...): the $null of a failure would be one element there. Whether
+    "nothing" means none or unreadable is in $Machine.sources[Source].status.
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
+        [Parameter(Mandatory = $true)] [string] $Source,
+        [Parameter(Mandatory = $true)] [scriptblock] $Read
+    )
+    $found = Read-KeepwellSource -Machine $Machine -Source $Source -Read $Read
+    foreach ($each in $found) {
+        if ($null -ne $each) { $each }
     }
 }
 
@@ -341,12 +375,12 @@ function Get-KeepwellInstance {
     $query = @{
         ClassName = $Class
         Namespace = $Namespace
-        OperationTimeoutSec = [uint32](Get-KeepwellTimeLeft -Machine $Machine)
+        OperationTimeoutSec = Get-KeepwellCallTime -Machine $Machine
         ErrorAction = 'Stop'
     }
     if ($Filter) { $query.Filter = $Filter }
     if ($Property.Count -gt 0) { $query.Property = $Property }
-    Read-KeepwellSource -Machine $Machine -Source $name -Read { Get-CimInstance @query }
+    Read-KeepwellList -Machine $Machine -Source $name -Read { Get-CimInstance @query }
 }
 
 function Get-KeepwellEvent {
@@ -355,7 +389,8 @@ function Get-KeepwellEvent {
     Return events of a log, newest first: @{ id; at; provider; level; record; data }; nothing when it cannot be read.
     .DESCRIPTION
     at is epoch seconds, data the event's own values by name (Data without a name is "0", "1", ...). Messages are not
-    read: Windows translates them. Provider and Id narrow it, SinceS is how many seconds back, Cap how many at most.
+    read: Windows translates them. Provider and Id narrow it, SinceS is how many seconds back, Cap how many at most. A log
+    that takes longer than the probe has left could not be read.
     #>
     [CmdletBinding()]
     param(
@@ -373,14 +408,17 @@ function Get-KeepwellEvent {
     if ($Id.Count -gt 0) { $tests += '(' + (@($Id | ForEach-Object -Process { "EventID=$_" }) -join ' or ') + ')' }
     if ($SinceS -gt 0) { $tests += "TimeCreated[timediff(@SystemTime) <= $([long]($SinceS * 1000))]" }
     $path = if ($tests.Count -gt 0) { "*[System[$($tests -join ' and ')]]" } else { '*' }
-    Read-KeepwellSource -Machine $Machine -Source $name -Read {
+    Read-KeepwellList -Machine $Machine -Source $name -Read {
         $query = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogQuery -ArgumentList $Log, 'LogName', $path
         $query.ReverseDirection = $true
         $reader = New-Object -TypeName System.Diagnostics.Eventing.Reader.EventLogReader -ArgumentList $query
+        # Else 64 events are looked for at a time: for the newest one the whole log would be gone through.
+        $reader.BatchSize = [System.Math]::Min(64, $Cap)
         try {
             $count = 0
             while ($count -lt $Cap) {
-                $entry = $reader.ReadEvent()
+                # A log of gigabytes may take longer than the probe has, and would cost all that the probe knows already.
+                $entry = $reader.ReadEvent([System.TimeSpan]::FromSeconds([System.Math]::Max(0.5, (Get-KeepwellTimeLeft -Machine $Machine) - 1)))
                 if ($null -eq $entry) { break }
                 $count += 1
                 ConvertFrom-KeepwellEvent -Entry $entry
@@ -403,10 +441,14 @@ function ConvertFrom-KeepwellEvent {
         [Parameter(Mandatory = $true)] [object] $Entry
     )
     $values = @{}
-    $document = [xml]$Entry.ToXml()
+    # Whoever fails to sign in says under which name: a control character in it, which XML does not allow, would cost the log.
+    $lenient = New-Object -TypeName System.Xml.XmlReaderSettings
+    $lenient.CheckCharacters = $false
+    $document = New-Object -TypeName System.Xml.XmlDocument
+    $document.Load([System.Xml.XmlReader]::Create((New-Object -TypeName System.IO.StringReader -ArgumentList $Entry.ToXml()), $lenient))
     $place = 0
     foreach ($part in @('EventData', 'UserData')) {
-        foreach ($item in @($document.Event.SelectNodes("*[local-name()='$part']//*[not(*)]"))) {
+        foreach ($item in @($document.DocumentElement.SelectNodes("*[local-name()='$part']//*[not(*)]"))) {
             $label = $item.GetAttribute('Name')
             if (-not $label -and $item.LocalName -ne 'Data') { $label = $item.LocalName }
             if (-not $label) {

@@ -24,8 +24,8 @@ function Get-KeepwellPackagesFacts {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Parameters
     )
-    # Apart, for it alone can take long: the other facts must not be lost with it.
-    $search = Invoke-KeepwellApart -Machine $Machine -Source 'search' -Function 'Search-KeepwellUpdate'
+    # Apart, for it alone can take long: the other facts must not be lost with it, and take some seconds themselves.
+    $search = Invoke-KeepwellApart -Machine $Machine -Source 'search' -Function 'Search-KeepwellUpdate' -SpareS 8
     return @{
         search = $search
         build = Get-KeepwellRelease -Machine $Machine

@@ -52,7 +52,7 @@ function Get-KeepwellPressureSample {
         processor = Get-KeepwellRecord -Machine $Machine -Class 'Win32_PerfRawData_PerfOS_Processor' -Filter "Name = '_Total'" -Source 'processor counters' -Property 'PercentProcessorTime', 'Timestamp_Sys100NS'
         queue = Get-KeepwellRecord -Machine $Machine -Class 'Win32_PerfRawData_PerfOS_System' -Source 'system counters' -Property 'ProcessorQueueLength', 'Processes', 'Threads'
         disks = Get-KeepwellRecord -Machine $Machine -Class 'Win32_PerfRawData_PerfDisk_PhysicalDisk' -Source 'disk counters' -Property 'Name', 'AvgDisksecPerTransfer', 'AvgDisksecPerTransfer_Base', 'CurrentDiskQueueLength', 'Frequency_PerfTime'
-        processes = @(Read-KeepwellSource -Machine $Machine -Source 'processes' -Read { Get-KeepwellPressureProcess })
+        processes = @(Read-KeepwellList -Machine $Machine -Source 'processes' -Read { Get-KeepwellPressureProcess })
         at = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
     }
 }

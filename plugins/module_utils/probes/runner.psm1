@@ -244,7 +244,8 @@ function Invoke-KeepwellApart {
     .SYNOPSIS
     Return what a function of Keepwell returns, called in a runspace of its own; $null when it takes too long.
     .DESCRIPTION
-    For a call that may hang and must not take the rest of its probe with it. The source is then noted as timeout.
+    For a call that may hang and must not take the rest of its probe with it: SpareS seconds are left to that. The source
+    is then noted as timeout.
     #>
     [CmdletBinding()]
     param(

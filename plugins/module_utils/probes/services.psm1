@@ -115,14 +115,24 @@ function Get-KeepwellTask {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $found = @(Read-KeepwellSource -Machine $Machine -Source 'tasks' -Read {
+    $found = @(Read-KeepwellList -Machine $Machine -Source 'tasks' -Read {
         $scheduler = New-Object -ComObject 'Schedule.Service'
         $scheduler.Connect()
         $folders = @($scheduler.GetFolder('\'))
         while ($folders.Count -gt 0) {
             $folder = $folders[0]
             $folders = @($folders | Select-Object -Skip 1)
-            foreach ($task in $folder.GetTasks(1)) { $task }
+            foreach ($task in $folder.GetTasks(1)) {
+                @{
+                    path = [string]$task.Path
+                    enabled = [bool]$task.Enabled
+                    state = [int]$task.State
+                    last = ConvertTo-KeepwellEpoch -Moment $task.LastRunTime
+                    next = ConvertTo-KeepwellEpoch -Moment $task.NextRunTime
+                    result = '{0:X8}' -f [int]$task.LastTaskResult
+                    missed = [int]$task.NumberOfMissedRuns
+                }
+            }
             foreach ($inner in $folder.GetFolders(0)) {
                 if ($inner.Path -ne '\Microsoft') { $folders += $inner }
             }
@@ -134,17 +144,7 @@ function Get-KeepwellTask {
     if ($found.Count -gt 200) {
         $Machine.truncated = $true
     }
-    return , @($found | Select-Object -First 200 | ForEach-Object -Process {
-        @{
-            path = [string]$_.Path
-            enabled = [bool]$_.Enabled
-            state = [int]$_.State
-            last = ConvertTo-KeepwellEpoch -Moment $_.LastRunTime
-            next = ConvertTo-KeepwellEpoch -Moment $_.NextRunTime
-            result = '{0:X8}' -f [int]$_.LastTaskResult
-            missed = [int]$_.NumberOfMissedRuns
-        }
-    })
+    return , @($found | Select-Object -First 200)
 }
 
 Export-ModuleMember -Function '*'

@@ -22,6 +22,11 @@ function Get-KeepwellTimesyncFacts {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine,
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Parameters
     )
+    $services = Get-KeepwellTimeService -Machine $Machine
+    if ($null -eq $services) {
+        $source = $Machine.sources['time services']
+        Stop-KeepwellProbe -Status ([string]$source.status) -Detail "the time services could not be looked up: $($source.detail)"
+    }
     $root = 'SYSTEM\CurrentControlSet\Services\W32Time'
     $settings = Get-KeepwellRegistryValue -Machine $Machine -Key "$root\Parameters" -Source 'w32time'
     $policy = Get-KeepwellRegistryValue -Machine $Machine -Key 'SOFTWARE\Policies\Microsoft\W32Time\Parameters' -Source 'w32time'
@@ -34,7 +39,7 @@ function Get-KeepwellTimesyncFacts {
     if (-not $listed) { $listed = Get-KeepwellValue -From $settings -Name 'NtpServer' }
     $addresses = Get-KeepwellTimeSource -Machine $Machine -Kind ([string]$kind) -Listed ([string]$listed)
     return @{
-        services = Get-KeepwellTimeService -Machine $Machine
+        services = $services
         type = [string]$kind
         listed = [string]$listed
         client_enabled = Get-KeepwellValue -From $client -Name 'Enabled'
@@ -51,7 +56,7 @@ function Get-KeepwellTimesyncFacts {
 function Get-KeepwellTimeService {
     <#
     .SYNOPSIS
-    Return the time services that exist, by name: @{ state; start; trigger }.
+    Return the time services that exist, by name: @{ state; start; trigger }; $null when they cannot be looked up.
     #>
     [CmdletBinding()]
     param(
@@ -59,7 +64,11 @@ function Get-KeepwellTimeService {
     )
     $services = @{}
     $filter = "Name='W32Time' OR Name='NTP' OR Name='vmictimesync'"
-    foreach ($service in @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Filter $filter -Property 'Name', 'State', 'StartMode' -Source 'time services')) {
+    $found = @(Get-KeepwellInstance -Machine $Machine -Class 'Win32_Service' -Filter $filter -Property 'Name', 'State', 'StartMode' -Source 'time services')
+    if ($Machine.sources['time services'].status -ne 'ok') {
+        return $null
+    }
+    foreach ($service in $found) {
         $services[[string]$service.Name] = @{
             state = [string]$service.State
             start = [string]$service.StartMode

@@ -82,28 +82,29 @@ function Get-KeepwellUpdateHistory {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $entries = @(Read-KeepwellSource -Machine $Machine -Source 'history' -Read {
+    $entries = @(Read-KeepwellList -Machine $Machine -Source 'history' -Read {
         $searcher = (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher()
         $count = [System.Math]::Min(60, $searcher.GetTotalHistoryCount())
         if ($count -gt 0) {
-            foreach ($entry in $searcher.QueryHistory(0, $count)) { $entry }
+            # Its properties are read here: each is a call of its own, which may be refused.
+            foreach ($entry in $searcher.QueryHistory(0, $count)) {
+                @{
+                    at = ConvertTo-KeepwellEpoch -Moment $entry.Date -Utc
+                    operation = [int]$entry.Operation
+                    result = [int]$entry.ResultCode
+                    hresult = '{0:X8}' -f [int]$entry.HResult
+                    title = [string]$entry.Title
+                    update_id = ([string]$entry.UpdateIdentity.UpdateID).ToLowerInvariant()
+                    revision = [int]$entry.UpdateIdentity.RevisionNumber
+                    client = [string]$entry.ClientApplicationID
+                }
+            }
         }
     })
     if ($Machine.sources['history'].status -ne 'ok') {
         return $null
     }
-    return , @($entries | ForEach-Object -Process {
-            @{
-                at = ConvertTo-KeepwellEpoch -Moment $_.Date -Utc
-                operation = [int]$_.Operation
-                result = [int]$_.ResultCode
-                hresult = '{0:X8}' -f [int]$_.HResult
-                title = [string]$_.Title
-                update_id = ([string]$_.UpdateIdentity.UpdateID).ToLowerInvariant()
-                revision = [int]$_.UpdateIdentity.RevisionNumber
-                client = [string]$_.ClientApplicationID
-            }
-    })
+    return , $entries
 }
 
 function Get-KeepwellSearchTime {
@@ -118,15 +119,19 @@ function Get-KeepwellSearchTime {
     param(
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Machine
     )
-    $results = Read-KeepwellSource -Machine $Machine -Source 'automatic updates' -Read {
-        (New-Object -ComObject 'Microsoft.Update.AutoUpdate').Results
+    $automatic = Read-KeepwellSource -Machine $Machine -Source 'automatic updates' -Read {
+        $results = (New-Object -ComObject 'Microsoft.Update.AutoUpdate').Results
+        @{
+            searched_at = ConvertTo-KeepwellEpoch -Moment $results.LastSearchSuccessDate -Utc
+            installed_at = ConvertTo-KeepwellEpoch -Moment $results.LastInstallationSuccessDate -Utc
+        }
     }
     $log = 'Microsoft-Windows-WindowsUpdateClient/Operational'
     $good = @(Get-KeepwellEvent -Machine $Machine -Log $log -Id 26 -Cap 1 -Source 'update log')[0]
     $bad = @(Get-KeepwellEvent -Machine $Machine -Log $log -Id 25 -Cap 1 -Source 'update log')[0]
     return @{
-        automatic_at = if ($null -eq $results) { $null } else { ConvertTo-KeepwellEpoch -Moment $results.LastSearchSuccessDate -Utc }
-        installed_at = if ($null -eq $results) { $null } else { ConvertTo-KeepwellEpoch -Moment $results.LastInstallationSuccessDate -Utc }
+        automatic_at = Get-KeepwellValue -From $automatic -Name 'searched_at'
+        installed_at = Get-KeepwellValue -From $automatic -Name 'installed_at'
         found_at = Get-KeepwellValue -From $good -Name 'at'
         failed_at = Get-KeepwellValue -From $bad -Name 'at'
         failed = Get-KeepwellValue -From $bad -Name 'data'
@@ -170,7 +175,7 @@ function Get-KeepwellUpdatePolicy {
         }
         $policy[$name] = $chosen
     }
-    $listed = @(Read-KeepwellSource -Machine $Machine -Source 'update sources' -Read {
+    $listed = @(Read-KeepwellList -Machine $Machine -Source 'update sources' -Read {
         foreach ($service in (New-Object -ComObject 'Microsoft.Update.ServiceManager').Services) {
             @{
                 id = ([string]$service.ServiceID).ToLowerInvariant()

@@ -118,6 +118,10 @@ def test_nothing_is_said_about_what_is_right(look) -> None:
     assert look("thing.ps1", "", "") == []
     assert look("things.psm1", "-Function Get-KeepwellThing", "-Function '*-Keepwell*'") == []
     assert look("things.psm1", "return $More", "foreach ($number in 1..3) { $More[$number] = 1 }") == []
+    whole = "$all = @(Get-KeepwellThing -Path $Path | Where-Object -FilterScript { $_ })\n    return , $all"
+    assert look("things.psm1", "return $More", whole) == []
+    apart = "if (-not $More) { return }\n    return @{ more = @(Get-KeepwellThing -Path $Path) }"
+    assert look("things.psm1", "return $More", apart) == []
 
 
 MODULE_NAME, UTIL_NAME = "plugins/modules/thing.ps1", "plugins/module_utils/things.psm1"
@@ -192,6 +196,7 @@ PLANTED = [
         "-Function Get-KeepwellThings",
         "Get-KeepwellThings is exported and not",
     ),
+    ("things.psm1", "", "function Get-KeepwellB {\n    return 1\n}\n", "Get-KeepwellB is not exported"),
     ("things.psm1", "return $More", "return $script:More", "$script:More lives in the module"),
     ("things.psm1", "$More[$each.Name] = $text", "$More[$each.Name] = $texts", "$texts has no value here"),
     ("things.psm1", "    return $More", "    New-Item -Path $Path\n    return $More", "returns something"),
@@ -202,6 +207,39 @@ PLANTED = [
         "Get-Item takes [ and ] in a path for a pattern",
     ),
     ("things.psm1", "return $More", ". 'other.ps1'", "is read into this one by '.'"),
+    # Lists that PowerShell takes apart.
+    ("things.psm1", "return $More", "return @($More)", "returns a list, which is taken apart: one is no list here"),
+    (
+        "things.psm1",
+        "return $More",
+        "if (-not $More) { return }\n    return @{ more = Get-KeepwellThing -Path $Path }",
+        "Get-KeepwellThing may return nothing, which PowerShell 5.1 writes into JSON as {}",
+    ),
+    (
+        "things.psm1",
+        "return $More",
+        "if ($Path -eq '') { return @{ more = if ($Depth) { Get-KeepwellThing -Path $Path } else { $null } } }\n"
+        "    foreach ($number in 1..3) { $More[$number] = 1 }",
+        "Get-KeepwellThing may return nothing",
+    ),
+    (
+        "things.psm1",
+        "return $More",
+        "if (-not $More) { return }\n    $More['more'] = Get-KeepwellThing -Path $Path",
+        "Get-KeepwellThing may return nothing",
+    ),
+    (
+        "things.psm1",
+        "return $More",
+        "if (-not $More) { return $null }\n    return @{ more = @(Get-KeepwellThing -Path $Path) }",
+        "Get-KeepwellThing may return $null, which is one element of @( )",
+    ),
+    (
+        "things.psm1",
+        "return $More",
+        "$all = @(Get-KeepwellThing -Path $Path)\n    return , $all",
+        "Get-KeepwellThing returns a list as one thing: in @( ) it is a list in a list",
+    ),
     (
         "thing.ps1",
         "if (Test",
