@@ -108,7 +108,12 @@ function Test-KeepwellRoundAlive {
         return $false
     }
     $machine = New-KeepwellMachine -LimitS 20
-    return @(Get-KeepwellInstaller -Machine $machine).Count -gt 0 -or (Test-KeepwellUpdateHelper -Machine $machine)
+    if (@(Get-KeepwellInstaller -Machine $machine).Count -gt 0 -or (Test-KeepwellUpdateHelper -Machine $machine)) {
+        return $true
+    }
+    # Nothing found is only good where somebody could look.
+    $told = @('servicing', 'Windows Installer' | ForEach-Object -Process { $machine.sources[$_].status })
+    return @($told | Where-Object -FilterScript { $_ -ne 'ok' }).Count -gt 0
 }
 
 function Get-KeepwellRunningRound {
