@@ -45,7 +45,8 @@ class ActionModule(PatchAction):
         stop = guards.first(job, plan)
         if plan is None or stop is not None:
             return self._stay(job, record, stop or Stop("nothing", "", "nothing to do"))
-        enter(job, record, guards.window(job), guards.expected(job))
+        kind = guards.kind(plan)
+        enter(job, record, guards.window(job, kind), guards.expected(job, kind))
         try:
             baseline.take(self, job)
             return self._carry_out(job, record, plan)
@@ -118,11 +119,12 @@ class ActionModule(PatchAction):
         else:
             installing.carry_out(self, job, record, plan.items, guards.reserve_bytes(job, plan))
         job.save(record)
-        failed = record.outcome != "running"
+        kept_back = record.outcome == "skipped"
+        failed = record.outcome != "running" and not kept_back
         text = record.text if failed else record.steps[-1].text
-        touched = bool(record.transaction) or bool(first)
+        touched = not kept_back and bool(record.transaction or first)
         # Windows offers more once the first updates are in place.
-        more = not failed and job.options.rounds > 1
+        more = record.outcome == "running" and job.options.rounds > 1
         return {**_result(record, text, touched=touched, failed=failed), "changed": bool(record.versions), "more": more}
 
 

@@ -12,7 +12,6 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import closed, paused
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, transaction, wanting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item
@@ -31,8 +30,9 @@ class ActionModule(PatchAction):
         record = job.change()
         if self._task.check_mode or record.outcome != "running" or record.begun_by or _finished(record):
             return {"changed": False, "outcome": record.outcome, "msg": "nothing to go on with"}
-        stop = paused(job) or closed(job, "patch", guards.expected(job).seconds)
+        stop = guards.further(job, "turn")
         if stop is not None:
+            record.stopped, record.code = stop.text, stop.code
             text = f"what is left waits for the next run: {stop.text}"
             job.step(record, "apply", "skipped", text, job.now())
             job.save(record)

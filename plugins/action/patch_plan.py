@@ -9,7 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import planning, preflight, wanting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    gates,
+    guards,
+    planning,
+    preflight,
+    wanting,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import choosing
@@ -45,7 +51,9 @@ class ActionModule(PatchAction):
         manager = str(view.data("packages")["manager"])
         asked = [item.model_dump(include={"name", "kind", "arch", "version"}) for item in items]
         look = self.ask({"operation": "look", "manager": manager, "items": asked}, job.task_vars)
+        reboot_left = ""
         if manager == choosing.MANAGER:
+            reboot_left = wua.reboot_left(gates.newest(guards.records(job), job.host))
             look["simulation"] = wua.simulation(items, view.data("packages")["pending"] or [])
         facts = preflight.judge(look, view, wanted.policy, job.options, evidence.result.results)
         return planning.build(
@@ -60,6 +68,7 @@ class ActionModule(PatchAction):
             options=job.options,
             ring=wanted.schedule.ring_of(job.host),
             ring_reason=wanted.schedule.reason(job.host),
+            reboot_left=reboot_left,
         )
 
 
@@ -72,6 +81,8 @@ def _nothing(plan: Plan) -> str:
 
 def _headline(plan: Plan) -> str:
     """Return the plan in one line."""
+    if plan.reboot.left:
+        return f"a reboot: {plan.reboot.text}"
     if plan.empty:
         return f"nothing to do; {len(plan.withheld)} withheld" if plan.withheld else "nothing to do"
     security = sum(item.update_class == "security" for item in plan.items)

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import paused
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     baseline,
@@ -48,7 +48,7 @@ class ActionModule(PatchAction):
             job.save(record)
             return {"changed": False, "outcome": record.outcome, "msg": str(exc)}
         job.save(record)
-        failed = record.outcome != "running"
+        failed = record.outcome not in ("running", "skipped")
         text = record.text if failed else record.reboot.text if record.reboot else ""
         return {"changed": rebooted, "outcome": record.outcome, "msg": text, **({"failed": True} if failed else {})}
 
@@ -72,12 +72,13 @@ class ActionModule(PatchAction):
             kernel_after=str(before["kernel"]),
         )
         against = self._against(job, record.reboot)
-        if against:
-            record.reboot.text = against
-            job.step(record, "reboot", "skipped", against, job.now())
-            if self.on_windows() and not record.transaction and not record.versions:
+        if against is not None:
+            record.reboot.text = against.text
+            job.step(record, "reboot", "skipped", against.text, job.now())
+            nothing_done = self.on_windows() and not record.transaction and not record.versions
+            if nothing_done and required != "no":
                 # Nothing was installed because this reboot has to come first.
-                record.outcome, record.code, record.text = "refused", "reboot_first", against
+                record.outcome, record.code, record.text = against
             return False
         since = job.now()
         started = time.monotonic()
@@ -124,22 +125,31 @@ class ActionModule(PatchAction):
         if reboot is not None and baseline.identity(now) == reboot.boot_before:
             self.ask({"operation": "reboot", "reason": f"patching: {'; '.join(reasons)[:200]}"}, job.task_vars)
 
-    def _against(self, job: Job, reboot: Reboot) -> str:
-        """Return why there is no reboot now; empty when there is one."""
+    def _against(self, job: Job, reboot: Reboot) -> Stop | None:
+        """Return why there is no reboot now; None when there is one."""
         if reboot.required != "yes":
             why = "; ".join(reboot.reasons) or "nobody can say whether a reboot is needed"
-            return "no reboot is needed" if reboot.required == "no" else f"not certain enough to reboot: {why}"
+            return _first("no reboot is needed" if reboot.required == "no" else f"not certain enough to reboot: {why}")
         if job.options.reboot == "never":
-            return "a reboot is needed, and patching_reboot is 'never'"
-        stop = paused(job)
+            return _first("a reboot is needed, and patching_reboot is 'never'")
+        stop = self._kept_back(job)
         if stop is not None:
-            return f"a reboot is needed, and not done: {stop.text}"
-        decision = guards.window(job, "reboot")
-        if not decision.open:
-            return f"a reboot is needed, and it is not the time: {decision.reason}"
+            return stop
         look = self._look(job)
         wrong = [fact for fact in preflight.judge_reboot(look, job.options) if not fact.passed]
-        return "" if not wrong else f"a reboot is needed, and not done: {wrong[0].name}: {wrong[0].observed}"
+        if wrong:
+            return _first(f"a reboot is needed, and not done: {wrong[0].name}: {wrong[0].observed}")
+        # The look may have waited for minutes.
+        return self._kept_back(job)
+
+    @staticmethod
+    def _kept_back(job: Job) -> Stop | None:
+        """Return the hold, the brake or the window that keeps the reboot back."""
+        stop = guards.further(job, "reboot")
+        if stop is None:
+            return None
+        why = "it is not the time" if stop.code == "window_closed" else "not done"
+        return stop._replace(text=f"a reboot is needed, and {why}: {stop.text}")
 
     def _look(self, job: Job) -> dict[str, t.Any]:
         """Look at the host; servicing of Windows tidies up after an update, and is given the time for it."""
@@ -163,3 +173,8 @@ class ActionModule(PatchAction):
             if baseline.identity(now) != before and now["booted"]:
                 return now
         return None
+
+
+def _first(text: str) -> Stop:
+    """Return how a change ends that had to begin with the reboot."""
+    return Stop("refused", "reboot_first", text)

@@ -51,7 +51,11 @@ class ActionModule(PatchAction):
             if after is not None:
                 record.residual = residual.explain(plan, after.observation or {}, record.failures)
         record.findings_new = _new_findings(before, after)
+        if after is not None and not record.residual:
+            # Whatever kept more of it from being begun: there is no more.
+            record.stopped = record.code = ""
         left = f"{len(record.residual)} left" if record.residual else "nothing of the plan is left"
+        left += f", not begun: {record.stopped}" if record.stopped else ""
         if self.on_windows():
             outcome.close(record, left)
             return

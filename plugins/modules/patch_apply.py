@@ -14,6 +14,8 @@ description:
     is no other node of the pair at work, is the plan the approved one, does nothing stand against it.
   - Then starts the transaction on the host as a unit of its own, which outlives the connection, and waits for its
     end. The host simulates again and refuses when the result is not exactly the plan.
+  - On Windows it is asked again before each turn of updates whether it may be begun. Where the host has nothing but a
+    reboot that an earlier change had to leave, nothing is installed.
   - Lost connections are picked up again; a host that stays away is left to its own, and a later run takes up what
     became of it.
 version_added: 0.1.0

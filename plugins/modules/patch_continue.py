@@ -10,7 +10,8 @@ module: patch_continue
 short_description: Go on with a Windows host after its first updates
 description:
   - Some updates of Windows can only be installed, or are only offered, after others or after a reboot. This step asks
-    the host again and installs what is left, as long as the window is open. Where a plan was approved, nothing but it.
+    the host again and installs what is left, as long as nothing holds it and enough of the window is left. Where a plan
+    was approved, nothing but it.
   - It does nothing on other systems and in check mode.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)

@@ -39,7 +39,11 @@ def plan(whole: Plan) -> PlanSummary:
         items=dict(sorted(Counter(item.update_class for item in whole.items).items())),
         packages=[
             PlannedPackage(
-                name=item.name, installed=item.installed, version=item.version, update_class=item.update_class
+                name=item.name,
+                installed=item.installed,
+                version=item.version,
+                update_class=item.update_class,
+                title=item.title,
             )
             for item in whole.items[:PACKAGES_SHOWN]
         ],
@@ -48,6 +52,7 @@ def plan(whole: Plan) -> PlanSummary:
         withheld=dict(sorted(Counter(entry.code for entry in whole.withheld).items())),
         reboot=whole.reboot.expected,
         reboot_text=whole.reboot.text,
+        reboot_left=whole.reboot.left,
         services=len(whole.services),
         download_bytes=whole.download_bytes,
         rollback=whole.rollback.possible,

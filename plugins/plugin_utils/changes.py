@@ -20,10 +20,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import HostD
 
 # release: a person lets a client go on after a failed change.
 Chore = t.Literal["patching", "antivirus", "backup_verification", "disk_cleanup", "release"]
-# done: everything asked for is in place and verified. nothing: there was nothing to do. planned: check mode, or acting
-# was not asked for. skipped: a gate or a window kept it back, nothing is wrong. refused: the host is in no state to be
-# changed, nothing was touched. failed: touched, and not as it should be. rolled_back: failed, and put back. lost: the
-# host is not reached, its transaction may go on. released: a person let the client go on after a failure.
+# done: everything asked for is in place and verified; where ``stopped`` says so, everything that was begun. nothing:
+# there was nothing to do. planned: check mode, or acting was not asked for. skipped: a gate or a window kept it back,
+# nothing is wrong. refused: the host is in no state to be changed, nothing was touched. failed: touched, and not as it
+# should be. rolled_back: failed, and put back. lost: the host is not reached, its transaction may go on. released: a
+# person let the client go on after a failure.
 Outcome = t.Literal[
     "planned", "nothing", "skipped", "refused", "running", "done", "failed", "rolled_back", "lost", "released"
 ]
@@ -49,6 +50,7 @@ class Version(Model):
     before: str | None = Field(None, description="null when it was not installed")
     after: str | None = Field(None, description="null when it was removed; of an update of Windows its revision")
     update_id: str = Field("", description="which update of Windows Update it is")
+    title: str = Field("", description="how Windows calls it")
     cumulative: bool = Field(False, description="the monthly update of Windows itself: the build tells of it")
 
 
@@ -106,6 +108,7 @@ class ChangeRecord(HostDocument):
     services: dict[str, str] = Field({}, description="unit -> restarted, or why not")
     config_files: list[str] = Field([], description="new versions of configuration files that were kept aside")
     differences: list[Difference] = []
+    stopped: str = Field("", description="why it ended before all of its updates; the rest is left for a later run")
     half_done: list[str] = Field([], description="what was left in between, named by the package manager")
     residual: list[str] = Field([], description="what the policy wanted and is still open, each with its reason")
     failures: dict[str, str] = Field({}, description="update that could not be installed -> why, in plain words")

@@ -100,6 +100,7 @@ class PlannedPackage(Model):
     installed: str | None = None
     version: str
     update_class: str
+    title: str = Field("", description="how Windows calls it; version is its revision then")
 
 
 class PlanSummary(Model):
@@ -116,6 +117,7 @@ class PlanSummary(Model):
     withheld: dict[str, int] = Field({}, description="updates that are pending and not in the plan, by code")
     reboot: t.Literal["yes", "no", "unknown"]
     reboot_text: str = ""
+    reboot_left: str = Field("", description="run whose change had to leave this reboot: it is done by itself")
     services: int = Field(0, description="units that would be restarted")
     download_bytes: int | None = None
     rollback: t.Literal["yes", "partly", "no"]

@@ -13,6 +13,7 @@ from harness import Outcome, Project, inventory
 from windows_host.cleaning import Disk
 from windows_host.host import WindowsHost
 from windows_host.models.disk_cleanup import Growable, Works
+from windows_host.models.patching import begin_round
 from windows_host.state import GIB, Volume
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
@@ -246,12 +247,13 @@ def test_a_connection_that_is_lost_in_the_middle_is_taken_up_by_the_next_run(win
     ("set_up", "outcome", "code", "said"),
     [
         (lambda host: setattr(host.of(Works), "busy", "antivirus 01M8"), "refused", "host_locked", "antivirus 01M8"),
+        (begin_round, "refused", "host_locked", "Keepwell is at work on this host already: patching 01K"),
         (lambda host: setattr(host.of(Works), "not_started", "Access is denied."), "refused", "not_started", "Access"),
         (lambda host: setattr(host.of(Works), "killed", True), "failed", "interrupted", "0x41306"),
     ],
 )
 def test_what_goes_wrong_is_said_with_its_code(
-    windows: t.Any, tmp_path: Path, set_up: t.Callable[[WindowsHost], None], outcome: str, code: str, said: str
+    windows: t.Any, tmp_path: Path, set_up: t.Callable[[WindowsHost], t.Any], outcome: str, code: str, said: str
 ) -> None:
     host = full_host()
     set_up(host)

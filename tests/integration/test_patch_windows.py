@@ -282,6 +282,74 @@ def test_an_accepted_licence_is_accepted_by_acting_alone(windows: t.Any, project
     assert host.changed("eula") == ["cccc-1"]
 
 
+def when_installed(host: WindowsHost, identifier: str, do: t.Callable[[], None]) -> None:
+    """Do something while the host installs an update: before the next one is begun."""
+    original = host.install
+
+    def install(update: Update) -> None:
+        original(update)
+        if update.id == identifier:
+            do()
+
+    host.install = install  # type: ignore[method-assign]
+
+
+def test_a_hold_between_two_turns_stops_before_the_next_and_a_later_run_does_the_rest(
+    windows: t.Any, project: Project, tmp_path: Path
+) -> None:
+    host = host_with(servicing(), cumulative(), plain(1))
+    file = client(tmp_path / "acme.yml", windows(host).inventory(), **QUICK)
+    placed: list[Outcome] = []
+
+    def place() -> None:
+        placed.append(project.play("hold", file, "-e", 'keepwell_reason="an audit"', "-e", "keepwell_hosts=win01"))
+
+    when_installed(host, "aaaa-servicing", place)
+    acted = patch(project, file, *ACT)
+    assert placed[0].rc == 0, placed[0].output
+    assert acted.rc == 0, acted.output
+    record = last(acted)["win01"]
+    assert host.changed("install") == ["aaaa-servicing"]
+    assert (host.boots, record["outcome"], record["code"]) == (1, "done", "held"), record["text"]
+    assert [entry["name"] for entry in record["versions"]] == ["KB5031000"]
+    assert record["stopped"].startswith("On hold until ") and "an audit" in record["stopped"]
+    assert record["text"].startswith("1 update in place; 2 left, not begun: On hold until ")
+    assert record["residual"] == ["KB5031364 is still offered", "KB5040001 is still offered"]
+    assert not any(note["recorded"] is False for note in host.of(Patching).notes.values())
+
+    held = last(patch(project, file, *ACT))["win01"]
+    assert (held["outcome"], held["code"]) == ("skipped", "held")
+    released = project.play("release", file, "-e", 'keepwell_reason="it is over"')
+    assert released.rc == 0, released.output
+    rest = last(patch(project, file, *ACT))["win01"]
+    assert (rest["outcome"], rest["stopped"]) == ("done", ""), rest["text"]
+    assert host.changed("install") == ["aaaa-servicing", "bbbb-cumulative", "cccc-1"]
+    assert (host.boots, host.ubr) == (2, UBR)
+
+
+def test_a_reboot_that_a_hold_kept_back_is_done_by_a_later_run(
+    windows: t.Any, project: Project, tmp_path: Path
+) -> None:
+    host = host_with(cumulative())
+    file = client(tmp_path / "acme.yml", windows(host).inventory(), **QUICK)
+    when_installed(
+        host, "bbbb-cumulative", lambda: project.play("hold", file, "-e", "keepwell_reason=audit").rc and None
+    )
+    acted = patch(project, file, *ACT)
+    record = last(acted)["win01"]
+    assert (acted.rc, record["outcome"], host.boots) == (0, "done", 1), acted.output
+    assert record["reboot"]["text"].startswith("a reboot is needed, and not done: On hold until ")
+    released = project.play("release", file, "-e", "keepwell_reason=over")
+    assert released.rc == 0, released.output
+    later = patch(project, file, *ACT)
+    assert "win01, ring 1: a reboot" in later.output
+    assert f"the change of run {record['run_id']} had to leave it" in " ".join(later.output.split())
+    rebooted = last(later)["win01"]
+    assert (rebooted["outcome"], host.boots, host.ubr) == ("done", 2, UBR), later.output
+    assert rebooted["text"] == "Rebooted; nothing of the plan is left."
+    assert host.changed("install") == ["bbbb-cumulative"]
+
+
 def test_a_service_that_does_not_come_back_is_a_failed_change(windows: t.Any, project: Project, tmp_path: Path) -> None:
     host = host_with(cumulative())
     host.services["spooler"].start_fails = True

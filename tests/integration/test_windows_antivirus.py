@@ -11,6 +11,7 @@ import pytest
 from harness import Outcome, Project, inventory
 from windows_host.host import WindowsHost
 from windows_host.models.antivirus import DETECTED, QUARANTINED, Protection, found
+from windows_host.models.patching import begin_round
 from windows_host.work import Works
 
 CLIENT = "office"
@@ -287,6 +288,18 @@ def test_work_that_is_ended_from_outside_is_told(project: Project, windows: t.An
     office = Office(project, windows, host)
     assert office.play(*ACT).rc == 2
     assert (office.change("win01")["outcome"], office.change("win01")["code"]) == ("failed", "interrupted")
+
+
+def test_nothing_is_begun_while_updates_are_installed(project: Project, windows: t.Any) -> None:
+    """A round of updates that nobody follows any more goes on by itself, and holds no lock."""
+    host = old("win01")
+    begun = begin_round(host)
+    office = Office(project, windows, host)
+    office.play(*ACT)
+    record = office.change("win01")
+    assert (record["outcome"], record["code"]) == ("refused", "host_locked")
+    assert f"Keepwell is at work on this host already: patching {begun} of run " in record["text"]
+    assert host.changes == []
 
 
 def test_work_whose_end_nobody_saw_is_taken_up_by_the_next_run(project: Project, windows: t.Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from harness import Outcome, Project, inventory
 from windows_host.host import WindowsHost
 from windows_host.models.backup_verification import Backups, Session, back_up, snapshot
+from windows_host.models.patching import begin_round
 
 CLIENT = "office"
 ACT = ("-e", '{"backup_verification_act": true}')
@@ -207,6 +208,18 @@ def test_what_cannot_be_removed_is_told_and_removed_by_the_next_run(project: Pro
     office.play(*ACT)
     assert any(step["name"] == "clean_up" and step["outcome"] == "done" for step in office.change()["steps"])
     assert host.of(Backups).sandboxes == {}
+
+
+def test_nothing_is_restored_while_updates_are_installed(project: Project, windows: t.Any) -> None:
+    """A round of updates that nobody follows any more goes on by itself, and holds no lock."""
+    host = server()
+    back_up(host, time.time() - 7200)
+    begun = begin_round(host)
+    office = Office(project, windows, host)
+    office.play(*ACT)
+    [step] = [entry for entry in office.change()["steps"] if entry["name"] == "win01/files sample"]
+    assert f"Keepwell is at work on this host already: patching {begun} of run " in step["text"]
+    assert "sandbox made" not in made(host)
 
 
 def test_a_recovery_that_wbadmin_refuses_is_no_verdict_on_the_backup(project: Project, windows: t.Any) -> None:

@@ -10,6 +10,7 @@
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone: work that outlives its connection takes them along.
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.rounds
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 
 function Get-KeepwellNow {
@@ -305,10 +306,15 @@ function Lock-KeepwellHost {
     .SYNOPSIS
     Take the lock that whoever changes this host for Keepwell holds; return it, or the holder's own words.
     .DESCRIPTION
-    The lock is a file that is open for writing: it is free again when the process ends, however it ends.
+    The lock is a file that is open for writing: it is free again when the process ends, however it ends. A round of
+    updates has the host as well, and holds no file.
     #>
     [CmdletBinding()]
     param([Parameter(Mandatory = $true)] [string] $Who)
+    $round = Get-KeepwellRunningRound
+    if ($round) {
+        return $round
+    }
     New-KeepwellFolder -Path (Get-KeepwellWorkHome)
     $path = Join-Path -Path (Get-KeepwellWorkHome) -ChildPath 'lock'
     foreach ($try in 1..10) {

@@ -12,6 +12,7 @@
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.folder
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.rounds
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.task
 
 function Assert-KeepwellField {
@@ -215,13 +216,14 @@ function Get-KeepwellRunningWork {
     .SYNOPSIS
     Return which work of any chore has not ended, in words; '' when none has.
     .DESCRIPTION
-    The lock alone does not tell: it goes with the program that holds it, and what the program started may go on.
+    The lock alone does not tell: it goes with the program that holds it, and what the program started may go on. A round
+    of updates has none.
     #>
     [CmdletBinding()]
     param()
     $place = Get-KeepwellWorkHome
     if (-not [System.IO.Directory]::Exists($place)) {
-        return ''
+        return Get-KeepwellRunningRound
     }
     foreach ($path in ([System.IO.Directory]::GetDirectories($place) | Sort-Object)) {
         $chore = Split-Path -Path $path -Leaf
@@ -232,7 +234,7 @@ function Get-KeepwellRunningWork {
             }
         }
     }
-    return ''
+    return Get-KeepwellRunningRound
 }
 
 function Get-KeepwellBusy {

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.jobs
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.rounds
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.boot
-#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.busy
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.notes
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.space
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 
 # Everything that has to be known before a Windows host is patched or rebooted. Changes nothing.
@@ -23,11 +24,7 @@ function Get-KeepwellPatchingLook {
     )
     $machine = New-KeepwellMachine -LimitS 60
     $unfinished = Get-KeepwellUnfinishedRound -Request $Request
-    $open = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
     $holder = Get-KeepwellBusy
-    if ($null -ne $open) {
-        $holder = "patching $($open.id) of run $($open.run_id)"
-    }
     $space = Get-KeepwellSystemSpace -Machine $machine
     $locks = @(Get-KeepwellInstaller -Machine $machine)
     $roles = @(Get-KeepwellHostRole -Machine $machine)

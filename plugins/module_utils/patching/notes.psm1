@@ -4,54 +4,17 @@
 
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.answer
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.jobs
-#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.busy
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.chores.rounds
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.offers
+#AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.patching.space
 #AnsibleRequires -PowerShell ansible_collections.keepwell.fleet.plugins.module_utils.probes.machine
 
 # What the host remembers of a round of updates: that it was begun, by whom, and which updates it is.
 #
-# A note is a key below HKLM\SOFTWARE\Keepwell\patching, which only administrators can write; its value "note" is JSON.
-# What came of the round is not in it: that is in Windows' own history of updates, which the packages probe reads.
+# Where the notes are, and which round is still at work, is in chores/rounds.psm1. What came of a round is not in its note:
+# that is in Windows' own history of updates, which the packages probe reads.
 #
 # Runs on managed hosts: Windows PowerShell 5.1. Functions alone, no variables of the module.
-
-function Get-KeepwellNotePath {
-    <#
-    .SYNOPSIS
-    Return where the notes are, or where the note with this id is.
-    #>
-    [CmdletBinding()]
-    param(
-        [string] $Id = ''
-    )
-    if ($Id -and $Id -notmatch '^[0-9A-Z]{26}$') {
-        Stop-KeepwellRequest -Code 'bad_request' -Text "'$Id' is no id of a round."
-    }
-    $path = 'HKLM:\SOFTWARE\Keepwell\patching'
-    if ($Id) { return "$path\$Id" }
-    return $path
-}
-
-function Get-KeepwellNote {
-    <#
-    .SYNOPSIS
-    Return the notes, oldest first, or only that with this id; nothing when there is none.
-    #>
-    [CmdletBinding()]
-    param(
-        [string] $Id = ''
-    )
-    $root = Get-KeepwellNotePath
-    if (-not (Test-Path -LiteralPath $root)) {
-        return
-    }
-    $names = @(Get-ChildItem -LiteralPath $root -ErrorAction Stop | ForEach-Object -Process { $_.PSChildName })
-    foreach ($name in @($names | Sort-Object)) {
-        if ($Id -and $name -ne $Id) { continue }
-        $key = Get-ItemProperty -LiteralPath "$root\$name" -ErrorAction Stop
-        if ($key.note) { ConvertFrom-Json -InputObject $key.note }
-    }
-}
 
 function Set-KeepwellNote {
     <#
@@ -79,11 +42,7 @@ function Get-KeepwellRoundSummary {
     param(
         [Parameter(Mandatory = $true)] [object] $Note
     )
-    $machine = New-KeepwellMachine -LimitS 20
-    $now = ConvertTo-KeepwellEpoch -Moment ([System.DateTime]::UtcNow)
-    $inTime = $now -lt ($Note.started_at + $Note.runtime_s)
-    $working = @(Get-KeepwellInstaller -Machine $machine).Count -gt 0 -or (Test-KeepwellUpdateHelper -Machine $machine)
-    $alive = -not $Note.recorded -and $inTime -and $working
+    $alive = Test-KeepwellRoundAlive -Note $Note
     return @{
         id = $Note.id
         kind = 'apply'
@@ -178,15 +137,9 @@ function Get-KeepwellObstacle {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Request
     )
     $machine = New-KeepwellMachine -LimitS 300
-    $unfinished = Get-KeepwellUnfinishedRound -Request $Request
-    $other = @($unfinished.transactions | Where-Object -FilterScript { $_.alive }) | Select-Object -First 1
-    if ($null -ne $other) {
-        $text = "Keepwell is at work on this host already: patching $($other.id) of run $($other.run_id)."
-        return @{ code = 'host_locked'; text = $text }
-    }
-    $chore = Get-KeepwellBusy
-    if ($chore) {
-        return @{ code = 'host_locked'; text = "Keepwell is at work on this host already: $chore." }
+    $other = Get-KeepwellBusy
+    if ($other) {
+        return @{ code = 'host_locked'; text = "Keepwell is at work on this host already: $other." }
     }
     $busy = @(Get-KeepwellInstaller -Machine $machine)
     if ($busy.Count -gt 0) {
@@ -259,8 +212,6 @@ function Clear-KeepwellRound {
 
 Export-ModuleMember -Function @(
     'Clear-KeepwellRound'
-    'Get-KeepwellNote'
-    'Get-KeepwellNotePath'
     'Get-KeepwellObstacle'
     'Get-KeepwellRoundStatus'
     'Get-KeepwellRoundSummary'

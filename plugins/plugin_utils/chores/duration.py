@@ -33,7 +33,8 @@ _MEASURABLE_S = 1.0
 _ANTIVIRUS = ("repair", "quarantine", "rescan", "restore")
 _WORK = ("apply", "reboot", "clean up", "grow", *_ANTIVIRUS)
 
-Work = t.Literal["patch", "reboot", "antivirus", "clean up", "grow"]
+# turn: what comes after the first updates of a Windows host, from there to the end of its comparison.
+Work = t.Literal["patch", "turn", "reboot", "antivirus", "clean up", "grow"]
 
 
 class Expected(t.NamedTuple):
@@ -78,10 +79,16 @@ def of(record: ChangeRecord) -> dict[Work, float]:
     if any(steps[name].outcome == "failed" for name in _WORK if name in steps):
         # It ended where it broke, or at its time limit: that says nothing of how long the work takes.
         return {}
+    if record.stopped:
+        # Half of the work says nothing of the whole.
+        return {}
     found: dict[Work, float] = {}
     if record.chore == "patching" and "apply" in steps:
         end = max(epoch(step.ended_at) for step in steps.values())
         found["patch"] = end - epoch(record.entered_at)
+        begun = [epoch(step.started_at) for step in record.steps if step.name == "install"]
+        if len(begun) > 1:
+            found["turn"] = end - begun[1]
         if "reboot" in steps:
             found["reboot"] = end - epoch(steps["reboot"].started_at)
     elif record.chore == "disk_cleanup":

@@ -17,7 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Chan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Waiting
 
-# The host was away, or the clock was against it: nothing is wrong, and the work is still due.
+# The host was away, or the clock was against it, be it in the middle: nothing is wrong, and the work is still due.
 CODES = ("unreached", "window_closed")
 # Of these nobody learns whether the chore is still due: nothing was to be done then.
 _SILENT: tuple[Outcome, ...] = ("planned", "released")
@@ -49,7 +49,7 @@ def waiting(endings: Iterable[Ending], bought: Mapping[str, Collection[str]]) ->
         key = (entry.chore, entry.host)
         if entry.outcome in _SILENT or entry.host not in bought.get(entry.chore, ()):
             continue
-        if entry.outcome == "skipped" and entry.code in CODES:
+        if entry.outcome in ("skipped", "done") and entry.code in CODES:
             since.setdefault(key, entry)
             newest[key] = entry
         else:

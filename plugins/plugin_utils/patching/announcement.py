@@ -12,7 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text, size_text
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client, iso
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
+    Item,
+    Move,
+    Plan,
+    Withheld,
+    of_windows,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import visible
 
 WIDTH = 100
@@ -78,10 +84,11 @@ def _host(plan: Plan) -> Iterator[str]:
     for item in plan.items:
         if item.kind == "patch":
             yield from _wrap(f"  patch {item.name}", _why(item), indent=6)
-    if plan.transaction:
+    if not plan.empty:
         yield from _wrap(
             f"  Reboot: {plan.reboot.expected}", _sentence([*plan.reboot.reasons, plan.reboot.text]), indent=6
         )
+    if plan.transaction:
         if plan.services or plan.services_kept:
             restarted = ", ".join(plan.services) or "none"
             yield from _wrap("  Services to restart: ", f"{restarted}; more may come with the new files", indent=6)
@@ -107,7 +114,13 @@ def _withheld(plan: Plan) -> Iterator[str]:
     if plan.withheld:
         yield "  Left out:"
     for entry in plan.withheld:
-        yield from _wrap(f"    {entry.name} {_change(entry.installed, entry.version)}: ", entry.reason, indent=6)
+        yield from _wrap(f"    {_left_out(entry)}: ", entry.reason, indent=6)
+
+
+def _left_out(entry: Withheld) -> str:
+    if entry.update_id:
+        return of_windows(entry.name, entry.title, entry.version)
+    return f"{entry.name} {_change(entry.installed, entry.version)}"
 
 
 def _change(before: str | None, after: str) -> str:
@@ -120,6 +133,8 @@ def _is_quiet(plan: Plan) -> bool:
 
 
 def _counted(plan: Plan) -> str:
+    if plan.reboot.left:
+        return "a reboot"
     if not plan.transaction:
         return "nothing to do" if plan.ready and not plan.items else "nothing can be done"
     counts = Counter(item.update_class for item in plan.items)
@@ -133,8 +148,7 @@ def _counted(plan: Plan) -> str:
 
 def _move(move: Move, item: Item | None) -> str:
     if item is not None and item.kind == "update":
-        title = "" if item.title in ("", move.name) else f" {item.title}"
-        return f"{move.name}{title}, revision {move.after}"
+        return of_windows(move.name, item.title, move.after or "?")
     name = f"{move.name}:{move.arch}" if move.arch not in ("", "all", "noarch") else move.name
     if move.action == "upgrade":
         return f"{name} {move.before} -> {move.after}"

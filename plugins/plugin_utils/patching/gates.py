@@ -61,7 +61,7 @@ def _wrong(records: Sequence[ChangeRecord], run_id: str) -> dict[str, ChangeReco
     """Host -> its newest change, where that went wrong and nobody released it."""
     found = {}
     for host in sorted({record.host for record in records}):
-        last = _newest(records, host, _TOUCHED)
+        last = newest(records, host)
         at_work = last is not None and last.outcome == "running" and last.run_id == run_id
         if last is not None and last.outcome in _WRONG and not at_work and not _released(records, last):
             found[host] = last
@@ -105,10 +105,11 @@ def suspects(host: str, schedule: Schedule, records: Sequence[ChangeRecord]) -> 
     return found
 
 
-def _newest(records: Sequence[ChangeRecord], host: str, outcomes: Sequence[str]) -> ChangeRecord | None:
+def newest(records: Sequence[ChangeRecord], host: str) -> ChangeRecord | None:
+    """Return the newest change that touched a host, None when none did."""
     mine = [record for record in records if record.host == host and record.chore == "patching"]
     return max(
-        (record for record in mine if record.outcome in outcomes),
+        (record for record in mine if record.outcome in _TOUCHED),
         key=lambda record: (record.started_at, record.run_id),
         default=None,
     )
@@ -200,7 +201,7 @@ class _Doubt(t.NamedTuple):
 
 def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> _Doubt:
     """Return why a host of an earlier ring does not yet count as well; an empty text when it does."""
-    last = _newest(known.records, name, _TOUCHED)
+    last = newest(known.records, name)
     own = known.plans.get(name)
     if name in known.population and own is None:
         return _Doubt("was not reached in this run")
@@ -215,6 +216,9 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
         return _Doubt(silent=True) if own is not None else _Doubt("was never patched and is not part of this run")
     if last.outcome != "done" and not _released(known.records, last):
         return _Doubt(_word(last))
+    if last.stopped and last.run_id == known.run_id and not _released(known.records, last):
+        # Its plan is from before: a later run makes another one, of what is left.
+        return _Doubt("was stopped before it had all of its updates")
     if last.findings_new and not _released(known.records, last):
         return _Doubt(f"has new findings since its change: {', '.join(last.findings_new[:3])}")
     age = now - epoch(last.ended_at or last.started_at)

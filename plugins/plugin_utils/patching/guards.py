@@ -34,8 +34,9 @@ def first(job: Job, plan: Plan | None) -> Stop | None:
         return Stop("nothing", "", planning.idle(plan))
     return (
         guards.allowed(job)
-        or _approved(job, plan)
-        or guards.closed(job, "patch", expected(job).seconds)
+        # A reboot that an earlier change had to leave was approved with it.
+        or (_approved(job, plan) if plan.transaction else None)
+        or guards.closed(job, kind(plan), expected(job, kind(plan)).seconds)
         or _gate(job)
         or _ready(plan)
         or (Stop("nothing", "", planning.idle(plan)) if plan.empty else None)
@@ -78,14 +79,35 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
     return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
 
 
+def kind(plan: Plan) -> t.Literal["patch", "reboot"]:
+    """Return what a window has to allow for a plan to be begun."""
+    return "patch" if plan.transaction else "reboot"
+
+
 def window(job: Job, what: t.Literal["patch", "reboot"] = "patch", reserve: bool = True) -> Decision:
     """Return whether a window is open; with ``reserve``, for as long as the host is expected to need."""
     return guards.window(job, what, expected(job, what).seconds if reserve else 0.0)
 
 
-def expected(job: Job, what: t.Literal["patch", "reboot"] = "patch") -> duration.Expected:
+def expected(job: Job, what: t.Literal["patch", "turn", "reboot"] = "patch") -> duration.Expected:
     """Return how long a host takes from here to the end of its comparison."""
+    if what == "turn":
+        # Where nobody knows it takes no longer than the whole.
+        return guards.expected(job, what, expected(job).seconds / 60.0)
     return guards.expected(job, what, job.options.reserve_minutes)
+
+
+def further(job: Job, what: t.Literal["turn", "reboot"], reserve: bool = True) -> Stop | None:
+    """Return why a change that was begun goes no further, asked before each of its steps that cannot be taken back.
+
+    Without ``reserve`` the window need only be open: for a first step, whose time was asked for right before.
+    """
+    allowing = "reboot" if what == "reboot" else "patch"
+    try:
+        return guards.paused(job) or guards.closed(job, allowing, expected(job, what).seconds if reserve else 0.0)
+    except EvidenceError as exc:
+        # What was done so far still has to be compared and recorded.
+        return Stop("refused", "internal", str(exc))
 
 
 def records(job: Job) -> list[ChangeRecord]:

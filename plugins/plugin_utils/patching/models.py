@@ -22,6 +22,11 @@ UpdateClass = t.Literal[
 Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall", "retire"]
 
 
+def of_windows(name: str, title: str, revision: str) -> str:
+    """Return what a person calls an update of Windows: its KB, its title, and which revision of it."""
+    return f"{name}{'' if title in ('', name) else f' {title}'}, revision {revision}"
+
+
 class Item(Model):
     """An update that the policy wants on this host."""
 
@@ -54,6 +59,8 @@ class Withheld(Model):
     code: str = Field(description="policy, exclusion, hold, pin, versionlock, exclude, dependency, phasing, soak, ...")
     reason: str = Field(description="one sentence: why, by whom, until when")
     until: Timestamp | None = None
+    title: str = Field("", description="how Windows calls it")
+    update_id: str = Field("", description="which update of Windows Update it is; version is its revision")
 
 
 class Move(Model):
@@ -84,6 +91,7 @@ class RebootPlan(Model):
     expected: t.Literal["yes", "no", "unknown"]
     reasons: list[str] = []
     text: str = Field("", description="what will be done about it, by the role's settings")
+    left: str = Field("", description="run whose change had to leave it: with nothing to install it is done by itself")
 
 
 class Rollback(Model):
@@ -121,7 +129,7 @@ class Plan(PlanDocument):
     @property
     def empty(self) -> bool:
         """True when there is nothing to do."""
-        return not self.transaction
+        return not self.transaction and not self.reboot.left
 
     @property
     def ready(self) -> bool:

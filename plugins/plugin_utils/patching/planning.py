@@ -56,8 +56,12 @@ def build(
     options: Options,
     ring: int,
     ring_reason: str,
+    reboot_left: str = "",
 ) -> Plan:
-    """Return the plan of a host. ``look`` is what the host answered: the simulation, space, locks, state."""
+    """Return the plan of a host. ``look`` is what the host answered: the simulation, space, locks, state.
+
+    ``reboot_left`` is the run whose change of a Windows host had to leave its reboot.
+    """
     simulation = look["simulation"]
     moves = sorted(
         (Move(**{key: move.get(key) for key in ("name", "action", "before", "after")}, arch=move.get("arch") or "",
@@ -81,7 +85,9 @@ def build(
         transaction=moves,
         plan_hash=plan_hash(client, view.host, manager, moves),
         preflight=list(preflight),
-        reboot=wua.reboot(data, items, options) if manager == MANAGER else _reboot(data, items, moves, options),
+        reboot=wua.reboot(data, items, options, reboot_left)
+        if manager == MANAGER
+        else _reboot(data, items, moves, options),
         services=units,
         services_kept=kept,
         download_bytes=simulation.get("download_bytes"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Plan, of_windows
 
 
 def explain(plan: Plan, document: Mapping[str, t.Any], failures: Mapping[str, str] | None = None) -> list[str]:
@@ -46,14 +46,19 @@ def explain(plan: Plan, document: Mapping[str, t.Any], failures: Mapping[str, st
         held = f" ({entry['held_by']})" if entry["held_by"] else ""
         lines.append(f"{item.name} is still at {entry['installed']} instead of {item.version}{held}")
     lines += [
-        f"{entry.name} {entry.version}: {entry.reason}"
+        f"{_called(entry.name, entry.version, entry.title, entry.update_id)}: {entry.reason}"
         for entry in plan.withheld
         if entry.update_class in ("security", "unknown") and (entry.name, entry.arch) in pending
     ]
     known = {*wanted, *((entry.name, entry.arch) for entry in plan.withheld)}
     lines += [
-        f"{name} {entry['candidate']}: offered only since the plan was made"
+        f"{_called(name, entry['candidate'], entry.get('title'), entry.get('update_id'))}: "
+        "offered only since the plan was made"
         for (name, arch), entry in sorted(pending.items())
         if (name, arch) not in known and entry["class"] in ("security", "unknown")
     ]
     return lines
+
+
+def _called(name: str, version: str, title: str | None, update_id: str | None) -> str:
+    return of_windows(name, title or "", version) if update_id else f"{name} {version}"

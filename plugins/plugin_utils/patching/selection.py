@@ -218,4 +218,6 @@ def _withheld(update: patching.Update, version: str, reason: Reason) -> Withheld
         code=code,
         reason=sentence,
         until=until,
+        title=str(update.get("title") or ""),
+        update_id=str(update.get("update_id") or ""),
     )

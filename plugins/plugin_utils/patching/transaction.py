@@ -13,7 +13,7 @@ import time
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Version
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores import following
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostAction, HostError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
@@ -78,6 +78,7 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
             before=move.get("before"),
             after=move.get("after"),
             update_id=move.get("update_id") or "",
+            title=move.get("title") or "",
             cumulative=bool(move.get("cumulative")),
         )
         for move in state.get("moves_done") or []
@@ -90,15 +91,20 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     }
     record.config_files += [str(path) for path in state.get("config_files") or []]
     record.half_done = [str(entry) for entry in state.get("half_done") or []]
+    record.stopped = str(state.get("stopped") or "") if record.versions else ""
     record.bounded = str(state.get("bounded") or "")
     record.log = str(state.get("log_tail") or "")[-4000:]
     if outcome == "done":
+        record.code = str(state.get("code") or "")
         job.step(record, step, "done", text or f"{len(state.get('moves_done') or [])} packages changed", since)
         return
-    refused = outcome == "refused"
-    job.step(record, step, "skipped" if refused else "failed", text, since)
-    record.outcome = "refused" if refused and not record.versions else "failed"
+    untouched = outcome in ("refused", "skipped")
+    job.step(record, step, "skipped" if untouched else "failed", text, since)
     record.code = str(state.get("code") or "failed")
+    if untouched and record.stopped:
+        # What came before is in place: the comparison decides what the host is worth.
+        return
+    record.outcome = t.cast(Outcome, outcome) if untouched and not record.versions else "failed"
     record.text = text
     if outcome == "failed" and state.get("kind") != "rollback" and job.options.rollback == "when_failed":
         record.rollback = _STAYS_ON_WINDOWS if "failures" in state else _STAYS

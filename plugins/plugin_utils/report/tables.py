@@ -22,10 +22,11 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.antivirus.telling i
     detected_line,
     scan_line,
 )
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.counting import OPEN_STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.exports.formats import Dialect
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import of_windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 
 # A spreadsheet runs a cell that begins so. https://owasp.org/www-community/attacks/CSV_Injection
@@ -129,6 +130,12 @@ def changes_csv(desk: Desk, dialect: Dialect = "plain") -> bytes:
     return sheet(CHANGE_COLUMNS, (_change(record) for record in desk.run.changes), dialect)
 
 
+def _version(entry: Version) -> str:
+    if entry.update_id:
+        return of_windows(entry.name, entry.title, entry.after or "?")
+    return f"{entry.name} {entry.before or '-'} -> {entry.after or '-'}"
+
+
 def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
     reboot = record.reboot
     return (
@@ -146,7 +153,7 @@ def _change(record: ChangeRecord) -> tuple[t.Any, ...]:
         record.window,
         record.approver,
         record.ticket,
-        "; ".join(f"{entry.name} {entry.before or '-'} -> {entry.after or '-'}" for entry in record.versions),
+        "; ".join(map(_version, record.versions)),
         " ".join(record.advisories),
         " ".join(record.cves),
         reboot.required if reboot else "",

@@ -198,7 +198,7 @@ def planned_rows(desk: Desk, done: Collection[tuple[str, str]]) -> tuple[list[tu
     ``done`` is where (host, chore) the work was begun in this run: there nothing is planned any more.
     """
     plans = [plan for plan in desk.run.plans if (plan.host, "patching") not in done]
-    telling = [plan for plan in plans if plan.moves or plan.doubts or not plan.ready]
+    telling = [plan for plan in plans if plan.moves or plan.reboot_left or plan.doubts or not plan.ready]
     found = [((plan.ready, plan.ring or 0, plan.host), "patching", _plan(desk, plan)) for plan in telling]
     found += [
         ((entry.ready, 0, entry.host), entry.chore, _other(desk, entry))
@@ -270,9 +270,7 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
         when=f"{desk.clock.moment(record.started_at)} - {ended}",
         open=record.outcome != "done",
         versions=first(record.versions, VERSIONS_SHOWN),
-        packages=first(
-            [f"{entry.name} {entry.before or '-'} → {entry.after or '-'}" for entry in record.versions], PACKAGES_SHOWN
-        ),
+        packages=first([_moved(desk, entry) for entry in record.versions], PACKAGES_SHOWN),
         facts=[(label, first(lines, LINES_SHOWN)) for label, lines in _facts(desk, record) if lines],
         differences=[
             (
@@ -286,6 +284,19 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
         steps=[_step(desk, step) for step in record.steps],
         log=_LINE_END.split(record.log.strip("\n\u240a"))[-LOG_SHOWN:] if record.log else [],
     )
+
+
+def _moved(desk: Desk, entry: Version) -> str:
+    """Return one line on a package or an update of Windows that is another one now."""
+    if entry.update_id:
+        return _of_windows(desk, entry.name, entry.title, entry.after or "?")
+    return f"{entry.name} {entry.before or '-'} → {entry.after or '-'}"
+
+
+def _of_windows(desk: Desk, name: str, title: str, revision: str) -> str:
+    """Return what a person calls an update of Windows; see ``patching.models.of_windows``."""
+    called = name if title in ("", name) else f"{name} {title}"
+    return desk.texts.gettext("{update}, revision {number}").format(update=called, number=revision)
 
 
 def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
@@ -364,7 +375,12 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     texts = desk.texts
     wanted = sum(plan.items.values())
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
-    packages = [f"{entry.name} {entry.installed or '-'} → {entry.version}" for entry in plan.packages]
+    packages = [
+        _of_windows(desk, entry.name, entry.title, entry.version)
+        if entry.title
+        else f"{entry.name} {entry.installed or '-'} → {entry.version}"
+        for entry in plan.packages
+    ]
     shown = first(packages, PACKAGES_SHOWN)
     size = f", {desk.size(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(
@@ -372,7 +388,9 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
         host=desk.link(plan.host),
         work=texts.gettext("Patching"),
         ring=str(plan.ring or ""),
-        summary=texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
+        summary=texts.gettext("a reboot that an earlier change had to leave")
+        if plan.reboot_left
+        else texts.ngettext("{n} package", "{n} packages", plan.moves).format(n=plan.moves) + size,
         steps=Shown(shown.items, wanted - len(shown.items)),
         cves=plan.cves,
         reboot=reboots[plan.reboot],

@@ -29,14 +29,23 @@ class Works:
     """The next piece of work is ended from outside."""
 
 
+def busy(host: WindowsHost) -> str:
+    """As Get-KeepwellBusy of chores/jobs.psm1: who is at work for Keepwell, in words; a round of updates has no lock."""
+    # The model of patching asks this, too.
+    from windows_host.models import patching
+
+    return host.of(Works).holder or patching.at_work(host)
+
+
 def begin(host: WindowsHost, chore: str, request: Result, own: Result, run: Run) -> Result:
     """Answer the operation ``start``; ``run(state)`` does the work and returns the fields of its end."""
     works, key = host.of(Works), (chore, str(request["id"]))
     answer = {"id": request["id"], "unit": f"Keepwell {chore} {request['id']}", "started": False, "attached": False}
     if key in works.states:
         return {**answer, "attached": True, "text": "it was started before"}
-    if works.holder:
-        text = f"Keepwell is at work on this host already: {works.holder}."
+    other = busy(host)
+    if other:
+        text = f"Keepwell is at work on this host already: {other}."
         return {**answer, "code": "host_locked", "text": text}
     state: Result = {name: request.get(name) for name in ("id", "run_id", "client", "host")}
     state |= {"phase": "waiting", "outcome": None, "code": "", "text": "", "bounded": "", "recorded": False}

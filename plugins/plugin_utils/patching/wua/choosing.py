@@ -22,12 +22,11 @@ def against(update: Mapping[str, t.Any], options: Options) -> tuple[str, str] | 
     name = update["name"]
     if update.get("user_input"):
         return "interactive", f"{name} may ask a person something: install it by hand."
-    if update.get("eula_accepted") is False and not options.accept_licences:
-        return (
-            "licence",
-            f"Nobody has accepted the licence terms of {name}: patching_accept_licences lets Keepwell do it.",
-        )
-    return None
+    accepted = update.get("eula_accepted")
+    if accepted is True or options.accept_licences:
+        return None
+    doubt = "Nobody has" if accepted is False else "The host does not say whether anybody has"
+    return "licence", f"{doubt} accepted the licence terms of {name}: patching_accept_licences lets Keepwell do it."
 
 
 def never(update: Mapping[str, t.Any]) -> tuple[str, str] | None:

@@ -17,7 +17,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import transaction
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, transaction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import outcome, turns
@@ -29,7 +29,10 @@ _PAUSE_S = 10.0
 
 
 def carry_out(action: PatchAction, job: Job, record: ChangeRecord, items: Sequence[Item], reserve_bytes: int) -> None:
-    """Install these updates, as far as that goes before a reboot, and take it into the record."""
+    """Install these updates, as far as that goes before a reboot, and take it into the record.
+
+    Before each turn it is asked again whether it may be begun; the record says what kept the rest back.
+    """
     record.outcome, record.transaction = "running", new_run_id(job.now())
     # Before the host is asked: what is begun must be known, whatever happens then.
     job.save(record)
@@ -42,7 +45,7 @@ def carry_out(action: PatchAction, job: Job, record: ChangeRecord, items: Sequen
         if not record.versions:
             record.outcome, record.code, record.text = "refused", code, text
         return
-    state = _install(action, job, items, float(started["started_at"]))
+    state = _install(action, job, record, items, float(started["started_at"]))
     if state is None:
         # Nobody heard the end of it: the host's own history says what came of it.
         state = transaction.follow(action, job, record.transaction)
@@ -84,11 +87,18 @@ def _start(
         time.sleep(_PAUSE_S)
 
 
-def _install(action: PatchAction, job: Job, items: Sequence[Item], started_at: float) -> dict[str, t.Any] | None:
+def _install(
+    action: PatchAction, job: Job, record: ChangeRecord, items: Sequence[Item], started_at: float
+) -> dict[str, t.Any] | None:
     """Take one turn after the other until a reboot is asked for; return None when the connection broke meanwhile."""
     found = outcome.Attempt()
     queue = turns.turns(items)
+    begun = False
     while queue:
+        found.stop = guards.further(job, "turn", reserve=begun)
+        if found.stop is not None:
+            break
+        begun, since = True, job.now()
         turn = queue.pop(0)
         try:
             result = action.upstream(_MODULE, turns.arguments(turn), job.task_vars)
@@ -98,6 +108,10 @@ def _install(action: PatchAction, job: Job, items: Sequence[Item], started_at: f
             return None
         attempt = outcome.read(turn, result)
         found.take(attempt)
+        wrong = bool(attempt.failures or attempt.error)
+        job.step(record, "install", "failed" if wrong else "done", turns.words(turn), since)
+        # A run that is killed between two turns has said how far it was.
+        job.save(record)
         if found.reboot or found.error:
             break
         # One that cannot be fetched keeps all of its turn from being installed: the others have another one.

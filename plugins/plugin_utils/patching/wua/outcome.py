@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import count_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.windows_errors import catalogue, connection
 
@@ -38,6 +39,8 @@ class Attempt:
     reboot: bool = False
     # Of the turn as a whole, where no update has one of its own.
     error: str = ""
+    # What kept the turns after it back.
+    stop: Stop | None = None
 
     def take(self, other: Attempt) -> None:
         """Add what came of a later turn; what succeeds at last has not failed."""
@@ -108,19 +111,21 @@ def failures(items: Sequence[Item], found: Attempt) -> dict[str, str]:
 
 
 def close(record: ChangeRecord, left: str) -> None:
-    """Give a change that was verified its last words; ``left`` says what is still open."""
+    """Give a change that was verified its last words; ``left`` says what is still open, and why it was not begun."""
     in_place = [entry for entry in record.versions if entry.update_id and entry.name not in record.failures]
     build = next((f", build {entry.after}" for entry in record.versions if entry.name == _BUILD), "")
-    done = f"{count_text(len(in_place), 'update')} in place{build}"
+    rebooted = record.reboot is not None and record.reboot.done and not in_place
+    done = f"{'rebooted' if rebooted else count_text(len(in_place), 'update') + ' in place'}{build}"
     if not record.failures:
-        record.text = f"{done[:1].upper()}{done[1:]}; {left}."
+        record.text = f"{done[:1].upper()}{done[1:]}; {left.rstrip('.')}."
         return
     moved = {entry.name for entry in record.versions}
     record.outcome = "failed"
     record.code = "not_in_place" if moved & record.failures.keys() else "apply_failed"
     told = [f"{name}: {why.rstrip('.')}." for name, why in record.failures.items()]
     more = f" And {len(told) - 3} more." if told[3:] else ""
-    record.text = f"{count_text(len(told), 'update')} failed, {done}. {' '.join(told[:3])}{more}"
+    rest = f" Not begun: {record.stopped}" if record.stopped else ""
+    record.text = f"{count_text(len(told), 'update')} failed, {done}. {' '.join(told[:3])}{more}{rest}"
 
 
 def state(items: Sequence[Item], found: Attempt, started_at: float) -> dict[str, t.Any]:
@@ -135,11 +140,18 @@ def state(items: Sequence[Item], found: Attempt, started_at: float) -> dict[str,
         "started_at": started_at,
         "kind": "apply",
         "moves_done": [
-            {"name": item.name, "after": item.version, "update_id": item.update_id, "cumulative": item.cumulative}
+            {
+                "name": item.name,
+                "after": item.version,
+                "update_id": item.update_id,
+                "title": item.title,
+                "cumulative": item.cumulative,
+            }
             for item in done
         ],
         "failures": failed,
         "half_done": [],
+        "stopped": found.stop.text if found.stop else "",
         "log_tail": "\n".join(f"{name}: {words}" for name, words in failed.items()),
     }
     changed = f"{count_text(len(done), 'update')} installed"
@@ -147,10 +159,15 @@ def state(items: Sequence[Item], found: Attempt, started_at: float) -> dict[str,
     told += [f"more than was wanted: {title}" for title in found.others.values()]
     if found.error:
         told.append(found.error)
+    if found.stop is not None:
+        told.append(f"{count_text(len(found.waiting), 'update')} not begun: {found.stop.text}")
     text = "; ".join([changed, *told])
     if done or (found.reboot and not failed and not found.error):
         waits = ", the rest waits for the reboot" if found.waiting and found.reboot else ""
-        return {**answer, "outcome": "done", "code": "", "text": text + waits}
+        code = found.stop.code if found.stop else ""
+        return {**answer, "outcome": "done", "code": code, "text": text + waits}
+    if not failed and not found.error and found.stop is not None:
+        return {**answer, "outcome": found.stop.outcome, "code": found.stop.code, "text": found.stop.text}
     if not failed and not found.error:
         # Chosen, and not found any more by the module's own search.
         text = "Windows Update does not offer the chosen updates any more; announce a new plan."

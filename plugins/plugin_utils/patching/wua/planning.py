@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, RebootPlan, Rollback
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 
@@ -46,8 +47,8 @@ def simulation(items: Sequence[Item], pending: Sequence[Mapping[str, t.Any]]) ->
     }
 
 
-def reboot(data: Mapping[str, t.Any], items: Sequence[Item], options: Options) -> RebootPlan:
-    """Return whether the updates, or what is pending already, will ask for a reboot."""
+def reboot(data: Mapping[str, t.Any], items: Sequence[Item], options: Options, left: str = "") -> RebootPlan:
+    """Return whether the updates, or what is pending already, will ask for a reboot; ``left`` as of ``reboot_left``."""
     told = data["reboot"]
     pending = [f"{reason['detail']} (already pending)" for reason in told["reasons"]]
     reasons = pending if told["required"] == "yes" and told["strength"] == "strong" else []
@@ -62,13 +63,24 @@ def reboot(data: Mapping[str, t.Any], items: Sequence[Item], options: Options) -
     if not reasons:
         reasons = [f"{item.name} may ask for it" for item, update in wanted if update.get("needs_reboot") is None]
         expected = "unknown" if reasons or (items and told["required"] == "unknown") else "no"
+    alone = left if not items and due_first(data) and options.reboot == "when_required" else ""
     if expected == "no":
         text = ""
+    elif alone:
+        text = f"the change of run {left} had to leave it: it is done inside the window"
     elif options.reboot == "when_required":
         text = "the host is rebooted when it asks for it, inside the window, and goes on with what is left"
     else:
         text = "left to a person: patching_reboot is 'never'"
-    return RebootPlan(expected=expected, reasons=list(dict.fromkeys(reasons)), text=text)
+    return RebootPlan(expected=expected, reasons=list(dict.fromkeys(reasons)), text=text, left=alone)
+
+
+def reboot_left(last: ChangeRecord | None) -> str:
+    """Return the run of a host's newest change, where that ended well and had to leave its reboot; else nothing."""
+    if last is None or last.outcome != "done" or last.reboot is None or last.reboot.required != "yes":
+        return ""
+    told = [step for step in last.steps if step.name == "reboot"]
+    return last.run_id if told and told[-1].outcome == "skipped" else ""
 
 
 def rollback(moves: Sequence[Move]) -> Rollback:

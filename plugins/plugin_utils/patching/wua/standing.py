@@ -85,6 +85,7 @@ def state(answer: Mapping[str, t.Any], data: Mapping[str, t.Any]) -> dict[str, t
                 "name": move["name"],
                 "after": str(move["revision"]),
                 "update_id": move["update_id"],
+                "title": str(move.get("title") or ""),
                 "cumulative": bool(move.get("cumulative")),
             }
             for move in done

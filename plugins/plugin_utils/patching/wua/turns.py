@@ -14,6 +14,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models imp
 
 # The module matches a title with its KB numbers behind it, as one text.
 _KBS: t.Final = r"(KB[0-9]+( KB[0-9]+)*)?"
+_NAMED: t.Final = 5
 
 
 def turns(items: Sequence[Item]) -> list[list[Item]]:
@@ -21,6 +22,12 @@ def turns(items: Sequence[Item]) -> list[list[Item]]:
     first = sorted((item for item in items if item.alone), key=lambda item: item.name)
     rest = [item for item in items if not item.alone]
     return [*([item] for item in first), *([rest] if rest else [])]
+
+
+def words(turn: Sequence[Item]) -> str:
+    """Return which updates a turn is of, for a person."""
+    names = [item.name for item in turn]
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
 
 
 def arguments(turn: Sequence[Item]) -> dict[str, t.Any]:

@@ -145,8 +145,8 @@ class Job:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_action.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(guards, "window", lambda *_arguments, **_more: SimpleNamespace(open=True, reason=""))
-    for step in (patch_reboot, patch_restart):
-        monkeypatch.setattr(step, "paused", lambda _job: None)
+    monkeypatch.setattr(guards, "further", lambda *_arguments, **_more: None)
+    monkeypatch.setattr(patch_restart, "paused", lambda _job: None)
 
 
 def act(kind: t.Any, host: Host, outcome: t.Any = "running") -> tuple[Job, dict[str, t.Any]]:
@@ -185,9 +185,16 @@ def test_one_answer_that_is_lost_restarts_no_service_twice(lost: int, words: str
     assert (host.asked.count("restart"), result["changed"]) == (1, True)
 
 
-@pytest.mark.parametrize("step", [patch_reboot, patch_restart])
-def test_a_hold_placed_after_the_packages_stops_what_comes_next(step: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "paused", lambda _job: Stop("skipped", "held", "On hold until Friday: an audit."))
+HELD = Stop("skipped", "held", "On hold until Friday: an audit.")
+
+
+@pytest.mark.parametrize(
+    ("step", "place", "name"), [(patch_reboot, guards, "further"), (patch_restart, patch_restart, "paused")]
+)
+def test_a_hold_placed_after_the_packages_stops_what_comes_next(
+    step: t.Any, place: t.Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, lambda *_arguments: HELD)
     host = Host([("one", "6.1.0-40"), ("two", "6.1.0-41")])
     job, result = act(step, host)
     assert (host.reboots, "restart" in host.asked, result["changed"]) == (0, False, False)
@@ -196,6 +203,15 @@ def test_a_hold_placed_after_the_packages_stops_what_comes_next(step: t.Any, mon
     [(_name, outcome, text)] = job.steps
     assert outcome == "skipped"
     assert text.endswith("On hold until Friday: an audit.")
+
+
+def test_a_hold_placed_while_the_host_is_looked_at_stops_the_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look waits for servicing of Windows to end, which may take minutes."""
+    host = Host([("one", "6.1.0-40"), ("two", "6.1.0-41")])
+    monkeypatch.setattr(guards, "further", lambda *_arguments: HELD if "look" in host.asked else None)
+    job, _result = act(patch_reboot, host)
+    assert host.reboots == 0
+    assert job.steps == [("reboot", "skipped", f"a reboot is needed, and not done: {HELD.text}")]
 
 
 def patience(*outcomes: Exception | str) -> tuple[t.Any, list[int]]:

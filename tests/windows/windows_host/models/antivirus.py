@@ -124,7 +124,7 @@ def look(host: WindowsHost, request: Result) -> Result:
         "quarantined": [],
         "open": [],
         "ledger": "",
-        "lock": host.of(work.Works).holder,
+        "lock": work.busy(host),
         "targets": None,
     }
 

@@ -378,7 +378,7 @@ def _renew(host: WindowsHost, told: Result, now: float) -> Result:
 
 @operation("backup_verification", "leftovers", source=_AGENT)
 def leftovers(host: WindowsHost, request: Result) -> Result:
-    backups, holder = host.of(Backups), host.of(work.Works).holder
+    backups, holder = host.of(Backups), work.busy(host)
     if holder:
         raise Refusal("host_locked", f"Keepwell is at work on this host already: {holder}.")
     removed = []

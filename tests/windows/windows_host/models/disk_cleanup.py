@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from windows_host.cleaning import DAY, Account, Disk, Target, Thing, Walk
+from windows_host.models.patching import at_work
 from windows_host.registry import Refusal, Result, operation
 from windows_host.state import Volume
 
@@ -267,8 +268,9 @@ def start(host: WindowsHost, request: Result) -> Result:
     if identifier in works.states:
         return answer | {"attached": True, "text": "it was started before"}
     _advance(host)
-    if works.busy:
-        return answer | {"code": "host_locked", "text": f"Keepwell is at work on this host already: {works.busy}."}
+    other = works.busy or at_work(host)
+    if other:
+        return answer | {"code": "host_locked", "text": f"Keepwell is at work on this host already: {other}."}
     if works.not_started:
         text = f"The Task Scheduler did not start the work: {works.not_started}"
         return answer | {"code": "not_started", "text": text}

@@ -7,6 +7,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from windows_host import work
 from windows_host.registry import Refusal, Result, operation
 
 if t.TYPE_CHECKING:
@@ -31,6 +32,17 @@ class Patching:
     """Of ``patching_probes``: name -> whether it answers; all do that are not named."""
 
 
+def begin_round(host: WindowsHost) -> str:
+    """Let a run that is gone have begun a round which Windows is still at work on; return its id."""
+    identifier = "01K0000000000000000000000R"
+    host.of(Patching).notes[identifier] = {
+        "id": identifier, "run_id": "01K0000000000000000000000A", "client": "another", "host": host.name,
+        "plan_hash": "", "moves": [], "runtime_s": 7200, "started_at": host.now() - 60, "recorded": False,
+    }  # fmt: skip
+    host.of(Patching).installers = [{"process": "TiWorker.exe", "pid": 4711}]
+    return identifier
+
+
 @operation("patching", "boot", source=f"{_AGENT}/boot.psm1", reads=True)
 def boot(host: WindowsHost, request: Result) -> Result:
     return {
@@ -46,9 +58,7 @@ def boot(host: WindowsHost, request: Result) -> Result:
 @operation("patching", "look", source=f"{_AGENT}/look.psm1", reads=True)
 def look(host: WindowsHost, request: Result) -> Result:
     own = host.of(Patching)
-    open_ = _unfinished(host)
-    alive = [round_ for round_ in open_ if round_["alive"]]
-    holder = f"patching {alive[0]['id']} of run {alive[0]['run_id']}" if alive else ""
+    holder = work.busy(host)
     clean = own.image == "Healthy"
     return {
         "manager": "wua",
@@ -62,7 +72,7 @@ def look(host: WindowsHost, request: Result) -> Result:
         "roles": own.roles,
         "cluster": own.cluster,
         "keepwell_lock": {"held": bool(holder), "holder": holder},
-        "transactions": open_,
+        "transactions": _unfinished(host),
         "boot": boot(host, request),
     }
 
@@ -84,6 +94,12 @@ def probes(host: WindowsHost, request: Result) -> Result:
 @operation("patching", "unfinished", source=f"{_AGENT}/notes.psm1", reads=True)
 def unfinished(host: WindowsHost, request: Result) -> Result:
     return {"transactions": _unfinished(host)}
+
+
+def at_work(host: WindowsHost) -> str:
+    """As Get-KeepwellRunningRound of chores/rounds.psm1: which round is at work, in words; empty when none is."""
+    alive = [round_ for round_ in _unfinished(host) if round_["alive"]]
+    return f"patching {alive[0]['id']} of run {alive[0]['run_id']}" if alive else ""
 
 
 def _unfinished(host: WindowsHost) -> list[Result]:
@@ -136,11 +152,9 @@ def start(host: WindowsHost, request: Result) -> Result:
 
 def _obstacle(host: WindowsHost, request: Result) -> tuple[str, str] | None:
     own = host.of(Patching)
-    alive = [round_ for round_ in _unfinished(host) if round_["alive"]]
-    if alive:
-        first = alive[0]
-        text = f"Keepwell is at work on this host already: patching {first['id']} of run {first['run_id']}."
-        return "host_locked", text
+    other = work.busy(host)
+    if other:
+        return "host_locked", f"Keepwell is at work on this host already: {other}."
     if own.installers:
         names = ", ".join(sorted({entry["process"] for entry in own.installers}))
         return "locked", f"Another installation is at work: {names}."

@@ -33,6 +33,19 @@ def test_a_change_is_measured_from_its_begin_to_the_end_of_its_comparison() -> N
     assert duration.of(patched()) == {"patch": 300.0, "reboot": 170.0}
 
 
+def test_what_comes_after_the_first_updates_of_a_windows_host_is_measured_as_well() -> None:
+    steps = [step("install", 0, 40), step("install", 50, 100), step("apply", 0, 101), step("verify", 260, 300)]
+    assert duration.of(patched(steps=steps)) == {"patch": 300.0, "turn": 250.0}
+    # A round after a reboot begins in the middle, too.
+    later = [step("install", 0, 40), step("apply", 0, 41), step("reboot", 50, 90), step("install", 100, 150)]
+    assert duration.of(patched(steps=[*later, step("apply", 95, 151)]))["turn"] == 51.0
+    assert "turn" not in duration.of(patched(steps=[step("install", 0, 40), step("apply", 0, 41)]))
+
+
+def test_a_change_that_was_stopped_half_way_is_no_sample() -> None:
+    assert duration.of(patched(stopped="On hold until Friday: an audit.")) == {}
+
+
 @pytest.mark.parametrize("more", [{"begun_by": "01K00000000000000000000000"}, {"entered_at": None}, {"steps": []}])
 def test_what_nobody_measured_is_no_sample(more: dict[str, object]) -> None:
     assert duration.of(patched(**more)) == {}

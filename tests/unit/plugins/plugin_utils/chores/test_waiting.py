@@ -42,6 +42,13 @@ def test_whatever_comes_of_it_later_ends_the_waiting() -> None:
     assert told(missed(0), ended(1, "done"), missed(2)) == [("web1", "patching", iso(NOW + 2 * DAY), "unreached")]
 
 
+def test_a_host_that_was_stopped_in_the_middle_by_the_clock_waits_for_the_rest() -> None:
+    assert told(ended(0, "done", "window_closed")) == [("web1", "patching", iso(NOW), "window_closed")]
+    assert told(ended(0, "done", "window_closed"), ended(7, "done")) == []
+    # A person who holds it knows why.
+    assert told(missed(0), ended(1, "done", "held")) == []
+
+
 def test_a_run_that_only_looked_does_not_end_it() -> None:
     assert told(missed(0), ended(1, "planned")) == [("web1", "patching", iso(NOW), "unreached")]
 

@@ -84,6 +84,19 @@ def test_everything_a_person_has_to_know_is_in_it():
         assert words in text, text
 
 
+def test_an_update_of_windows_is_named_alike_whether_it_is_offered_or_left_out():
+    fields = {"title": "2026-11 Cumulative Update (KB5031364)", "update_id": "bbbb", "update_class": "security"}
+    moves = [Move(name="KB5031364", action="install", after="200", update_id="bbbb")]
+    offered = Item(name="KB5031364", kind="update", version="200", **fields)
+    kept = Withheld(name="KB5031364", version="200", code="licence", reason="Nobody has read it.", **fields)
+    called = "KB5031364 2026-11 Cumulative Update (KB5031364), revision 200: "
+    assert f"  {called}security" in announcement.host(plan(items=[offered], transaction=moves, withheld=[]))
+    assert f"    {called}Nobody has read it." in announcement.host(plan(items=[], transaction=[], withheld=[kept]))
+    # What has no number is called by its title alone.
+    driver = kept.model_copy(update={"name": "A driver", "title": "A driver"})
+    assert "    A driver, revision 200: " in announcement.host(plan(items=[], transaction=[], withheld=[driver]))
+
+
 def test_a_client_reads_of_every_host_and_how_to_go_on():
     quiet = plan("db1", items=[], transaction=[], preflight=[], withheld=[])
     text = announcement.client(ACME, [quiet, plan(ring=2), plan("canary")], ["gone1"], RUN, NOW, acting=False)

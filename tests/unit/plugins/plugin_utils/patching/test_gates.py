@@ -147,6 +147,16 @@ def test_new_findings_on_the_canary_hold_the_next_ring():
     assert "services.failed: kw-svc.service" in decision.text
 
 
+def test_a_canary_that_was_stopped_half_way_does_not_speak_for_the_rest():
+    stopped = change("c1", "done", 0, TODAY, stopped="On hold until Friday: an audit.")
+    plans = [plan("c1", "kw-tool", "kw-more"), plan("w1", "kw-tool", "kw-more")]
+    decision = ask("w1", stopped, plans=plans, rings=[{"soak_h": 0}])
+    assert decision.code == "ring"
+    assert "c1 was stopped before it had all of its updates" in decision.text
+    whole = stopped.model_copy(update={"stopped": ""})
+    assert ask("w1", whole, plans=plans, rings=[{"soak_h": 0}]).go
+
+
 def test_a_canary_that_is_not_reached_is_not_well():
     decision = ask("w1", change("c1", "done", 30), plans=[plan("w1", "kw-tool")])
     assert decision.code == "ring"

@@ -10,10 +10,11 @@ from pathlib import Path
 import fleet_maker
 import pytest
 import work_maker
-from fleet_runs import NOW, change
+from fleet_runs import NOW, change, plan
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import run_document, status
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome, Reboot
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, run_document, status
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome, Reboot, Version
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, RebootPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import (
@@ -117,6 +118,37 @@ def test_a_host_whose_plan_was_carried_out_is_not_told_as_planned() -> None:
     assert not planned.tells_done
     assert planned.plans.total + planned.idle + planned.unplanned.total == 14
     assert planned.plans.items[0].badge.word != "ready"
+
+
+def test_an_update_of_windows_is_no_bare_number() -> None:
+    fields = {"title": "2026-11 Cumulative Update (KB5031364)", "update_id": "bbbb"}
+    called = "KB5031364 2026-11 Cumulative Update (KB5031364), revision 200"
+    host = fleet_maker.make_run(3).header.population[0]
+    versions = [Version(name="KB5031364", after="200", **fields), Version(name="Windows", before="1.1", after="1.2")]
+    run = run_with(change(host, "done", versions=versions))
+    assert change_view(desk_for(run), run.changes[0]).packages.items == [called, "Windows 1.1 → 1.2"]
+    made = files(run)
+    [row] = csv.DictReader(io.StringIO(made["changes.csv"]))
+    assert f"{called}; Windows 1.1 -> 1.2" in row.values()
+    assert "<td>revision 200</td>" in made["engineer.html"]
+    item = Item(name="KB5031364", kind="update", version="200", update_class="security", **fields)
+    moves = [Move(name="KB5031364", action="install", after="200", update_id="bbbb")]
+    planned = fleet_maker.make_run(3).model_copy(
+        update={"plans": acted.plans([plan(host, items=[item], transaction=moves)])}
+    )
+    view = work_view(desk_for(planned))
+    assert view is not None
+    assert view.plans.items[0].steps.items == [called]
+
+
+def test_a_reboot_that_is_all_there_is_to_do_is_told() -> None:
+    host = fleet_maker.make_run(3).header.population[0]
+    left = RebootPlan(expected="yes", reasons=["Windows Update waits for a restart"], left="RUN")
+    run = fleet_maker.make_run(3).model_copy(update={"plans": acted.plans([plan(host, reboot=left)])})
+    view = work_view(desk_for(run))
+    assert view is not None
+    [row] = view.plans.items
+    assert (row.summary, row.reboot) == ("a reboot that an earlier change had to leave", "yes")
 
 
 def test_a_plan_tells_what_it_leaves_out() -> None:

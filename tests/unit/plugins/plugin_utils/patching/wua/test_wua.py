@@ -11,10 +11,18 @@ import typing as t
 
 import pytest
 import replay
+from fleet_runs import change, plan
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Version
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Step, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks import _patching_policy
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import options, planning, preflight, selection
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
+    announcement,
+    options,
+    planning,
+    preflight,
+    residual,
+    selection,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import (
     outcome,
@@ -86,7 +94,8 @@ def choose(*pending: dict[str, t.Any], **variables: t.Any) -> tuple[list[str], d
     [
         ({"eula_accepted": False}, {}, "licence"),
         ({"eula_accepted": False}, {"accept_licences": True}, None),
-        ({"eula_accepted": None}, {}, None),
+        ({"eula_accepted": None}, {}, "licence"),
+        ({"eula_accepted": None}, {"accept_licences": True}, None),
         ({"user_input": True}, {}, "interactive"),
         ({"held_by": "hidden"}, {}, "hidden"),
         ({"class": "driver"}, {"policy": "all"}, "policy"),
@@ -121,6 +130,26 @@ def choose(*pending: dict[str, t.Any], **variables: t.Any) -> tuple[list[str], d
 def test_what_is_left_out(entry: dict[str, t.Any], variables: dict[str, t.Any], code: str | None) -> None:
     chosen, withheld = choose(update("KB1", **entry), **variables)
     assert (chosen, withheld) == ((["KB1"], {}) if code is None else ([], {"KB1": code}))
+
+
+def test_what_is_left_out_is_named_as_what_is_offered() -> None:
+    pending = packages(update("KB1", eula_accepted=None), update("KB2"))
+    case = {"now": NOW, "host": "win01", "probes": {"packages": {"status": "ok", "data": pending}}}
+    chosen = selection.select(replay.view(case), _patching_policy.Policy(), options.Options(), {})
+    [entry] = chosen[1]
+    assert (entry.title, entry.update_id) == ("2025-11 Update for Windows (KB1)", "id-KB1")
+    assert entry.reason == (
+        "The host does not say whether anybody has accepted the licence terms of KB1: patching_accept_licences lets "
+        "Keepwell do it."
+    )
+    made = plan("win01", items=chosen[0], withheld=chosen[1])
+    later = packages(*t.cast("list[dict[str, t.Any]]", pending["pending"]), update("KB3"))
+    lines = residual.explain(made, {"probes": {"packages": {"status": "ok", "data": later}}})
+    assert lines == [
+        "KB2 is still offered",
+        f"KB1 2025-11 Update for Windows (KB1), revision 200: {entry.reason}",
+        "KB3 2025-11 Update for Windows (KB3), revision 200: offered only since the plan was made",
+    ]
 
 
 def item(name: str, **more: t.Any) -> Item:
@@ -309,6 +338,61 @@ def test_the_end_of_a_round_that_nobody_saw() -> None:
     assert standing.accounted(noted, packages(history=[*history, line("KB3", "aborted")]))
     failed = standing.state(noted, packages(history=[line("KB1", "aborted", hresult="8024000B")]))
     assert (failed["outcome"], failed["code"]) == ("failed", "apply_failed")
+
+
+WAITED = Step(
+    name="reboot",
+    outcome="skipped",
+    text="On hold.",
+    started_at="2026-11-23T06:00:00Z",
+    ended_at="2026-11-23T06:00:00Z",
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "left"),
+    [
+        ({}, True),
+        # It failed: a person looks first.
+        ({"outcome": "failed"}, False),
+        ({"reboot": None, "steps": []}, False),
+        ({"reboot": Reboot(required="no")}, False),
+        ({"steps": [WAITED, WAITED.model_copy(update={"outcome": "done"})]}, False),
+        ({"steps": [WAITED.model_copy(update={"outcome": "done"}), WAITED]}, True),
+    ],
+)
+def test_a_reboot_that_a_change_had_to_leave_is_known_by_its_record(more: dict[str, t.Any], left: bool) -> None:
+    fields = {"outcome": "done", "reboot": Reboot(required="yes"), "steps": [WAITED], **more}
+    record = change("win01", fields.pop("outcome"), "01K0000000000000000000000A", **fields)
+    assert wua_planning.reboot_left(record) == ("01K0000000000000000000000A" if left else "")
+
+
+@pytest.mark.parametrize(
+    ("data", "items", "variables", "left"),
+    [
+        (packages(reboot=REBOOT), [], {"reboot": "when_required"}, "RUN"),
+        # It comes first anyway, is not due any more, or is left to a person.
+        (packages(reboot=REBOOT), ["KB1"], {"reboot": "when_required"}, ""),
+        (packages(), [], {"reboot": "when_required"}, ""),
+        (packages(reboot=REBOOT), [], {}, ""),
+    ],
+)
+def test_with_nothing_to_install_a_reboot_that_was_left_is_a_plan_of_its_own(
+    data: dict[str, t.Any], items: list[str], variables: dict[str, t.Any], left: str
+) -> None:
+    told = wua_planning.reboot(data, [item(name) for name in items], options.Options(**variables), "RUN")
+    assert told.left == left
+    made = plan("win01", reboot=told)
+    assert made.empty is not bool(left)
+    if left:
+        assert told.text == "the change of run RUN had to leave it: it is done inside the window"
+        text = announcement.host(made)
+        assert "win01: a reboot\n" in text and "Reboot: yes: " in text
+
+
+def test_nobody_knows_of_a_reboot_that_an_earlier_change_did_not_leave() -> None:
+    assert wua_planning.reboot_left(None) == ""
+    assert wua_planning.reboot(packages(reboot=REBOOT), [], options.Options(reboot="when_required")).left == ""
 
 
 def test_the_plan_of_a_windows_host() -> None:
