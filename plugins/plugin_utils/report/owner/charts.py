@@ -69,8 +69,6 @@ class DiskCurve:
     full: str
     area: str
     limit_y: int
-    now_x: int
-    now_y: int
 
 
 def day_bars(days: Sequence[ContactDay], today: datetime.date) -> DayBars:
@@ -159,6 +157,4 @@ def disk_curve(disk: DiskOutlook, now: float) -> DiskCurve:
         full=f"M{full} {top - 6}l5 6-5 6-5-6z",
         area=f"M{points[0][0]} {DISK_HEIGHT}{history.replace('M', 'L')}V{DISK_HEIGHT}z" if history else "",
         limit_y=top,
-        now_x=start[0],
-        now_y=start[1],
     )

@@ -53,12 +53,11 @@ class AgesView:
 class DiskView:
     """The disk that is full first. ``curve`` is None where too little is known to draw one.
 
-    ``now`` and ``limit`` are how full it is and how full it can be: they stand beside their lines.
+    ``limit`` stands at the line that it can reach.
     """
 
     heading: str
     sentence: str
-    now: str
     limit: str
     curve: DiskCurve | None
 
@@ -211,11 +210,16 @@ def _disk(desk: Desk, say: Wording) -> DiskView | None:
         return None
     texts = desk.texts
     full, early, late = (say.day(at) for at in (disk.full_at, disk.early_at, disk.late_at))
+    now = ""
     sentence = texts.gettext("{mount} of {host}: at this pace full between {early} and {late}.")
+    if disk.points:
+        now = say.percent(disk.points[-1][1] / 100, 0)
+        sentence = texts.gettext(
+            "{mount} of {host}: {now} full now, at this pace all of it between {early} and {late}."
+        )
     return DiskView(
         heading=texts.gettext("Disk full on {date}").format(date=full),
-        sentence=sentence.format(mount=say.name(disk.mount), host=say.name(disk.host), early=early, late=late),
-        now=say.percent(disk.points[-1][1] / 100, 0) if disk.points else "",
+        sentence=sentence.format(mount=say.name(disk.mount), host=say.name(disk.host), now=now, early=early, late=late),
         limit=say.percent(1, 0),
         curve=disk_curve(disk, desk.clock.now) if len(disk.points) > 1 else None,
     )
