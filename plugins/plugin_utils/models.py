@@ -232,6 +232,11 @@ class Counts(Model):
     unknown: int = 0
     accepted: int = 0
 
+    @property
+    def good(self) -> int:
+        """How many are in good shape: ok, or with a risk that somebody accepted."""
+        return self.ok + self.accepted
+
 
 class RunCounts(Model):
     """Results (check x host) and hosts by state; every report, export and summary takes its numbers from here."""
@@ -319,3 +324,8 @@ class Grade(Model):
     caps: list[GradeCap] = []
     improve: list[str] = Field([], description="what would make this an A, at most three lines")
     steps: list[GradeStep] = Field([], description="the same, line by line, for other words")
+
+    @property
+    def text(self) -> str:
+        """``B``, ``B?`` when too many hosts are unknown, or "" when there is none."""
+        return f"{self.letter}{'?' if self.uncertain else ''}" if self.letter else ""

@@ -198,6 +198,4 @@ def _seal(store: Store, run: Run) -> dict[str, t.Any]:
 
 
 def _grade(run: Run) -> str:
-    if run.grade is None or run.grade.letter is None:
-        return "none"
-    return run.grade.letter + ("?" if run.grade.uncertain else "")
+    return (run.grade.text if run.grade else "") or "none"

@@ -10,7 +10,7 @@ Evidence has it in English; a page in another language says the same from the sa
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.acted import asking
@@ -69,13 +69,18 @@ def of_evidence(altered: Sequence[str], texts: gettext.NullTranslations = ENGLIS
 def of_counts(counts: RunCounts, texts: gettext.NullTranslations = ENGLISH) -> str:
     """Return one sentence about all hosts, worst first."""
     hosts = counts.hosts
-    good = hosts.ok + hosts.accepted
     if hosts.total == 0:
         return texts.gettext("No host belongs to this run.")
-    if good == hosts.total:
-        return texts.ngettext("The host is in good shape.", "All {total} hosts are in good shape.", hosts.total).format(
-            total=hosts.total
-        )
+    if hosts.good == hosts.total:
+        if hosts.accepted:
+            all_well = texts.ngettext(
+                "The host is in good shape, with an accepted risk.",
+                "All {total} hosts are in good shape, {n} of them with an accepted risk.",
+                hosts.total,
+            )
+        else:
+            all_well = texts.ngettext("The host is in good shape.", "All {total} hosts are in good shape.", hosts.total)
+        return all_well.format(total=hosts.total, n=hosts.accepted)
     if hosts.total == 1:
         return next(sentence for number, sentence in _one(hosts, texts) if number)
     parts = (
@@ -83,10 +88,28 @@ def of_counts(counts: RunCounts, texts: gettext.NullTranslations = ENGLISH) -> s
         (hosts.act, texts.ngettext("{n} needs action", "{n} need action", hosts.act)),
         (hosts.unknown, texts.ngettext("{n} is not fully known", "{n} are not fully known", hosts.unknown)),
         (hosts.watch, texts.ngettext("{n} should be watched", "{n} should be watched", hosts.watch)),
-        (good, texts.ngettext("{n} is in good shape", "{n} are in good shape", good)),
+        (hosts.good, good_shape(hosts, texts)),
     )
     told = ", ".join(words.format(n=number) for number, words in parts if number)
     return texts.gettext("Of {total} hosts, {parts}.").format(total=hosts.total, parts=told)
+
+
+def good_shape(hosts: Counts, texts: gettext.NullTranslations, number: Callable[[int], str] = str) -> str:
+    """Return how many are in good shape: those that are ok and those whose risk was accepted, which are told apart.
+
+    ``number`` writes numbers as the reader does.
+    """
+    if not hosts.accepted:
+        told = texts.ngettext("{n} is in good shape", "{n} are in good shape", hosts.good)
+    elif not hosts.ok:
+        told = texts.ngettext(
+            "{n} is in good shape, with an accepted risk",
+            "{n} are in good shape, all with an accepted risk",
+            hosts.good,
+        )
+    else:
+        told = texts.gettext("{n} are in good shape, {accepted} of them with an accepted risk")
+    return told.format(n=number(hosts.good), accepted=number(hosts.accepted))
 
 
 def _one(hosts: Counts, texts: gettext.NullTranslations) -> Sequence[tuple[int, str]]:

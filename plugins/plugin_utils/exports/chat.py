@@ -113,6 +113,7 @@ def _facts(desk: Desk, notice: Notice) -> list[str]:
         more = notice.unreached - len(notice.unreached_named)
         names = ", ".join(notice.unreached_named) + (say(" and %s more") % more if more else "")
         found.append(many % (notice.unreached, names) + ".")
+    found += filter(None, (desk.doubt, desk.accepted))
     if notice.delta:
         delta = notice.delta
         found.append(

@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import verdicts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, verdicts
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.availability.telling import percent
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
@@ -98,6 +98,30 @@ class Desk:
         if self.language == SOURCE or not self.run.verdict:
             return self.run.verdict
         return verdicts.of_run(self.run, self.texts)
+
+    @property
+    def doubt(self) -> str:
+        """What the question mark behind the grade says; "" where there is none."""
+        grade = self.run.grade
+        if grade is None or not grade.letter or not grade.uncertain:
+            return ""
+        unseen = sum(not host.contact.reached for host in self.run.hosts)
+        return self.texts.ngettext(
+            "The question mark behind the grade: {n} of {total} hosts could not be looked at, so it is not certain.",
+            "The question mark behind the grade: {n} of {total} hosts could not be looked at, so it is not certain.",
+            unseen,
+        ).format(n=unseen, total=len(self.run.hosts))
+
+    @property
+    def accepted(self) -> str:
+        """How hosts whose risk was accepted are counted; "" where there are none."""
+        hosts = counting.count_run(self.run.hosts).hosts
+        if not hosts.accepted:
+            return ""
+        return self.texts.gettext(
+            "Accepted is a known risk that somebody decided to live with; such a host counts as in good shape: "
+            "{ok} + {accepted} = {good}."
+        ).format(ok=hosts.ok, accepted=hosts.accepted, good=hosts.good)
 
     def length(self, seconds: float) -> str:
         """A length of time in words."""

@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.clock import
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import is_provisional
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.grades import doubt_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge, badges
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable, visible
@@ -76,6 +77,7 @@ class FleetView:
     as_of: str
     urgent: int
     stale: int
+    doubt: str
 
     @property
     def state_counts(self) -> list[tuple[Badge, int]]:
@@ -113,6 +115,7 @@ def fleet_view(members: Sequence[Member], texts: gettext.NullTranslations, now: 
         as_of=clock.moment(iso(now)),
         urgent=sum(row.urgent > 0 for row in rows),
         stale=sum(row.stale for row in rows),
+        doubt=doubt_of(texts, [row.letter for row in rows]),
     )
 
 
@@ -135,11 +138,10 @@ def _row(
         notes.append(gettext_("evidence of the run before was changed"))
     if member.seal is None or not member.seal.signed_by:
         notes.append(gettext_("not signed"))
-    grade = run.grade
     return MemberRow(
         id=run.header.client.id,
         name=run.header.client.name,
-        letter=f"{grade.letter}{'?' if grade.uncertain else ''}" if grade and grade.letter else "-",
+        letter=(run.grade.text if run.grade else "") or "-",
         verdict=run.verdict,
         ended=clock.moment(ended),
         age=clock.age(ended),

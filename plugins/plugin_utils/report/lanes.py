@@ -4,14 +4,15 @@
 
 """Private to keepwell.fleet: the geometry of a dataset's lane: its age against what was agreed, and its proofs. Pure.
 
-Above, a bar as long as the newest backup is old; a tick stands where it may end. Below, a line of time with the last
-proof as a diamond, today as a stroke and the next due test as a triangle. Words stay in the templates.
+A gauge is a bar as long as something is old; a tick stands where it may end. A lane is the gauge of the newest backup,
+and below it a line of time with the last proof as a diamond, today as a stroke and the next due test as a triangle.
+Words stay in the templates.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import fill
@@ -22,6 +23,7 @@ HEIGHT = 36
 TICK = 150
 _LONGEST = 312
 _BAR_TOP, _BAR = 4, 10
+_GAUGE_HEIGHT = _BAR_TOP * 2 + _BAR
 # The line of time: today, and how many days there are to both sides of it.
 _TODAY = 220
 _PAST_DAYS, _COMING_DAYS = 110.0, 45.0
@@ -30,8 +32,8 @@ _MARK = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """One dataset's lane. ``name`` prefixes its ids; a mark that has no place is "".
+class Gauge:
+    """An age against what was agreed. ``name`` prefixes its ids; a mark that has no place is "".
 
     ``hatched`` says that the paint is the chart's own pattern, which has to be defined then.
     """
@@ -44,10 +46,34 @@ class Lane:
     hatched: bool
     stripe: str
     tick: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane(Gauge):
+    """One dataset's lane: its gauge, and below it a line of time with its marks."""
+
     line: str
     today: str
     proof: str
     due: str
+
+
+def gauge(name: str, state: State, age: float | None, agreed: float | None) -> Gauge:
+    """Return a bar for an age and a tick for what was agreed, both in the same unit; ``state`` is how the age is.
+
+    ``age`` None means that nobody knows it.
+    """
+    paint = fill(state, name)
+    return Gauge(
+        name=name,
+        width=WIDTH,
+        height=_GAUGE_HEIGHT,
+        state=state,
+        paint=paint,
+        hatched=paint.startswith("url("),
+        stripe=_stripe(age, agreed),
+        tick=f"M{TICK} 0v{_GAUGE_HEIGHT}" if agreed else "",
+    )
 
 
 def lane(
@@ -63,16 +89,9 @@ def lane(
     ``state`` is that of its freshness; ``age_h`` None means that nobody knows its age. ``proof_days`` is how long ago
     something of it came back, ``due_days`` when the next test is due: below 0 it is late.
     """
-    paint = fill(state, name)
+    above = gauge(name, state, age_h, agreed_h)
     return Lane(
-        name=name,
-        width=WIDTH,
-        height=HEIGHT,
-        state=state,
-        paint=paint,
-        hatched=paint.startswith("url("),
-        stripe=_stripe(age_h, agreed_h),
-        tick=f"M{TICK} 0v{_BAR_TOP * 2 + _BAR}" if agreed_h else "",
+        **{field.name: getattr(above, field.name) for field in fields(above)} | {"height": HEIGHT},
         line=f"M0 {_LINE}h{WIDTH}",
         today=f"M{_TODAY} {_LINE - 7}v14",
         proof="" if proof_days is None else f"M{_day(-proof_days)} {_LINE - _MARK - 1}l6 6-6 6-6-6z",
@@ -80,13 +99,13 @@ def lane(
     )
 
 
-def _stripe(age_h: float | None, agreed_h: float | None) -> str:
+def _stripe(age: float | None, agreed: float | None) -> str:
     """Return the bar; without an age the whole length, which is drawn as a hatch."""
-    if age_h is None or not agreed_h:
+    if age is None or not agreed:
         return f"M0 {_BAR_TOP}h{_LONGEST}v{_BAR}h-{_LONGEST}z"
-    long = max(2, math.floor(TICK * age_h / agreed_h))
+    long = max(2, math.floor(TICK * age / agreed))
     # What is late must pass the tick, however little it is late.
-    long = max(long, TICK + 3) if age_h > agreed_h else min(long, TICK - 2)
+    long = max(long, TICK + 3) if age > agreed else min(long, TICK - 2)
     if long <= _LONGEST:
         return f"M0 {_BAR_TOP}h{long}v{_BAR}h-{long}z"
     return f"M0 {_BAR_TOP}h{_LONGEST}l8 {_BAR // 2}-8 {_BAR // 2}h-{_LONGEST}z"

@@ -39,6 +39,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.engineer import Tile, state_tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.grades import doubt_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.visible import presentable
@@ -102,6 +103,7 @@ class PeriodView:
     trend: Shown[Point]
     grades: Line | None
     graded: list[Point]
+    doubt: str
     flows: list[FlowRow]
     together: Flow
     work: list[WorkRow]
@@ -167,6 +169,7 @@ def period_view(
         trend=trend,
         grades=grade_line([point.letter[:1].strip("-") for point in graded]),
         graded=graded,
+        doubt=doubt_of(texts, [point.letter for point in trend.items]),
         flows=[FlowRow(desk.pillar_title(flow.pillar), flow) for flow in flows],
         together=tracking.flow("availability", shown.tracks, shown.begin),
         work=_work(shown),
@@ -201,12 +204,10 @@ def _point(desk: Desk, entry: RunEntry, place: int) -> Point:
     if entry.counts is None:
         raise ValueError(f"run {entry.run_id} has no counts")
     results = entry.counts.results
-    grade = entry.grade
-    letter = f"{grade.letter}{'?' if grade.uncertain else ''}" if grade and grade.letter else "-"
     return Point(
         when=desk.clock.day(entry.ended_at),
         run=entry,
-        letter=letter,
+        letter=(entry.grade.text if entry.grade else "") or "-",
         chart=state_bar(f"t{place}", results),
         counts=[(desk.badges[state], getattr(results, state)) for state in ORDER],
     )

@@ -106,7 +106,8 @@ class Wording:
     def percent(self, share: float, digits: int = 1) -> str:
         """Return a share of 1 as ``99.9 %``, without zeros at its end."""
         mark = WRITINGS[self.language].decimal
-        return f"{self.number(100 * share, digits).rstrip('0').rstrip(mark) or '0'}{_FIRM}%"
+        told = self.number(100 * share, digits)
+        return f"{told.rstrip('0').rstrip(mark) if digits else told}{_FIRM}%"
 
     def size(self, amount: float) -> str:
         """Return bytes as ``12.3 GB``, in units of a thousand as disks are sold."""

@@ -37,4 +37,4 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 
 def word(texts: gettext.NullTranslations, kind: str, said: str) -> str:
     """Return a word of evidence in the reader's language; one that this version does not know stays as it is."""
-    return texts.pgettext(kind, said) if said in WORDS[kind] else said
+    return texts.pgettext(kind, said).replace("_", " ") if said in WORDS[kind] else said

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import gettext
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.models impo
     Agreement,
     ComingWindow,
     ServiceRecord,
+    Work,
     WorkExample,
 )
 
@@ -78,16 +80,12 @@ def got(desk: Desk, say: Wording, service: ServiceRecord) -> Got:
             texts.ngettext("{n} check-up of your machines", "{n} check-ups of your machines", work.looks),
         ),
         (work.updates, texts.ngettext("{n} update installed", "{n} updates installed", work.updates)),
-        (work.cves, texts.ngettext("{n} known hole closed", "{n} known holes closed", work.cves)),
-        (work.reboots, texts.ngettext("{n} restart, proven", "{n} restarts, proven", work.reboots)),
+        (work.cves, texts.ngettext("{n} known security hole closed", "{n} known security holes closed", work.cves)),
         (
-            work.restores,
-            texts.ngettext(
-                "{n} restore tried, {good} as it should be",
-                "{n} restores tried, {good} as they should be",
-                work.restores,
-            ),
+            work.reboots,
+            texts.ngettext("{n} restart, checked afterwards", "{n} restarts, each checked afterwards", work.reboots),
         ),
+        (work.restores, _restores(texts, work)),
         (work.antivirus, texts.ngettext("{n} antivirus job", "{n} antivirus jobs", work.antivirus)),
         (
             work.cleaned_hosts,
@@ -95,19 +93,40 @@ def got(desk: Desk, say: Wording, service: ServiceRecord) -> Got:
                 "{n} machine cleaned up, {size} freed", "{n} machines cleaned up, {size} freed", work.cleaned_hosts
             ),
         ),
-        (work.failed, texts.ngettext("{n} job that went wrong", "{n} jobs that went wrong", work.failed)),
+        (work.failed, texts.ngettext("{n} job went wrong", "{n} jobs went wrong", work.failed)),
     ]
-    values = {"good": say.number(work.restored), "size": say.size(work.freed_bytes)}
+    values = {
+        "good": say.number(work.restored),
+        "bad": say.number(work.restores - work.restored),
+        "size": say.size(work.freed_bytes),
+    }
     return Got(
         counts=[text.format(n=say.number(number), **values) for number, text in told if number],
         examples=[(say.day(entry.at), _example(desk, say, entry)) for entry in work.examples],
     )
 
 
+def _restores(texts: gettext.NullTranslations, work: Work) -> str:
+    """Return how many restores were tried, and of how many the right data came back; the parts add up."""
+    if work.restored == work.restores:
+        return texts.ngettext(
+            "{n} test restore, which brought the right data back",
+            "{n} test restores, all of which brought the right data back",
+            work.restores,
+        )
+    if not work.restored:
+        return texts.ngettext(
+            "{n} test restore, which did not bring the right data back",
+            "{n} test restores, none of which brought the right data back",
+            work.restores,
+        )
+    return texts.gettext("{n} test restores: {good} brought the right data back, {bad} did not")
+
+
 def _example(desk: Desk, say: Wording, entry: WorkExample) -> str:
     texts, amount = desk.texts, say.number(entry.amount)
     if entry.kind == "restore":
-        text = texts.gettext("{host}: a restore was tried, what came back was right")
+        text = texts.gettext("{host}: a test restore brought the right data back")
     elif entry.kind == "cleanup":
         text, amount = texts.gettext("{host}: {n} made free"), say.size(entry.amount)
     elif entry.rebooted:

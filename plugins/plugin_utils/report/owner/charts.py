@@ -67,7 +67,8 @@ class DiskCurve:
     band: str
     limit: str
     full: str
-    full_x: int
+    area: str
+    limit_y: int
 
 
 def day_bars(days: Sequence[ContactDay], today: datetime.date) -> DayBars:
@@ -141,7 +142,7 @@ def disk_curve(disk: DiskOutlook, now: float) -> DiskCurve:
         return round((min(max(at, first), last) - first) / span * (DISK_WIDTH - 4)) + 2
 
     def y(percent: float) -> int:
-        return round(DISK_HEIGHT - 2 - min(max(percent, 0.0), 100.0) / 100.0 * (DISK_HEIGHT - 14))
+        return round(DISK_HEIGHT - 2 - min(max(percent, 0.0), 100.0) / 100.0 * (DISK_HEIGHT - 18))
 
     points = [(x(epoch(at)), y(percent)) for at, percent in disk.points]
     history = "M" + "L".join(f"{left} {top}" for left, top in points) if len(points) > 1 else ""
@@ -154,5 +155,6 @@ def disk_curve(disk: DiskOutlook, now: float) -> DiskCurve:
         band=f"M{start[0]} {start[1]}L{early} {top}H{late}z" if late > early else "",
         limit=f"M0 {top}H{DISK_WIDTH}",
         full=f"M{full} {top - 6}l5 6-5 6-5-6z",
-        full_x=full,
+        area=f"M{points[0][0]} {DISK_HEIGHT}{history.replace('M', 'L')}V{DISK_HEIGHT}z" if history else "",
+        limit_y=top,
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gettext
 from dataclasses import dataclass
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Pillar
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, verdicts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import Pillar, State
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Counts, Problem, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
@@ -35,6 +35,19 @@ class GradeLine:
     limit: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All machines as a sum that a reader can follow: what is open, then what is in good shape, then all of them.
+
+    ``good`` says the sum of ``well`` where that has two parts, "" where it is one.
+    """
+
+    open: list[tuple[Badge, str]]
+    good: str
+    well: list[tuple[Badge, str]]
+    total: str
+
+
 def title(desk: Desk, check: str) -> str:
     """Return a check's title in the reader's language."""
     return desk.texts.pgettext("check", desk.title(check))
@@ -42,14 +55,11 @@ def title(desk: Desk, check: str) -> str:
 
 def verdict(texts: gettext.NullTranslations, say: Wording, hosts: Counts) -> str:
     """Return one to three sentences about all machines, the worst first."""
-    good = hosts.ok + hosts.accepted
     total = say.number(hosts.total)
     if not hosts.total:
         return texts.gettext("No machine was looked at.")
-    if good == hosts.total:
-        return texts.ngettext(
-            "Your machine is in good shape.", "All {total} machines are in good shape.", hosts.total
-        ).format(total=total)
+    if hosts.good == hosts.total:
+        return _all_well(texts, hosts).format(total=total, n=say.number(hosts.accepted))
     if hosts.crit:
         first = texts.ngettext(
             "{n} of {total} machines is in danger: it needs work at once.",
@@ -76,9 +86,57 @@ def verdict(texts: gettext.NullTranslations, say: Wording, hosts: Counts) -> str
     if hosts.crit and hosts.act:
         more = texts.ngettext("{n} more needs work soon.", "{n} more need work soon.", hosts.act)
         told.append(more.format(n=say.number(hosts.act)))
-    if good:
-        told.append(texts.ngettext("{n} is in good shape.", "{n} are in good shape.", good).format(n=say.number(good)))
+    if hosts.good:
+        told.append(f"{verdicts.good_shape(hosts, texts, say.number)}.")
     return " ".join(told)
+
+
+def _all_well(texts: gettext.NullTranslations, hosts: Counts) -> str:
+    if hosts.accepted:
+        return texts.ngettext(
+            "Your machine is in good shape, with an accepted risk.",
+            "All {total} machines are in good shape, {n} of them with an accepted risk.",
+            hosts.total,
+        )
+    return texts.ngettext("Your machine is in good shape.", "All {total} machines are in good shape.", hosts.total)
+
+
+def tally(desk: Desk, say: Wording, hosts: Counts) -> Tally:
+    """Return the six states in the words of the verdict, so that its numbers are found again."""
+    texts = desk.texts
+    good = texts.ngettext("{n} in good shape", "{n} in good shape", hosts.good)
+    words: dict[State, str] = {
+        "crit": texts.ngettext("{n} in danger", "{n} in danger", hosts.crit),
+        "act": texts.ngettext("{n} needs work soon", "{n} need work soon", hosts.act),
+        "unknown": texts.ngettext("{n} not fully checked", "{n} not fully checked", hosts.unknown),
+        "watch": texts.ngettext("{n} watched more closely", "{n} watched more closely", hosts.watch),
+        "ok": texts.ngettext("{n} where all is well", "{n} where all is well", hosts.ok) if hosts.accepted else good,
+        "accepted": texts.ngettext("{n} with an accepted risk", "{n} with an accepted risk", hosts.accepted),
+    }
+
+    def part(state: State) -> tuple[Badge, str]:
+        return desk.badges[state], words[state].format(n=say.number(getattr(hosts, state)))
+
+    well: tuple[State, ...] = ("ok", "accepted") if hosts.accepted else ("ok",)
+    return Tally(
+        open=[part(state) for state in counting.OPEN_STATES],
+        good=good.format(n=say.number(hosts.good)) if hosts.accepted else "",
+        well=[part(state) for state in well],
+        total=say.machines(hosts.total),
+    )
+
+
+def doubt(desk: Desk, say: Wording) -> str:
+    """Return what the question mark behind the grade says; "" where there is none."""
+    if not desk.doubt:
+        return ""
+    hosts = desk.run.hosts
+    unseen = sum(not host.contact.reached for host in hosts)
+    return desk.texts.ngettext(
+        "The question mark: {n} of {total} machines could not be reached, so this grade is not certain.",
+        "The question mark: {n} of {total} machines could not be reached, so this grade is not certain.",
+        unseen,
+    ).format(n=say.number(unseen), total=say.number(len(hosts)))
 
 
 def worst(desk: Desk, say: Wording) -> Worst | None:
@@ -163,6 +221,6 @@ def cap_words(desk: Desk, code: str) -> str:
         "exploited": texts.gettext("Holes that attackers use are closed in time"),
         "old_backup": texts.gettext("No backup is twice as old as agreed"),
         "unseen": texts.ngettext("{n} machine is seen again", "{n} machines are seen again", unseen).format(n=unseen),
-        "unproven": texts.gettext("A restore is proven everywhere, as often as agreed"),
+        "unproven": texts.gettext("Everywhere a good test restore, as often as agreed"),
     }
     return words.get(code, "")

@@ -96,17 +96,17 @@ def _answered(desk: Desk, say: Wording, agreement: Agreement) -> Tile:
 def _backups(desk: Desk, say: Wording, agreement: Agreement) -> Tile:
     run, texts = desk.run, desk.texts
     total, proven = len(run.backups), sum(entry.proven for entry in run.backups)
-    agreed = texts.gettext("Agreed: fresh, and a restore proven.")
+    agreed = texts.gettext("Agreed: none too old, and a good test restore.")
     if agreement.restore_days is not None:
-        agreed = texts.gettext("Agreed: fresh, and a restore proven every {days}.").format(
+        agreed = texts.gettext("Agreed: none too old, and a good test restore every {days}.").format(
             days=say.days(int(agreement.restore_days))
         )
     if not total:
         unit = texts.gettext("no backup is in our care")
-        return _tile(desk, "backups", "unknown", texts.gettext("Backups proven"), "-", unit, "")
+        return _tile(desk, "backups", "unknown", texts.gettext("Backups proven to work"), "-", unit, "")
     state: State = "ok" if proven == total else "act"
     unit = texts.ngettext("of {n} backup", "of {n} backups", total).format(n=say.number(total))
-    return _tile(desk, "backups", state, texts.gettext("Backups proven"), say.number(proven), unit, agreed)
+    return _tile(desk, "backups", state, texts.gettext("Backups proven to work"), say.number(proven), unit, agreed)
 
 
 def _updates(desk: Desk, say: Wording, agreement: Agreement) -> Tile:

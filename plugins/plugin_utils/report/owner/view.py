@@ -13,14 +13,11 @@ import datetime
 from dataclasses import dataclass
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, worst
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import DatasetSummary, Grade, epoch
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import lane_of, ranked, states_of
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Grade, epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import Brand
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, Shown, began, is_provisional
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.lanes import Lane
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import ORDER, Badge
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import agenda, telling
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import agenda, backups, telling
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.charts import (
     BARS,
     AgeBar,
@@ -32,8 +29,6 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.charts
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.tiles import SECURITY, Tile, tiles
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import Wording
-
-LANES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +51,15 @@ class AgesView:
 
 @dataclass(frozen=True, slots=True)
 class DiskView:
-    """The disk that is full first. ``curve`` is None where too little is known to draw one."""
+    """The disk that is full first. ``curve`` is None where too little is known to draw one.
+
+    ``limit`` stands at the line that it can reach.
+    """
 
     heading: str
     sentence: str
+    limit: str
     curve: DiskCurve | None
-
-
-@dataclass(frozen=True, slots=True)
-class LaneView:
-    """One backup with its lane."""
-
-    badge: Badge
-    lane: Lane
-    name: str
-    age: str
-    proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +75,17 @@ class OwnerView:
     period: str
     data_as_of: str
     grade: Grade | None
+    doubt: str
     grade_lines: list[telling.GradeLine]
     verdict: str
     altered: bool
-    tally: list[tuple[Badge, str]]
-    total: str
+    tally: telling.Tally
     worst: telling.Worst | None
     tiles: list[Tile]
     days: DaysView | None
     ages: AgesView | None
     disk: DiskView | None
-    lanes: list[LaneView]
-    more_lanes: str
+    backups: backups.BackupsView | None
     got: agenda.Got | None
     promises: Shown[agenda.PromiseLine]
     coming: list[agenda.ComingLine]
@@ -111,7 +98,6 @@ def owner_view(desk: Desk, language: str, brand: Brand) -> OwnerView:
     run = desk.run
     say = Wording(language, desk.texts, desk.clock.zone, desk.clock.now)
     counts = counting.count_run(run.hosts)
-    lanes, more = _lanes(desk, say)
     service = run.service
     return OwnerView(
         desk=desk,
@@ -123,18 +109,17 @@ def owner_view(desk: Desk, language: str, brand: Brand) -> OwnerView:
         period=_period(desk, say),
         data_as_of=say.moment(run.data_as_of) if run.data_as_of else "",
         grade=run.grade,
+        doubt=telling.doubt(desk, say),
         grade_lines=telling.grade_lines(desk, say),
         verdict=telling.verdict(desk.texts, say, counts.hosts),
         altered=bool(run.altered_evidence),
-        tally=[(desk.badges[state], say.number(getattr(counts.hosts, state))) for state in ORDER],
-        total=say.machines(counts.hosts.total),
+        tally=telling.tally(desk, say, counts.hosts),
         worst=telling.worst(desk, say),
         tiles=tiles(desk, say),
         days=_days(desk, say),
         ages=_ages(desk, say),
         disk=_disk(desk, say),
-        lanes=lanes,
-        more_lanes=more,
+        backups=backups.backups_view(desk, say),
         got=agenda.got(desk, say, service) if service else None,
         promises=agenda.promises(desk, say),
         coming=agenda.coming(desk, say),
@@ -164,15 +149,15 @@ def _days(desk: Desk, say: Wording) -> DaysView | None:
     ]
     if bars.partly:
         parts.append(
-            texts.ngettext("on {n} day some did not", "on {n} days some did not", bars.partly).format(
-                n=say.number(bars.partly)
-            )
+            texts.ngettext(
+                "on {n} day some did not (a taller bar)", "on {n} days some did not (taller bars)", bars.partly
+            ).format(n=say.number(bars.partly))
         )
     if bars.unseen:
         parts.append(
-            texts.ngettext("on {n} day nobody looked", "on {n} days nobody looked", bars.unseen).format(
-                n=say.number(bars.unseen)
-            )
+            texts.ngettext(
+                "on {n} day nobody looked (striped)", "on {n} days nobody looked (striped)", bars.unseen
+            ).format(n=say.number(bars.unseen))
         )
     begin = say.today() - datetime.timedelta(days=BARS - 1)
     return DaysView(bars, ", ".join(parts) + ".", say.short(begin), say.short(say.today()))
@@ -182,24 +167,32 @@ def _ages(desk: Desk, say: Wording) -> AgesView | None:
     """Of every machine the oldest security update that is open; None where nobody looks for them."""
     texts = desk.texts
     ages: list[int] = []
-    clean = judged = 0
+    clean = unclear = 0
     for host in desk.run.hosts:
         for result in host.results:
-            if result.check != SECURITY or result.state == "unknown":
+            if result.check != SECURITY:
                 continue
-            judged += 1
-            if result.findings:
+            if result.state == "unknown":
+                unclear += 1
+            elif result.findings:
                 oldest = min(epoch(began(finding)) for finding in result.findings)
                 ages.append(max(0, int((desk.clock.now - oldest) // DAY)))
             else:
                 clean += 1
-    if not judged:
+    if not ages and not clean:
         return None
-    sentence = texts.ngettext("{n} machine has none open.", "{n} machines have none open.", clean).format(
-        n=say.number(clean)
-    )
+    parts = []
     if ages:
-        sentence += " " + texts.gettext("The oldest: {days}.").format(days=say.days(max(ages)))
+        waiting = texts.ngettext(
+            "{n} machine waits, for {days}.", "{n} machines wait, the longest for {days}.", len(ages)
+        )
+        parts.append(waiting.format(n=say.number(len(ages)), days=say.days(max(ages))))
+    parts.append(
+        texts.ngettext("{n} has no update open.", "{n} have no update open.", clean).format(n=say.number(clean))
+    )
+    if unclear:
+        text = texts.ngettext("{n} could not be checked.", "{n} could not be checked.", unclear)
+        parts.append(text.format(n=say.number(unclear)))
     bars = [
         (
             column,
@@ -208,7 +201,7 @@ def _ages(desk: Desk, say: Wording) -> AgesView | None:
         )
         for column in age_bars(ages)
     ]
-    return AgesView(bars, sentence)
+    return AgesView(bars, " ".join(parts))
 
 
 def _disk(desk: Desk, say: Wording) -> DiskView | None:
@@ -217,41 +210,16 @@ def _disk(desk: Desk, say: Wording) -> DiskView | None:
         return None
     texts = desk.texts
     full, early, late = (say.day(at) for at in (disk.full_at, disk.early_at, disk.late_at))
-    sentence = texts.gettext("{mount} of {host}; by its pace between {early} and {late}.")
+    now = ""
+    sentence = texts.gettext("{mount} of {host}: at this pace full between {early} and {late}.")
+    if disk.points:
+        now = say.percent(disk.points[-1][1] / 100, 0)
+        sentence = texts.gettext(
+            "{mount} of {host}: {now} full now, at this pace all of it between {early} and {late}."
+        )
     return DiskView(
         heading=texts.gettext("Disk full on {date}").format(date=full),
-        sentence=sentence.format(mount=say.name(disk.mount), host=say.name(disk.host), early=early, late=late),
+        sentence=sentence.format(mount=say.name(disk.mount), host=say.name(disk.host), now=now, early=early, late=late),
+        limit=say.percent(1, 0),
         curve=disk_curve(disk, desk.clock.now) if len(disk.points) > 1 else None,
-    )
-
-
-def _lanes(desk: Desk, say: Wording) -> tuple[list[LaneView], str]:
-    """Return the backups that ask for a person first, and a sentence about those that are left out."""
-    entries = ranked(desk.run.backups)
-    shown, rest = entries[:LANES_SHOWN], entries[LANES_SHOWN:]
-    more = ""
-    if rest:
-        proven = sum(entry.proven for entry in rest)
-        more = desk.texts.ngettext(
-            "{n} more backup, {proven} proven.", "{n} more backups, {proven} proven.", len(rest)
-        ).format(n=say.number(len(rest)), proven=say.number(proven))
-    return [_lane(desk, say, entry, f"l{place}") for place, entry in enumerate(shown)], more
-
-
-def _lane(desk: Desk, say: Wording, entry: DatasetSummary, name: str) -> LaneView:
-    texts = desk.texts
-    age = texts.gettext("age not known")
-    if entry.data_age_s is not None:
-        age = texts.gettext("{age} old, agreed at most {agreed}").format(
-            age=say.length(entry.data_age_s), agreed=say.length(entry.rpo_s)
-        )
-    proof = texts.gettext("never restored")
-    if entry.proven_at:
-        proof = texts.gettext("restored {date}").format(date=say.day(entry.proven_at))
-    return LaneView(
-        badge=desk.badges[worst(states_of(entry))],
-        lane=lane_of(desk, entry, name),
-        name=f"{say.name(entry.host)}: {say.name(entry.dataset)}",
-        age=age,
-        proof=proof,
     )

@@ -252,6 +252,13 @@ def test_the_score_is_never_rounded_up() -> None:
             ["crit", "act", "ok", "unknown"],
             "Of 4 hosts, 1 is critical, 1 needs action, 1 is not fully known, 1 is in good shape.",
         ),
+        (["accepted"], "The host is in good shape, with an accepted risk."),
+        (["accepted", "ok", "ok"], "All 3 hosts are in good shape, 1 of them with an accepted risk."),
+        (
+            ["act", "accepted", "ok"],
+            "Of 3 hosts, 1 needs action, 2 are in good shape, 1 of them with an accepted risk.",
+        ),
+        (["act", "accepted"], "Of 2 hosts, 1 needs action, 1 is in good shape, with an accepted risk."),
     ],
 )
 def test_verdict_is_one_plain_sentence(states: list[str], sentence: str) -> None:

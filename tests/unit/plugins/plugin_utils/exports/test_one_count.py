@@ -41,6 +41,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.period.collect impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import REPORTS, make_bundle
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.environment import Templates, search_path
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.fleet import Member, fleet_files
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import GLYPHS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.period import period_files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.reading import read_run
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Run
@@ -101,15 +102,29 @@ def message(fleet: str, receiver: str) -> bytes:
 
 
 def tally(words: str) -> Figures:
-    """The states of the owner's page, from ``✖ 1 critical + ▲ 4 act + ... = 14 machines``; they add up to the last."""
-    [(parts, total)] = re.findall(r"((?:\S\s*[\d,]+\s*[a-z]+\s*\+?\s*){6})=\s*([\d,]+)\s*machine", words)
-    names = {"critical": "crit"}
-    found = {
-        names.get(word, word): int(number.replace(",", ""))
-        for number, word in re.findall(r"([\d,]+)\s*([a-z]+)", parts)
-    }
+    """The states of the owner's page: ``✖ 1 in danger + ... + 6 in good shape (✓ 5 ... + ◇ 1 ...) = 14 machines``.
+
+    They add up to the last, and the two in brackets to the number before them.
+    """
+    [(parts, total)] = re.findall(rf"({GLYPHS['crit']} [\d,]+ in danger \+[^=]*)= ([\d,]+) machine", words)
+    states = {glyph: state for state, glyph in GLYPHS.items()}
+    signs = "".join(map(re.escape, states))
+    read = re.findall(rf"([{signs}]) ([\d,]+)", parts)
+    found = dict.fromkeys(STATES, 0) | {states[glyph]: int(number.replace(",", "")) for glyph, number in read}
     assert sum(found.values()) == int(total.replace(",", ""))
+    for good in re.findall(r"\+ ([\d,]+) in good shape \(", parts):
+        assert int(good.replace(",", "")) == found["ok"] + found["accepted"]
     return found
+
+
+def accepted(hosts: Figures) -> str:
+    """How a reader finds the hosts that are in good shape among the states."""
+    ok, with_risk = hosts["ok"], hosts["accepted"]
+    return f"such a host counts as in good shape: {ok} + {with_risk} = {ok + with_risk}."
+
+
+def words_of(page: bytes) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page.decode().split("</style>")[1])).split())
 
 
 @every_fleet
@@ -137,8 +152,32 @@ def test_every_page_tells_it(fleet: str) -> None:
     ):
         [page] = made.values()
         assert tiles(page.decode()) == figures(fleet), list(made)
-    words = " ".join(unescape(re.sub(r"<[^>]*>", " ", files["owner.html"].decode().split("</style>")[1])).split())
-    assert tally(words) == figures(fleet)[0]
+    assert tally(words_of(files["owner.html"])) == figures(fleet)[0]
+
+
+@every_fleet
+def test_a_question_mark_behind_a_grade_is_explained_wherever_it_stands(fleet: str) -> None:
+    files, run, texts = files_of(fleet), run_of(fleet), NullTranslations()
+    templates = Templates(search_path([]), texts)
+    period = of_run(run.model_copy(update={"ended_at": models.iso(fleet_maker.NOW)}))
+    [month] = period_files(run, period, templates, texts, None, []).values()
+    [clients] = fleet_files([Member("demolen", run)], templates, texts, fleet_maker.NOW).values()
+    graded = {
+        "owner.html": words_of(files["owner.html"]),
+        "owner.pdf": pypdf.PdfReader(io.BytesIO(files["owner.pdf"])).pages[0].extract_text(),
+        "engineer.html": words_of(files["engineer.html"]),
+        "summary.md": files["summary.md"].decode(),
+        "all clients": words_of(clients),
+        "mail text": text_of(message(fleet, "mail")),
+        "mail html": page_of(message(fleet, "mail")).text,
+        "slack": slack_texts(message(fleet, "slack")),
+        "teams": teams_texts(message(fleet, "teams")),
+    }
+    assert run.grade is not None
+    for name, text in graded.items():
+        assert ("question mark" in text) is run.grade.uncertain, name
+    # A month tells the grades of whole runs alone.
+    assert ("question mark" in words_of(month)) is (run.grade.uncertain and not run.header.partial)
 
 
 @every_fleet
@@ -152,7 +191,9 @@ def test_paper_tells_it(fleet: str) -> None:
 def test_every_export_tells_it(fleet: str) -> None:
     files = files_of(fleet)
     hosts, results = figures(fleet)
-    assert summary_counts(files["summary.md"].decode()) == (hosts, results)
+    summary = files["summary.md"].decode()
+    assert summary_counts(summary) == (hosts, results)
+    assert (accepted(hosts) in summary) is bool(hosts["accepted"])
     rows = list(csv.DictReader(io.StringIO(files["results.csv"].decode(), newline="")))
     assert Counter(row["state"] for row in rows) == Counter({state: n for state, n in results.items() if n})
     assert len({row["host"] for row in rows}) == sum(hosts.values())
@@ -184,6 +225,8 @@ def test_every_message_tells_it(fleet: str) -> None:
     assert {state: body["counts"]["results"][state] for state in STATES} == results
     run = run_of(fleet)
     assert body["backups"]["total"] == len(run.backups)
+    for name, text in texts.items():
+        assert (accepted(hosts) in text) is bool(hosts["accepted"]), name
     assert f"{body['backups']['proven']} of {len(run.backups)} dataset" in texts["mail text"]
     assert body["urgent"] == sum(problem.state in ("crit", "act") for problem in run.problems)
     assert mail_from(message(fleet, "mail"))["X-Keepwell-Run"] == run.header.run_id

@@ -163,3 +163,13 @@ def test_what_matters_is_in_sight_without_scrolling(chromium, reports):
     chromium.open(reports["owner"], 1280, 900)
     bottoms = "[...document.querySelectorAll('.verdict, .grade, .now .cell, .tiles li')].map(e => e.getBoundingClientRect().bottom)"
     assert max(chromium.evaluate(bottoms)) <= 900
+
+
+def test_charts_can_be_read_on_a_narrow_screen(chromium, reports):
+    chromium.open(reports["owner"], 360, 844)
+    size = "(e => [e.getBoundingClientRect().width, e.getBoundingClientRect().height])(document.querySelector('{}'))"
+    # Ninety bars share the width, and none is lower for it.
+    assert chromium.evaluate(size.format(".days svg"))[1] >= 40
+    # What stands beside a drawing on paper stands below it here.
+    for name in (".beside svg", ".gauge"):
+        assert chromium.evaluate(size.format(name))[0] >= 290, name
