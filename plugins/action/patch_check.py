@@ -41,10 +41,10 @@ class ActionModule(ControlAction):
         }
 
     def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> list[str]:
-        """Write down that a person lets hosts go on whose last change failed."""
+        """Write down that a person lets a client go on after a change that failed or left new findings."""
         known = History(store).changes(CHORE) + History(store).changes("release")
         released = []
-        for host in gates.unresolved(known):
+        for host in gates.releasable(known):
             entry = chosen.get(host)
             if entry is None or not entry.release:
                 continue

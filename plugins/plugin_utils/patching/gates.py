@@ -57,6 +57,16 @@ def unresolved(records: Sequence[ChangeRecord], run_id: str = "") -> list[str]:
     return list(_wrong(records, run_id))
 
 
+def releasable(records: Sequence[ChangeRecord]) -> list[str]:
+    """Hosts that hold others until a person lets these go on: unresolved ones, and those that a change left worse."""
+    held = set(_wrong(records, ""))
+    for host in {record.host for record in records}:
+        last = newest(records, host)
+        if last is not None and last.findings_new and not _released(records, last):
+            held.add(host)
+    return sorted(held)
+
+
 def _wrong(records: Sequence[ChangeRecord], run_id: str) -> dict[str, ChangeRecord]:
     """Host -> its newest change, where that went wrong and nobody released it."""
     found = {}

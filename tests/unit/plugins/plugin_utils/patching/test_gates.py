@@ -147,6 +147,15 @@ def test_new_findings_on_the_canary_hold_the_next_ring():
     assert "services.failed: kw-svc.service" in decision.text
 
 
+def test_who_holds_others_by_new_findings_can_be_released():
+    worse = change("c1", "done", 30, findings_new=["services.failed: kw-svc.service"])
+    records = [worse, change("w1", "failed", 3), change("w2", "done", 3)]
+    assert gates.releasable(records) == ["c1", "w1"]
+    released = change("c1", "released", 1, chore="release")
+    assert gates.releasable([*records, released]) == ["w1"]
+    assert ask("w2", worse, released).go
+
+
 def test_a_canary_that_was_stopped_half_way_does_not_speak_for_the_rest():
     stopped = change("c1", "done", 0, TODAY, stopped="On hold until Friday: an audit.")
     plans = [plan("c1", "kw-tool", "kw-more"), plan("w1", "kw-tool", "kw-more")]
