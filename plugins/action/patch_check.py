@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections.abc import Collection
 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord
@@ -27,41 +28,74 @@ class ActionModule(ControlAction):
     """keepwell.fleet.patch_check"""
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return for how many hosts they are fine, and which hosts were released."""
+        """Return for how many hosts they are fine, and which hosts were or would be released."""
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
         store, run_id = run_of(own, task_vars)
         chosen = options_of_all(CHORE, options.Options, task_vars, options.REGISTERED)
         here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
         mine = {host: entry for host, entry in chosen.items() if host in here}
+        limited = bool(task_vars.get("ansible_limit"))
+        released, written = self._release(store, run_id, mine, set(chosen), limited, now)
         return {
-            "changed": False,
-            "released": self._release(store, run_id, mine, now),
+            "changed": written,
+            "released": released,
             "msg": f"the variables of {len(chosen)} hosts are fine",
         }
 
-    def _release(self, store: Store, run_id: str, chosen: dict[str, options.Options], now: float) -> list[str]:
-        """Write down that a person lets a client go on after a change that failed or left new findings."""
-        known = History(store).changes(CHORE) + History(store).changes("release")
-        released = []
-        for host in gates.releasable(known):
-            entry = chosen.get(host)
-            if entry is None or not entry.release:
-                continue
-            store.write_change(
-                ChangeRecord(
-                    run_id=run_id,
-                    client=store.client_id,
-                    host=host,
-                    chore="release",
-                    outcome="released",
-                    text=entry.release,
-                    approver=entry.approver,
-                    ticket=entry.ticket,
-                    started_at=iso(now),
-                    ended_at=iso(now),
-                )
+    def _release(
+        self,
+        store: Store,
+        run_id: str,
+        mine: dict[str, options.Options],
+        known: Collection[str],
+        limited: bool,
+        now: float,
+    ) -> tuple[list[str], bool]:
+        """Write down that a person lets a client go on after a change that failed or left new findings.
+
+        Return for which hosts, and whether it was written: an announcement only tells.
+        """
+        asked = {host: entry for host, entry in mine.items() if entry.release}
+        if not asked:
+            return [], False
+        held = gates.releasable(History(store).changes(CHORE) + History(store).changes("release"))
+        # Who left the inventory cannot be asked for by name any more.
+        found = {
+            host: asked[host] if host in known else next(iter(asked.values()))
+            for host in held
+            if host in asked or host not in known
+        }
+        several = sorted(set(found) & set(known))
+        if len(several) > 1 and not limited:
+            raise settings.SettingsError(
+                [
+                    f"patching_release: the last changes of {len(several)} hosts hold others: {', '.join(several)}. "
+                    f"Say which of them you mean: --limit {several[0]}, or --limit {','.join(several)} for all."
+                ]
             )
-            released.append(host)
-            self._display.display(f"Released: {host} ({entry.release}; {entry.approver})")
-        return released
+        acting = not self._task.check_mode and any(entry.act for entry in found.values())
+        for host, entry in found.items():
+            if acting:
+                self._write(store, run_id, host, entry, now)
+            word = "Released" if acting else "Would be released"
+            self._display.display(f"{word}: {host} ({entry.release}; {entry.approver})")
+        if not found:
+            self._display.display("patching_release: no change waits for it, so nothing was released.")
+        return sorted(found), acting
+
+    def _write(self, store: Store, run_id: str, host: str, entry: options.Options, now: float) -> None:
+        store.write_change(
+            ChangeRecord(
+                run_id=run_id,
+                client=store.client_id,
+                host=host,
+                chore="release",
+                outcome="released",
+                text=entry.release,
+                approver=entry.approver,
+                ticket=entry.ticket,
+                started_at=iso(now),
+                ended_at=iso(now),
+            )
+        )

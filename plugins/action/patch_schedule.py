@@ -36,11 +36,14 @@ class ActionModule(ControlAction):
         # A host without patching in its plan is in no ring: it would hold back the others for ever.
         buyers = {host for host in chosen if _buys(task_vars["hostvars"][host])} or set(chosen)
         kind = _kinds(store, run_id, buyers, task_vars["hostvars"])
+        here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
         schedule = rings.schedule(
-            {host: rings.Wish(chosen[host].ring, chosen[host].pair, kind[host]) for host in sorted(buyers)}
+            {
+                host: rings.Wish(chosen[host].ring, chosen[host].pair, kind[host], host in here)
+                for host in sorted(buyers)
+            }
         )
         store.write_document(run_id, guards.SCHEDULE, schedule.model_dump_json().encode("utf-8"))
-        here = {str(host) for host in task_vars["ansible_play_hosts_all"]}
         header = store.read_run(run_id).header
         first = {entry.host for entry in History(store).waiting(header.bought) if entry.chore == CHORE}
         members = [(batch.ring, [host for host in batch.hosts if host in here]) for batch in schedule.batches]

@@ -11,8 +11,9 @@ short_description: Check the variables of patching of every host
 description:
   - Refuses what is wrong in the C(patching_*) variables of any host, with all mistakes at once, before any connection.
   - >-
-    Writes down that a person lets the client go on after a change that failed, where C(patching_release) says so. No
-    host is contacted.
+    Writes down that a person lets the client go on after a change that failed or left new findings, where
+    C(patching_release) says so and the run acts; else it only tells. Where several hosts wait for it, they have to be
+    named with C(--limit). No host is contacted.
 version_added: 0.1.0
 author: The Keepwell authors (@keepwell)
 extends_documentation_fragment:
@@ -28,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 released:
-  description: Hosts whose last change failed, and after which the client may go on from now.
+  description: Hosts whose last change held others, and after which the client may go on from now, or would.
   returned: success
   type: list
   elements: str

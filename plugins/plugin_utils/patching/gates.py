@@ -89,7 +89,7 @@ def gate(host: str, schedule: Schedule, known: Round, options: Options, now: flo
     for other, last in _wrong(known.records, known.run_id).items():
         if other != host and schedule.ring_of(other) <= ring:
             return _stopped(last, schedule, now)
-    held = _partner_is_away(host, schedule, known)
+    held = _partner_is_away(host, schedule, known) or _of_no_kind(host, schedule)
     if held is not None:
         return held
     for earlier in range(1, ring):
@@ -172,6 +172,18 @@ def _partner_is_away(host: str, schedule: Schedule, known: Round) -> Decision | 
     return None
 
 
+def _of_no_kind(host: str, schedule: Schedule) -> Decision | None:
+    """Where rings were made no canary speaks for a host whose system nobody could tell, so nothing speaks for it."""
+    if schedule.declared or schedule.kinds.get(host) != kinds.UNKNOWN:
+        return None
+    return Decision(
+        False,
+        "ring",
+        "Nobody could tell which system it runs, so no canary speaks for it. Look at its probe 'system', or declare "
+        "patching_ring for the hosts of the client.",
+    )
+
+
 def _not_yet(host: str, ring: int, schedule: Schedule, known: Round, options: Options, now: float) -> Decision | None:
     """Return why the rings after this one still have to wait, or None when it has shown that it is well."""
     wanted = known.plans[host]
@@ -215,7 +227,9 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
     own = known.plans.get(name)
     if name in known.population and own is None:
         return _Doubt("was not reached in this run")
-    if own is not None and not (last is not None and last.run_id == known.run_id):
+    if own is not None and _not_supported(own):
+        return _Doubt(silent=True)
+    if own is not None and not (last is not None and last.run_id == known.run_id and not last.begun_by):
         if not own.empty:
             return _Doubt("still has to get its own updates")
         unknown = _unknown(own)
@@ -234,14 +248,17 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
     age = now - epoch(last.ended_at or last.started_at)
     if age < soak_h * HOUR:
         return _Doubt(f"is well for {duration_text(age)}, of {soak_h:g} hours", only_time=True)
-    if own is None:
-        proven = {
-            (entry.name, entry.after) for record in known.records for entry in record.versions if record.host == name
-        }
-        new = [move.name for move in wanted.transaction if (move.name, move.after) not in proven]
-        if new:
-            return _Doubt(f"is not part of this run and never got {', '.join(new[:3])} as planned here")
-    return _Doubt()
+    proven = {(entry.name, entry.after) for record in known.records for entry in record.versions if record.host == name}
+    new = [move.name for move in wanted.transaction if (move.name, move.after) not in proven]
+    if own is None and new:
+        return _Doubt(f"is not part of this run and never got {', '.join(new[:3])} as planned here")
+    # Who got nothing of what is wanted here proves nothing for it, however well it is.
+    return _Doubt(silent=bool(new) and len(new) == len(wanted.transaction))
+
+
+def _not_supported(plan: Plan) -> bool:
+    """True for a host that is never patched, whatever it lacks: nobody can wait for it."""
+    return any(fact.name == "package_manager" and not fact.passed for fact in plan.preflight)
 
 
 def _unknown(plan: Plan) -> str:

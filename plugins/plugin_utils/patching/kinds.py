@@ -26,7 +26,7 @@ _KINDS = {
     "amzn": "amzn",
     "fedora": "fedora",
     **dict.fromkeys(("rhel", "rocky", "almalinux", "centos", "ol"), "rhel"),
-    "opensuse-tumbleweed": "opensuse-tumbleweed",
+    **dict.fromkeys(("opensuse-tumbleweed", "opensuse-microos", "opensuse-slowroll"), "opensuse-tumbleweed"),
     **dict.fromkeys(("sles", "sled", "suse", "opensuse", "opensuse-leap"), "suse"),
 }
 _TITLES = {
@@ -39,7 +39,6 @@ _TITLES = {
     "opensuse-tumbleweed": "Tumbleweed",
     "suse": "SUSE",
 }
-_MANAGERS = ("apt", "dnf4", "dnf5", "yum", "zypper")
 _WINDOWS_CONNECTIONS = ("psrp", "winrm")
 _WINDOWS_SHELLS = ("powershell", "cmd")
 
@@ -48,11 +47,10 @@ class Known(t.NamedTuple):
     """What is known of a host's system without asking it once more.
 
     ``seen`` and ``earlier`` are its names (see ``observation.system_names``) by this run and by the last one that saw
-    it; ``manager`` is its package manager by this run; ``connection`` and ``shell`` are what the inventory says.
+    it; ``connection`` and ``shell`` are what the inventory says.
     """
 
     seen: Sequence[str] = ()
-    manager: str = ""
     earlier: Sequence[str] = ()
     connection: str = ""
     shell: str = ""
@@ -60,15 +58,13 @@ class Known(t.NamedTuple):
 
 def seen(document: Mapping[str, t.Any]) -> Known:
     """Return what this run's observation tells."""
-    record = document["probes"].get("packages")
-    manager = record["data"].get("manager") if record and record["status"] == "ok" else None
-    return Known(seen=observation.system_names(document), manager=manager if manager in _MANAGERS else "")
+    return Known(seen=observation.system_names(document))
 
 
 def of(known: Known) -> str:
     """Return the kind of a host: what was seen holds over what is written down, and that over what was seen before.
 
-    A host whose system nobody has seen yet goes by its package manager, or is of a kind of its own: UNKNOWN.
+    A host whose system nobody has seen yet is UNKNOWN: no canary speaks for it.
     """
     if known.seen:
         return _named(known.seen)
@@ -76,7 +72,7 @@ def of(known: Known) -> str:
         return WINDOWS
     if known.earlier:
         return _named(known.earlier)
-    return known.manager or UNKNOWN
+    return UNKNOWN
 
 
 def _named(names: Sequence[str]) -> str:

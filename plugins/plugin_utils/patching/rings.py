@@ -19,11 +19,17 @@ _SHARES = (0.1, 0.5)
 
 
 class Wish(t.NamedTuple):
-    """What is asked for a host: its ring and its pair where they are declared; and what its kind is."""
+    """What is asked for a host: its ring and its pair where they are declared; its kind; whether this run has it."""
 
     ring: int | None = None
     pair: str | None = None
     kind: str = kinds.UNKNOWN
+    here: bool = True
+
+    @property
+    def unseen(self) -> bool:
+        """True when it may be of any kind: nobody ever looked, and this run does not either."""
+        return self.kind == kinds.UNKNOWN and not self.here
 
 
 class Batch(Model):
@@ -37,12 +43,14 @@ class Schedule(Model):
     """All hosts of an inventory in their rings; ``batches`` is the order in which they go.
 
     ``declared`` are the hosts whose ring was declared. Where there are none the rings were made, for each kind by
-    itself: hosts in rings of one number go together, and wait for the earlier rings of their own kind.
+    itself: hosts in rings of one number go together, and wait for the earlier rings of their own kind. ``unseen`` are
+    the rings that hosts which nobody has looked at would have in each kind: any of them may be its canary.
     """
 
     rings: dict[str, int]
     kinds: dict[str, str] = {}
     declared: list[str] = []
+    unseen: dict[str, dict[str, int]] = {}
     pairs: dict[str, str] = {}
     batches: list[Batch]
 
@@ -64,7 +72,9 @@ class Schedule(Model):
         members = [name for name, number in self.rings.items() if number == ring]
         if self.declared or host not in self.kinds:
             return sorted(members)
-        return sorted(name for name in members if self.kind_of(name) == self.kind_of(host))
+        kind = self.kind_of(host)
+        unseen = [name for name, number in self.unseen.get(kind, {}).items() if number == ring]
+        return sorted({*unseen, *(name for name in members if self.kind_of(name) == kind)})
 
     def reason(self, host: str) -> str:
         """Why a host is in its ring, in words."""
@@ -75,38 +85,50 @@ class Schedule(Model):
             return ("by patching_ring" if host in self.declared else "the last one, for it has no patching_ring") + (
                 f"; no {kinds.host(kind)} goes before it" if alone else ""
             )
-        if len(mates) < 2:
+        unseen = self.unseen.get(kind, {})
+        among = f"{len(mates)} {kinds.hosts(kind) if len(mates) > 1 else kinds.host(kind)}"
+        if unseen:
+            among += f" and {len(unseen)} that nobody has looked at"
+        elif len(mates) < 2:
             return f"the only {kinds.host(kind)}"
         if ring == 1:
-            return f"the canary of {len(mates)} {kinds.hosts(kind)}"
-        return f"step {ring} of {max(mates.values())} for {len(mates)} {kinds.hosts(kind)}"
+            return f"the canary of {among}"
+        return f"step {ring} of {max(*mates.values(), *unseen.values())} for {among}"
 
 
 def schedule(wanted: Mapping[str, Wish]) -> Schedule:
     """Return the schedule of hosts.
 
     Hosts without a ring come last. When no host has one, rings are made for each kind: one host, 10 %, 50 % and the
-    rest, in an order that depends on nothing but the names. Nodes of one pair never share a batch.
+    rest, in an order that depends on nothing but the names. Nodes of one pair never share a batch. A host that may be
+    of any kind has its place in each, so that no other takes it.
     """
     pairs = {host: wish.pair for host, wish in wanted.items() if wish.pair}
     declared = {host: wish.ring for host, wish in wanted.items() if wish.ring}
+    unseen: dict[str, dict[str, int]] = {}
     if declared:
         last = max(declared.values()) + 1
         numbers = {number: index for index, number in enumerate(sorted({*declared.values(), last}), start=1)}
         rings = {host: numbers[declared.get(host, last)] for host in wanted}
     else:
         rings = {}
-        for kind in {wish.kind for wish in wanted.values()}:
-            rings |= _made_rings([host for host, wish in wanted.items() if wish.kind == kind], pairs)
+        for kind in sorted({wish.kind for wish in wanted.values()}):
+            members = {host for host, wish in wanted.items() if wish.kind == kind}
+            others = {host for host, wish in wanted.items() if wish.unseen} - members
+            made = _made_rings([*members, *others], pairs)
+            rings |= {host: made[host] for host in members}
+            if others:
+                unseen[kind] = {host: made[host] for host in sorted(others)}
     rings = dict(sorted(rings.items()))
     batches = []
     for ring in sorted(set(rings.values())):
-        members = [host for host, number in rings.items() if number == ring]
-        batches += [Batch(ring=ring, hosts=hosts) for hosts in _apart(members, pairs)]
+        together = [host for host, number in rings.items() if number == ring]
+        batches += [Batch(ring=ring, hosts=hosts) for hosts in _apart(together, pairs)]
     return Schedule(
         rings=rings,
         kinds={host: wish.kind for host, wish in sorted(wanted.items())},
         declared=sorted(declared),
+        unseen=unseen,
         pairs=dict(sorted(pairs.items())),
         batches=batches,
     )

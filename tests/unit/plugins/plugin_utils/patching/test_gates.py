@@ -147,6 +147,57 @@ def test_new_findings_on_the_canary_hold_the_next_ring():
     assert "services.failed: kw-svc.service" in decision.text
 
 
+def test_who_got_nothing_of_what_is_wanted_is_none_of_the_hosts_that_have_to_be_well():
+    """w1 is up to date without kw-tool since long ago; w2 has it pending, so nobody has tried it."""
+    records = [change("c1", "done", 90), change("w1", "done", 2000, versions=[Version(name="kw-old", after="2")])]
+    plans = [plan("c1"), plan("w1"), plan("w2", "kw-tool"), plan("d1", "kw-tool")]
+    rules = [{"soak_h": 24}, {"soak_h": 24, "good": 1}]
+    assert "0 of 1" in ask("d1", *records, plans=plans, rings=rules).text
+    urgent = [*plans[:3], plan("d1", "kw-tool", lane="emergency")]
+    assert ask("d1", *records, plans=urgent).code == "ring"
+    assert ask("d1", *records, change("w2", "done", 30), plans=[*plans[:2], plan("w2"), plans[3]], rings=rules).go
+
+
+def test_the_end_of_an_earlier_change_is_not_the_one_that_is_planned_now():
+    adopted = change("c1", "done", 0, TODAY, begun_by="01KRUN" + "0" * 20)
+    plans = [plan("c1", "kw-tool"), plan("w1", "kw-tool")]
+    decision = ask("w1", adopted, plans=plans, rings=[{"soak_h": 0}])
+    assert "c1 still has to get its own updates" in decision.text
+
+
+def test_nobody_waits_for_a_host_that_is_never_patched():
+    fact = Fact(name="package_manager", passed=False, code="not_supported", observed="yum of EL 7 is not supported")
+    never = plan("c1", "kw-tool").model_copy(update={"preflight": [fact]})
+    assert ask("w1", plans=[never, plan("w1", "kw-tool")]).go
+
+
+def of_kinds(host: str, wishes: t.Mapping[str, rings.Wish], *records: ChangeRecord) -> gates.Decision:
+    """Ask for a host of a client whose rings were made; those that this run has are planned."""
+    here = [name for name, wish in wishes.items() if wish.here]
+    plans = {name: plan(name, "kw-tool") for name in here}
+    known = gates.Round(TODAY, here, plans, records)
+    return gates.gate(host, rings.schedule(wishes), known, Options(), NOW)
+
+
+def test_a_host_that_nobody_has_looked_at_may_be_the_canary():
+    names = [f"h{number}" for number in range(12)]
+    whole = rings.schedule({name: rings.Wish(kind="debian") for name in names})
+    later = next(name for name in names if whole.ring_of(name) == 3)
+    [canary] = (name for name in names if whole.ring_of(name) == 1)
+    few = {name: rings.Wish(kind="debian") if name == later else rings.Wish(here=False) for name in names}
+    decision = of_kinds(later, few)
+    assert decision.code == "ring"
+    assert f"{canary} was never patched and is not part of this run" in decision.text
+
+
+def test_no_canary_speaks_for_a_host_whose_system_nobody_could_tell():
+    wishes = {"a": rings.Wish(kind="debian"), "b": rings.Wish()}
+    assert of_kinds("a", wishes).go
+    assert of_kinds("b", wishes).code == "ring"
+    assert "patching_ring" in of_kinds("b", wishes).text
+    assert of_kinds("b", {"a": rings.Wish(1, kind="debian"), "b": rings.Wish(1)}).go
+
+
 def test_who_holds_others_by_new_findings_can_be_released():
     worse = change("c1", "done", 30, findings_new=["services.failed: kw-svc.service"])
     records = [worse, change("w1", "failed", 3), change("w2", "done", 3)]

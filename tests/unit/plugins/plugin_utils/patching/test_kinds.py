@@ -41,6 +41,8 @@ RELEASES = {
     ("sles", "suse"): "suse",
     ("opensuse-leap", "suse opensuse"): "suse",
     ("opensuse-tumbleweed", "opensuse suse"): "opensuse-tumbleweed",
+    ("opensuse-microos", "suse opensuse opensuse-tumbleweed"): "opensuse-tumbleweed",
+    ("opensuse-slowroll", "suse opensuse opensuse-tumbleweed"): "opensuse-tumbleweed",
     ("arch", ""): "arch",
 }
 
@@ -56,12 +58,11 @@ def test_windows_is_known_by_its_powershell_even_where_its_system_was_not_seen()
 
 
 def test_what_was_seen_holds_over_what_is_written_down_and_that_over_what_was_seen_before():
-    everything = Known(["debian"], "apt", ["sles", "suse"], "ansible.builtin.winrm")
+    everything = Known(["debian"], ["sles", "suse"], "ansible.builtin.winrm")
     assert kinds.of(everything) == "debian"
     assert kinds.of(everything._replace(seen=[])) == "windows"
     assert kinds.of(everything._replace(seen=[], connection="ssh")) == "suse"
-    assert kinds.of(everything._replace(seen=[], connection="ssh", earlier=[])) == "apt"
-    assert kinds.of(Known(connection="ssh")) == kinds.UNKNOWN
+    assert kinds.of(everything._replace(seen=[], connection="ssh", earlier=[])) == kinds.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,10 @@ KINDS = ("windows", "debian", "ubuntu", "rhel", "suse", kinds.UNKNOWN)
 names = st.text("abcdefgh0123", min_size=1, max_size=4)
 pairs = st.none() | st.sampled_from(["p", "q"])
 kind = st.sampled_from(KINDS)
-wishes = st.dictionaries(names, st.builds(Wish, st.none() | st.integers(1, 5), pairs, kind), min_size=1, max_size=40)
-undeclared = st.dictionaries(names, st.builds(Wish, st.none(), pairs, kind), min_size=1, max_size=60)
+here = st.just(True)
+asked = st.none() | st.integers(1, 5)
+wishes = st.dictionaries(names, st.builds(Wish, asked, pairs, kind, here), min_size=1, max_size=40)
+undeclared = st.dictionaries(names, st.builds(Wish, st.none(), pairs, kind, here), min_size=1, max_size=60)
 
 
 def made(**counts: int) -> rings.Schedule:
@@ -79,7 +81,7 @@ def test_the_order_of_an_inventory_does_not_matter(wanted, random):
     assert rings.schedule(dict(shuffled)) == rings.schedule(wanted)
 
 
-@given(undeclared, names, st.builds(Wish, st.none(), st.none(), kind))
+@given(undeclared, names, st.builds(Wish, st.none(), st.none(), kind, here))
 def test_a_new_host_moves_no_host_of_another_kind_and_the_others_by_one_ring_at_most(wanted, name, wish):
     before = rings.schedule({host: other for host, other in wanted.items() if host != name}).rings
     after = rings.schedule({**wanted, name: wish}).rings
@@ -132,6 +134,26 @@ def test_a_host_whose_system_is_not_known_is_no_canary_of_another_kind():
     windows = [host for host in schedule.rings if host.startswith("windows")]
     last = max(windows, key=schedule.ring_of)
     assert all(host.startswith("windows") for ring in (1, 2) for host in schedule.awaited(last, ring))
+
+
+@given(st.sets(names, min_size=2, max_size=30), st.data())
+def test_a_limit_makes_nobody_a_canary_before_all_were_looked_at(hosts, data):
+    """Hosts that nobody has looked at keep their places: any of them may be the canary of each kind."""
+    limit = data.draw(st.sets(st.sampled_from(sorted(hosts)), min_size=1, max_size=len(hosts) - 1))
+    whole = rings.schedule({host: Wish(kind="debian") for host in hosts})
+    few = rings.schedule({host: Wish(kind="debian") if host in limit else Wish(here=False) for host in hosts})
+    for host in limit:
+        ring = few.ring_of(host)
+        assert ring == whole.ring_of(host)
+        for earlier in range(1, ring):
+            assert few.awaited(host, earlier) == whole.awaited(host, earlier)
+        assert "that nobody has looked at" in few.reason(host)
+
+
+def test_who_was_not_reached_in_a_run_over_all_hosts_holds_nobody():
+    schedule = rings.schedule({"a": Wish(kind="debian"), "b": Wish(kind="debian"), "c": Wish()})
+    assert schedule.unseen == {}
+    assert sizes(schedule, "debian") == [1, 1]
 
 
 def test_nodes_of_a_pair_of_different_kinds_are_canaries_and_yet_not_together():
