@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, duration_text
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import Calendar, Window
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.decision import cut_text, openings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.kinds import KINDS
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock, moment
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.times import clock, length, moment
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 
 # A client without a window for longer than this is not maintained (reports practice: monthly at the least).
@@ -43,7 +43,7 @@ class Coming:
         """Return it in one line: the client's clock, UTC, how long, what for, for how many hosts."""
         size = f"{len(self.hosts)} host{'' if len(self.hosts) == 1 else 's'}"
         return (
-            f"{clock(self.begin, self.zone)} ({iso(self.begin)}), {duration_text(self.end - self.begin)}: "
+            f"{clock(self.begin, self.zone)} ({iso(self.begin)}), {length(self.end - self.begin)}: "
             f"'{self.name}' for {', '.join(self.allow)} on {size}{cut_text(self.cut_by)}"
         )
 

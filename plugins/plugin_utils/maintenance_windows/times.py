@@ -60,6 +60,17 @@ def clock(at: float, zone: ZoneInfo) -> str:
     return f"{DAYS[local.weekday()].capitalize()} {local:%Y-%m-%d %H:%M} {zone.key}"
 
 
+def length(span_s: float) -> str:
+    """Return a length of time to the minute: ``4 hours``, ``1 hour 30 minutes``, ``2 days 1 hour``."""
+    rest = round(span_s / MINUTE)
+    parts = []
+    for size, word in ((24 * 60, "day"), (60, "hour"), (1, "minute")):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {word}{'' if count == 1 else 's'}")
+    return " ".join(parts) or "0 minutes"
+
+
 def find_zone(name: str) -> ZoneInfo | None:
     """Return a time zone by its IANA name, or None when there is none."""
     try:

@@ -35,6 +35,15 @@ def test_what_is_the_same_for_several_hosts_is_told_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("4h", "4 hours"), ("1h30m", "1 hour 30 minutes"), ("45m", "45 minutes"), ("25h", "1 day 1 hour")],
+)
+def test_a_window_is_as_long_as_it_says(given: str, told: str) -> None:
+    [entry] = preview.coming(calendars(keepwell_windows={"sunday": {**SUNDAY, "duration": given}}), NOW, 1)
+    assert f", {told}: 'sunday'" in entry.sentence()
+
+
 def test_what_a_blackout_closes_is_left_out_for_whom_it_is() -> None:
     blackouts = [{"name": "Stocktaking", "from": "2026-11-29", "to": "2026-11-29", "targets": "web", "scope": "reboot"}]
     found = preview.coming(calendars(keepwell_blackouts=blackouts), NOW, 4)
