@@ -20,7 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.action import (
     patch_verify,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import host_action
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Step
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, UnansweredError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, transaction
@@ -212,6 +212,26 @@ def test_a_hold_placed_while_the_host_is_looked_at_stops_the_reboot(monkeypatch:
     job, _result = act(patch_reboot, host)
     assert host.reboots == 0
     assert job.steps == [("reboot", "skipped", f"a reboot is needed, and not done: {HELD.text}")]
+
+
+@pytest.mark.parametrize(
+    ("times", "ends"),
+    [(0, ("skipped", "held", "")), (1, ("running", "held", f"a reboot is needed, and not done: {HELD.text}"))],
+)
+def test_a_second_reboot_that_is_kept_back_does_not_undo_the_first(
+    times: int, ends: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Windows host that installs nothing before it was rebooted, and after that asks for another one."""
+    monkeypatch.setattr(guards, "further", lambda *_arguments: HELD)
+    action = patch_reboot.ActionModule.__new__(patch_reboot.ActionModule)
+    action._task = t.cast(t.Any, SimpleNamespace(check_mode=False))
+    action._connection = SimpleNamespace(reset=lambda: None, module_implementation_preferences=(".ps1",))
+    host, job = Host([("one", "6.1.0-40")]), Job()
+    action.ask, action.observe = host.ask, host.observe  # type: ignore[method-assign]
+    job.record.reboot = Reboot(required="yes", done=True, times=1) if times else None
+    action.work(t.cast(t.Any, job))
+    assert (job.record.outcome, job.record.code, job.record.stopped) == ends
+    assert job.record.reboot is not None and job.record.reboot.done == bool(times)
 
 
 def patience(*outcomes: Exception | str) -> tuple[t.Any, list[int]]:
