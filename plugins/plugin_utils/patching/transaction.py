@@ -104,7 +104,9 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     record.bounded = str(state.get("bounded") or "")
     record.log = str(state.get("log_tail") or "")[-4000:]
     if outcome == "done":
-        record.code = str(state.get("code") or "")
+        if state.get("kind") != "rollback":
+            # A way back that went well does not undo the reason for it.
+            record.code = str(state.get("code") or "")
         job.step(record, step, "done", text or f"{len(state.get('moves_done') or [])} packages changed", since)
         return
     untouched = outcome in ("refused", "skipped")
