@@ -49,7 +49,7 @@ class ActionModule(PatchAction):
             transaction.absorb(job, record, state, "adopt")
             if state.get("outcome") == "refused":
                 # Refused without a trace: it says nothing of the host as it is now.
-                record.outcome, record.code, record.text = "running", "", ""
+                record.outcome, record.code, record.text, record.stopped = "running", "", "", ""
                 self.ask({"operation": "recorded", "id": record.transaction}, job.task_vars)
             elif found.get("kind") == "rollback" and record.outcome == "running":
                 record.outcome, record.code, record.rollback = "rolled_back", "post_check", record.steps[-1].text

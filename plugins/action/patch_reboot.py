@@ -20,6 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import (
     guards,
     planning,
     preflight,
+    transaction,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job, PatchAction
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.wua import rebooting
@@ -75,10 +76,13 @@ class ActionModule(PatchAction):
         if against is not None:
             record.reboot.text = against.text
             job.step(record, "reboot", "skipped", against.text, job.now())
-            nothing_done = self.on_windows() and not record.transaction and not record.versions
-            if nothing_done and required != "no":
+            waiting = self.on_windows() and not record.transaction and not record.versions
+            if waiting and required != "no":
                 # Nothing was installed because this reboot has to come first.
-                record.outcome, record.code, record.text = against
+                if transaction.touched(record):
+                    record.stopped, record.code = against.text, against.code
+                else:
+                    record.outcome, record.code, record.text = against
             return False
         since = job.now()
         started = time.monotonic()

@@ -130,18 +130,18 @@ class ActionModule(PatchAction):
             record.rollback = f"Taking it back failed: {exc}"
             job.step(record, "rollback", "failed", record.rollback, job.now())
             return False
-        went_back = state.get("outcome") == "done"
+        went_back, worse = state.get("outcome") == "done", record.text
         transaction.absorb(job, record, state, "rollback")
         record.rollback = str(state.get("text") or "")
         if went_back:
             left = [entry for entry in self._settled(job, before) if entry.bad]
             record.differences = left or record.differences
             record.outcome = "rolled_back" if not left else "failed"
-            record.text += " It was taken back" + (
+            record.text = f"{worse} It was taken back" + (
                 ", and the host is as before." if not left else f", and still: {_words(left[0])}."
             )
         else:
-            record.text += f" Taking it back failed: {record.rollback}"
+            record.text = f"{worse} Taking it back failed: {record.rollback}"
         return went_back
 
 

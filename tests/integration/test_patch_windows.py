@@ -195,6 +195,27 @@ def test_a_reboot_that_is_due_comes_first(windows: t.Any, project: Project, tmp_
     assert [change.kind for change in host.changes if change.kind in ("reboot", "install")] == ["reboot", "install"]
 
 
+def test_a_host_that_is_rebooted_first_and_then_busy_is_compared(
+    windows: t.Any, project: Project, tmp_path: Path
+) -> None:
+    host = host_with(plain(1))
+    host.windows_update.reboot_required = True
+    original = host.reboot
+
+    def reboot(after_s: float = 0.2) -> None:
+        original(after_s)
+        host.of(Patching).installers = [{"process": "TiWorker.exe", "pid": 4711}]
+
+    host.reboot = reboot  # type: ignore[method-assign]
+    file = client(tmp_path / "acme.yml", windows(host).inventory(), **QUICK)
+    acted = patch(project, file, *ACT)
+    record = last(acted)["win01"]
+    assert (record["outcome"], record["code"]) == ("done", "locked"), acted.output
+    assert record["reboot"]["done"] and host.changed("install") == []
+    assert [step["outcome"] for step in record["steps"] if step["name"] == "verify"] == ["done"]
+    assert record["text"].startswith("Rebooted; 1 left, not begun: Another installation is at work: TiWorker.exe")
+
+
 def test_a_host_that_does_not_come_back_is_lost(windows: t.Any, project: Project, tmp_path: Path) -> None:
     host = host_with(cumulative(), reboot_s=None)
     variables = {**QUICK, "patching_reboot_limit_s": 5, "patching_reconnect_s": 1}

@@ -112,7 +112,7 @@ function Test-KeepwellRoundAlive {
         return $true
     }
     # Nothing found is only good where somebody could look.
-    $told = @('servicing', 'Windows Installer' | ForEach-Object -Process { $machine.sources[$_].status })
+    $told = @('servicing', 'Windows Installer', 'win_updates' | ForEach-Object -Process { $machine.sources[$_].status })
     return @($told | Where-Object -FilterScript { $_ -ne 'ok' }).Count -gt 0
 }
 

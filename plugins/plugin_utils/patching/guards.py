@@ -80,8 +80,8 @@ def differences(approved: t.Sequence[Move], now: t.Sequence[Move]) -> str:
 
 
 def kind(plan: Plan) -> t.Literal["patch", "reboot"]:
-    """Return what a window has to allow for a plan to be begun."""
-    return "patch" if plan.transaction else "reboot"
+    """Return what a window has to allow for a plan to be begun: ``reboot`` where it is that alone."""
+    return "reboot" if plan.reboot.left and not plan.transaction else "patch"
 
 
 def window(job: Job, what: t.Literal["patch", "reboot"] = "patch", reserve: bool = True) -> Decision:

@@ -66,8 +66,17 @@ def packages(document: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
     return t.cast("Mapping[str, t.Any]", record["data"])
 
 
+def touched(record: ChangeRecord) -> bool:
+    """True once something was done on the host that only a comparison can judge: updates, or a reboot."""
+    return bool(record.versions) or (record.reboot is not None and record.reboot.done)
+
+
 def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str) -> None:
-    """Take the end of a transaction into the record. A good one leaves the record running: it is not verified yet."""
+    """Take the end of a transaction into the record.
+
+    A good one leaves the record running: it is not verified yet. So does one that did nothing on a host which was
+    touched before: what kept it back is then why the change was stopped.
+    """
     since = float(state.get("started_at") or job.now()) if job.simulated_now is None else job.now()
     text = str(state.get("text") or "")
     outcome = state.get("outcome")
@@ -91,20 +100,23 @@ def absorb(job: Job, record: ChangeRecord, state: Mapping[str, t.Any], step: str
     }
     record.config_files += [str(path) for path in state.get("config_files") or []]
     record.half_done = [str(entry) for entry in state.get("half_done") or []]
-    record.stopped = str(state.get("stopped") or "") if record.versions else ""
+    record.stopped = str(state.get("stopped") or "") if touched(record) else ""
     record.bounded = str(state.get("bounded") or "")
     record.log = str(state.get("log_tail") or "")[-4000:]
     if outcome == "done":
-        record.code = str(state.get("code") or "")
+        if state.get("kind") != "rollback":
+            # A way back that went well does not undo the reason for it.
+            record.code = str(state.get("code") or "")
         job.step(record, step, "done", text or f"{len(state.get('moves_done') or [])} packages changed", since)
         return
     untouched = outcome in ("refused", "skipped")
     job.step(record, step, "skipped" if untouched else "failed", text, since)
     record.code = str(state.get("code") or "failed")
-    if untouched and record.stopped:
+    if untouched and touched(record) and state.get("kind") != "rollback":
         # What came before is in place: the comparison decides what the host is worth.
+        record.stopped = record.stopped or text
         return
-    record.outcome = t.cast(Outcome, outcome) if untouched and not record.versions else "failed"
+    record.outcome = t.cast(Outcome, outcome) if untouched and not touched(record) else "failed"
     record.text = text
     if outcome == "failed" and state.get("kind") != "rollback" and job.options.rollback == "when_failed":
         record.rollback = _STAYS_ON_WINDOWS if "failures" in state else _STAYS

@@ -42,7 +42,10 @@ def carry_out(action: PatchAction, job: Job, record: ChangeRecord, items: Sequen
         code = str(started.get("code") or "not_started")
         job.step(record, "apply", "skipped", text, job.now())
         record.transaction = ""
-        if not record.versions:
+        if transaction.touched(record):
+            # What came before is in place: the comparison decides what the host is worth.
+            record.stopped, record.code = text, code
+        else:
             record.outcome, record.code, record.text = "refused", code, text
         return
     state = _install(action, job, record, items, float(started["started_at"]))

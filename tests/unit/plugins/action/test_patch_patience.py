@@ -20,7 +20,7 @@ from ansible_collections.keepwell.fleet.plugins.action import (
     patch_verify,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import host_action
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Step, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.host_action import HostError, UnansweredError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards, transaction
@@ -92,6 +92,9 @@ class Host:
 
     def on_unfinished(self, _request: t.Any) -> t.Any:
         return {"transactions": self.left}
+
+    def on_rollback(self, request: t.Mapping[str, t.Any]) -> t.Any:
+        return {"id": request["id"] + "R", "started": True}
 
     def on_status(self, request: t.Mapping[str, t.Any]) -> t.Any:
         return self.ends[request["id"]]
@@ -214,6 +217,26 @@ def test_a_hold_placed_while_the_host_is_looked_at_stops_the_reboot(monkeypatch:
     assert job.steps == [("reboot", "skipped", f"a reboot is needed, and not done: {HELD.text}")]
 
 
+@pytest.mark.parametrize(
+    ("times", "ends"),
+    [(0, ("skipped", "held", "")), (1, ("running", "held", f"a reboot is needed, and not done: {HELD.text}"))],
+)
+def test_a_second_reboot_that_is_kept_back_does_not_undo_the_first(
+    times: int, ends: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Windows host that installs nothing before it was rebooted, and after that asks for another one."""
+    monkeypatch.setattr(guards, "further", lambda *_arguments: HELD)
+    action = patch_reboot.ActionModule.__new__(patch_reboot.ActionModule)
+    action._task = t.cast(t.Any, SimpleNamespace(check_mode=False))
+    action._connection = SimpleNamespace(reset=lambda: None, module_implementation_preferences=(".ps1",))
+    host, job = Host([("one", "6.1.0-40")]), Job()
+    action.ask, action.observe = host.ask, host.observe  # type: ignore[method-assign]
+    job.record.reboot = Reboot(required="yes", done=True, times=1) if times else None
+    action.work(t.cast(t.Any, job))
+    assert (job.record.outcome, job.record.code, job.record.stopped) == ends
+    assert job.record.reboot is not None and job.record.reboot.done == bool(times)
+
+
 def patience(*outcomes: Exception | str) -> tuple[t.Any, list[int]]:
     """Take a step that ends like this, one after the other; return what came of it and how often it was taken."""
     action = patch_reboot.ActionModule.__new__(patch_reboot.ActionModule)
@@ -278,6 +301,49 @@ def test_what_the_package_manager_did_not_finish_is_left_to_a_person(asked: str,
     action.ask = host.ask  # type: ignore[method-assign]
     action.work(t.cast(t.Any, job))
     assert host.asked == []
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "code", "words"),
+    [
+        ({"outcome": "done", "text": "1 package changed back."}, "rolled_back", "post_check", "It was taken back, and"),
+        (
+            {"outcome": "failed", "code": "half_done", "text": "web is half-done."},
+            "failed",
+            "half_done",
+            "Taking it back failed: web is half-done.",
+        ),
+        (
+            {"outcome": "refused", "code": "no_way_back", "text": "Nothing went back."},
+            "failed",
+            "no_way_back",
+            "Taking it back failed: Nothing went back.",
+        ),
+    ],
+)
+def test_what_was_worse_after_a_change_is_told_however_the_way_back_ends(
+    end: dict[str, t.Any], outcome: str, code: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, job = Host([("one", "6.1.0-41")]), Job()
+    host.ends["change1R"] = {"phase": "ended", "kind": "rollback", "moves_done": [], **end}
+    job.plan = lambda: SimpleNamespace(rollback=SimpleNamespace(possible="yes", text=""))  # type: ignore[attr-defined]
+    job.run_id = job.record.run_id  # type: ignore[attr-defined]
+    monkeypatch.setattr(patch_verify, "halted", lambda _job: None)
+    monkeypatch.setattr(patch_verify, "work_program", lambda _chore: "")
+    action = patch_verify.ActionModule.__new__(patch_verify.ActionModule)
+    action._connection = SimpleNamespace(reset=lambda: None, module_implementation_preferences=("",))
+    action.ask = host.ask  # type: ignore[method-assign]
+    action._settled = lambda _job, _before: []  # type: ignore[method-assign]
+    record = job.record
+    record.transaction, record.versions = "change1", [Version(name="web", before="1", after="2")]
+    record.outcome, record.code, record.text = (
+        "failed",
+        "post_check",
+        "After the change the host is worse: web is down.",
+    )
+    action._roll_back(t.cast(t.Any, job), record, {})
+    assert (record.outcome, record.code) == (outcome, code)
+    assert record.text.startswith(f"After the change the host is worse: web is down. {words}")
 
 
 def test_a_change_that_nobody_saw_the_end_of_is_taken_up() -> None:

@@ -23,6 +23,13 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import (
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import epoch
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import (
+    Fact,
+    Move,
+    Plan,
+    RebootPlan,
+    Rollback,
+)
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.options import Options
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.work import Job
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import Trigger
@@ -52,8 +59,13 @@ def further(
     store: evidence.Store, minutes: float, what: t.Literal["turn", "reboot"] = "turn", **more: t.Any
 ) -> Stop | None:
     """Ask so many minutes after the window opened."""
+    return guards.further(job_at(store, minutes), what, **more)
+
+
+def job_at(store: evidence.Store, minutes: float) -> Job:
+    """The job of a host so many minutes after the window opened."""
     now = epoch(EVENING) + minutes * 60
-    job = Job(
+    return Job(
         chore="patching",
         host="win01",
         store=store,
@@ -64,7 +76,6 @@ def further(
         task_vars={},
         arguments={},
     )
-    return guards.further(job, what, **more)
 
 
 def test_a_turn_begins_only_while_enough_of_the_window_is_left(store: evidence.Store) -> None:
@@ -123,3 +134,32 @@ def test_where_nobody_knows_how_long_a_turn_takes_it_is_the_whole(
     assert further(store, 9) is None
     late = further(store, 11)
     assert late is not None and late.code == "window_closed"
+
+
+def plan(wrong: str = "", left: str = "", moves: bool = False) -> Plan:
+    """A plan with a preflight that does not pass, a reboot that was left, or something to install."""
+    return Plan(
+        run_id=RUN, client="acme", host="win01", made_at=EVENING, manager="apt", policy="security", plan_hash="h",
+        transaction=[Move(name="web", action="upgrade", before="1", after="2")] if moves else [],
+        preflight=[Fact(name="freshness", passed=False, code=wrong, observed="as it is")] if wrong else [],
+        reboot=RebootPlan(expected="yes" if left else "no", left=left),
+        rollback=Rollback(possible="no", text=""),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["stale", "plan_unsimulated", "broken_state"])
+def test_what_is_wrong_with_a_host_that_can_install_nothing_is_told_where_only_patching_is_allowed(
+    store: evidence.Store, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(guards, "_gate", lambda _job: None)
+    stop = guards.first(job_at(store, 1), plan(wrong=code))
+    assert stop is not None and (stop.outcome, stop.code) == ("refused", code)
+
+
+def test_a_window_has_to_allow_what_is_to_be_done(store: evidence.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "_gate", lambda _job: None)
+    early, late = job_at(store, 1), job_at(store, 61)
+    assert guards.first(early, plan(moves=True)) is None
+    for closed in (guards.first(late, plan(moves=True)), guards.first(early, plan(left=RUN))):
+        assert closed is not None and (closed.outcome, closed.code) == ("skipped", "window_closed")
+    assert guards.first(job_at(store, 40), plan(left=RUN)) is None

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from fleet_runs import change
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Step, Version
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Reboot, Step, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.guards import Stop
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching import guards
@@ -26,6 +26,9 @@ HELD = Stop("skipped", "held", "On hold until Friday: an audit.")
 CLOSED = Stop("skipped", "window_closed", "Window 'night' closes in 12 minutes, 40 are needed.")
 NO_LEASE = Stop("refused", "no_lease", "This run has given back its lease to change hosts.")
 BRAKE = Stop("skipped", "brake", "The brake holds patching for the rest of this run.")
+# A host that is busy is not waited for.
+OPTIONS = Options.model_validate({"limits": {"lock_timeout_s": 0}})
+LOCKED = "Another installation is at work: TiWorker.exe."
 
 
 def item(name: str, *, alone: bool = False) -> Item:
@@ -40,18 +43,32 @@ ITEMS = (item("KB1", alone=True), item("KB2"), item("KB3"))
 
 
 class Host:
-    """A host that installs what it is told to; ``fails`` cannot be installed, ``unfetched`` not be fetched."""
+    """A host that installs what it is told to; ``fails`` cannot be installed, ``unfetched`` not be fetched.
 
-    def __init__(self, fails: t.Collection[str] = (), unfetched: t.Collection[str] = ()) -> None:
-        self.fails, self.unfetched = fails, unfetched
+    ``offers`` are the names that its own search finds; ``busy``: something else is being installed.
+    """
+
+    def __init__(
+        self,
+        fails: t.Collection[str] = (),
+        unfetched: t.Collection[str] = (),
+        offers: t.Collection[str] = ("KB1", "KB2", "KB3"),
+        busy: bool = False,
+    ) -> None:
+        self.fails, self.unfetched, self.offers, self.busy = fails, unfetched, offers, busy
         self.installed: list[str] = []
 
     def ask_until(self, _request: t.Any, _variables: t.Any, _patience_s: float) -> dict[str, t.Any]:
+        if self.busy:
+            return {"started": False, "attached": False, "code": "locked", "text": LOCKED}
         return {"started": True, "started_at": NOW}
 
     def upstream(self, _module: str, arguments: t.Mapping[str, t.Any], _variables: t.Any) -> dict[str, t.Any]:
         wanted = [
-            entry for entry in ITEMS if any(re.search(pattern, entry.title) for pattern in arguments["accept_list"])
+            entry
+            for entry in ITEMS
+            if entry.name in self.offers
+            and any(re.search(pattern, entry.title) for pattern in arguments["accept_list"])
         ]
         told: dict[str, t.Any] = {entry.update_id: {"installed": False} for entry in wanted}
         unfetched = [entry for entry in wanted if entry.name in self.unfetched]
@@ -90,7 +107,7 @@ def carry_out(
 
     monkeypatch.setattr(guards, "further", further)
     job = Job(
-        host="win01", run_id="R" * 26, task_vars={}, simulated_now=None, options=Options(), now=lambda: NOW,
+        host="win01", run_id="R" * 26, task_vars={}, simulated_now=None, options=OPTIONS, now=lambda: NOW,
         store=SimpleNamespace(client_id="acme"),
         save=lambda entry: saved.append([step.text for step in entry.steps if step.name == "install"]),
     )  # fmt: skip
@@ -134,6 +151,42 @@ def test_a_later_round_that_is_kept_back_leaves_the_earlier_one_to_be_compared(
     assert host.installed == []
     assert (record.outcome, record.code, record.stopped) == ("running", stop.code, stop.text)
     assert (record.steps[-1].name, record.steps[-1].outcome) == ("apply", "skipped")
+
+
+def rebooted() -> ChangeRecord:
+    """A change whose first step was the reboot that was due, and that has installed nothing yet."""
+    return change("win01", "running", reboot=Reboot(required="yes", done=True, boot_before="one", boot_after="two"))
+
+
+@pytest.mark.parametrize("stop", [HELD, CLOSED, BRAKE, NO_LEASE])
+def test_what_stops_a_change_after_its_reboot_leaves_the_host_to_be_compared(
+    monkeypatch: pytest.MonkeyPatch, stop: Stop
+) -> None:
+    record, _asked, _saved = carry_out(monkeypatch, Host(), stop, record=rebooted())
+    assert (record.outcome, record.code, record.stopped) == ("running", stop.code, stop.text)
+    assert (record.steps[-1].name, record.steps[-1].outcome) == ("apply", "skipped")
+
+
+def test_a_host_that_is_busy_after_its_reboot_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servicing is at work for minutes after a boot."""
+    record, _asked, _saved = carry_out(monkeypatch, Host(busy=True), record=rebooted())
+    assert (record.outcome, record.code, record.stopped) == ("running", "locked", LOCKED)
+    assert record.transaction == ""
+    untouched, _asked, _saved = carry_out(monkeypatch, Host(busy=True))
+    assert (untouched.outcome, untouched.code, untouched.stopped) == ("refused", "locked", "")
+
+
+@pytest.mark.parametrize("versions", [[], [Version(name="KB0", after="1", update_id="id-KB0")]])
+def test_a_host_that_was_touched_and_is_offered_nothing_any_more_is_compared(
+    monkeypatch: pytest.MonkeyPatch, versions: list[Version]
+) -> None:
+    earlier = rebooted()
+    earlier.versions = versions
+    record, _asked, _saved = carry_out(monkeypatch, Host(offers=()), record=earlier)
+    assert (record.outcome, record.code) == ("running", "plan_changed")
+    assert record.stopped.startswith("Windows Update does not offer the chosen updates any more")
+    untouched, _asked, _saved = carry_out(monkeypatch, Host(offers=()))
+    assert (untouched.outcome, untouched.code, untouched.stopped) == ("refused", "plan_changed", "")
 
 
 def test_the_turn_of_those_that_could_be_fetched_asks_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
