@@ -243,6 +243,8 @@ def _doubt(name: str, wanted: Plan, known: Round, soak_h: float, now: float) -> 
     if last.stopped and last.run_id == known.run_id and not _released(known.records, last):
         # Its plan is from before: a later run makes another one, of what is left.
         return _Doubt("was stopped before it had all of its updates")
+    if last.run_id == known.run_id and own is not None and own.transaction and not last.versions:
+        return _Doubt("got none of its updates")
     if last.findings_new and not _released(known.records, last):
         return _Doubt(f"has new findings since its change: {', '.join(last.findings_new[:3])}")
     age = now - epoch(last.ended_at or last.started_at)

@@ -147,6 +147,13 @@ def test_new_findings_on_the_canary_hold_the_next_ring():
     assert "services.failed: kw-svc.service" in decision.text
 
 
+def test_a_canary_that_was_only_restarted_has_not_tried_its_updates():
+    restarted = change("c1", "done", 0, TODAY, versions=[])
+    plans = [plan("c1", "kw-tool"), plan("w1", "kw-tool")]
+    decision = ask("w1", restarted, plans=plans, rings=[{"soak_h": 0}])
+    assert "c1 got none of its updates" in decision.text
+
+
 def test_who_got_nothing_of_what_is_wanted_is_none_of_the_hosts_that_have_to_be_well():
     """w1 is up to date without kw-tool since long ago; w2 has it pending, so nobody has tried it."""
     records = [change("c1", "done", 90), change("w1", "done", 2000, versions=[Version(name="kw-old", after="2")])]
