@@ -7,7 +7,9 @@ is told by ``playbooks/validate.yml``.
 from __future__ import annotations
 
 import json
+import re
 import typing as t
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -30,17 +32,19 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import Contrac
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import NAME, Entry
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agenda import Agenda
 
-# What a person or a scheduler says to one run (-e), and no file of a client.
+# What a person or a scheduler says to one run (-e), or a playbook registers. In a file it would hold for every run:
+# Keepwell does not refuse it there, and editors underline it.
 ASKED = frozenset(
     {
         "keepwell_approver", "keepwell_as_of", "keepwell_beat", "keepwell_deliver", "keepwell_emergency_approver",
-        "keepwell_emergency_reason", "keepwell_entry", "keepwell_fail_on", "keepwell_from", "keepwell_head",
-        "keepwell_heard", "keepwell_hosts", "keepwell_month", "keepwell_next", "keepwell_now",
-        "keepwell_pack_destination", "keepwell_pack_from", "keepwell_pack_to", "keepwell_reason",
-        "keepwell_retention_act", "keepwell_run", "keepwell_run_id", "keepwell_seed", "keepwell_subset", "keepwell_to",
+        "keepwell_emergency_reason", "keepwell_entry", "keepwell_from", "keepwell_head", "keepwell_heard",
+        "keepwell_hosts", "keepwell_month", "keepwell_pack_destination", "keepwell_pack_from", "keepwell_pack_to",
+        "keepwell_reason", "keepwell_retention_act", "keepwell_run", "keepwell_run_id", "keepwell_seed", "keepwell_to",
         "keepwell_until", "keepwell_verify_from", "keepwell_verify_since", "keepwell_window",
     }
 )  # fmt: skip
+# Where people read what variables mean; editors show the same.
+PAGE = Path(__file__).parents[1] / "docs/variables.md"
 _NAMED = t.Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 _RECEIVER = t.Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
 _FORBID = ConfigDict(extra="forbid")
@@ -83,10 +87,27 @@ def variables() -> dict[str, t.Any]:
         "keepwell_probes": _probes(),
         "keepwell_metrics_file": t.Annotated[str, Field(pattern=r"^/.*\.prom$")],
         "keepwell_ping_url": str | dict[str, str],
+        "keepwell_subset": str | list[str],
+        "keepwell_fail_on": t.Literal[settings.FAIL_ON],  # type: ignore[valid-type]
+        "keepwell_next": t.Annotated[int, Field(ge=1)],
         "keepwell_lab": bool,
+        "keepwell_now": str,
         "keepwell_state_dir": str,
         **{name: AuditOptions.model_fields[name.removeprefix("keepwell_")].annotation for name in AUDIT},
     }
+
+
+def meanings() -> dict[str, str]:
+    """Return variable -> what the page on variables says of it; links have their page behind them."""
+    found = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+        if len(cells) == 5 and cells[1].startswith("`"):
+            text = re.sub(r"\[([^]]+)]\(([^)#]+)[^)]*\)", r"\1 (docs/\2)", cells[3]).replace("\\|", "|")
+            for name in re.findall(r"`(\w+)`", cells[1]):
+                # Two rows where playbooks ask for it with two reasons.
+                found[name] = f"{found[name]} {text}" if name in found else text
+    return found
 
 
 def schema(version: str) -> dict[str, t.Any]:
@@ -95,9 +116,11 @@ def schema(version: str) -> dict[str, t.Any]:
     made = create_model("ClientFiles", **given).model_json_schema(mode="validation")
     # A name that nobody gives is the id.
     made["$defs"]["Client"]["required"] = ["id"]
+    told = meanings()
     properties = {}
     for name, entry in made["properties"].items():
-        properties[name] = {key: value for key, value in entry.items() if key not in ("default", "title")}
+        shown = {key: value for key, value in entry.items() if key not in ("default", "title")}
+        properties[name] = {"description": told[name], **shown}
         if "patternProperties" in entry:
             # By itself a name of another form would be left unlooked at.
             properties[name]["additionalProperties"] = False
@@ -110,7 +133,8 @@ def schema(version: str) -> dict[str, t.Any]:
         "properties": properties,
         "propertyNames": {
             "anyOf": [{"not": {"pattern": "^keepwell_"}}, {"enum": sorted(properties)}],
-            "description": "a variable that Keepwell does not know is refused by every playbook",
+            "description": "a misspelt variable is refused by every playbook; one that is said to a single run (-e) "
+            "does not belong in a file",
         },
         "$defs": json.loads(json.dumps(made["$defs"], default=str)),
     }

@@ -18,12 +18,18 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
     keepwell_variables,
     state_dir,
 )
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import open_history
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.history import read_history
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import one_client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import ics, preview, used
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import CLIENT, reader_texts
+
+_NOT_KNOWN = (
+    "Not told: whether a window is nearly too short. The history index is missing, behind or cannot be read; the next "
+    "run that is recorded brings it up to date."
+)
 
 
 class ActionModule(ControlAction):
@@ -50,8 +56,11 @@ class ActionModule(ControlAction):
         calendars = {host: entry.calendar for host, entry in told.items()}
         coming = preview.coming(calendars, now, arguments["next"])
         store = Store(state_dir(own, task_vars), client.id)
-        wrong = preview.warnings(calendars, now, used.used(calendars, _changes(store, now)))
+        changes = _changes(store, now)
+        wrong = preview.warnings(calendars, now, used.used(calendars, changes or []))
         self._display.display(preview.text(client.name, coming, wrong, now).rstrip("\n"))
+        if changes is None:
+            self._display.display(_NOT_KNOWN)
         path = store.root / ics.FILE_NAME
         texts, _warning = reader_texts(CLIENT, client.locale)
         kept = ics.keep(path, client.id, client.name, coming, now, texts, act=not self._task.check_mode)
@@ -73,9 +82,17 @@ class ActionModule(ControlAction):
         }
 
 
-def _changes(store: Store, now: float) -> list[ChangeRecord]:
-    """What chores did in the last weeks; nothing where no run has ended yet."""
+def _changes(store: Store, now: float) -> list[ChangeRecord] | None:
+    """What chores did in the last weeks, none where no run has ended yet; None when that is not known.
+
+    To look must not write: whoever may only read the state directory looks as well, and in check mode everybody.
+    """
     if not store.runs.is_dir():
         return []
-    history = open_history(store)
-    return [record for chore in CHORES for record in history.changes(chore, now - used.LOOK_BACK_S)]
+    history = read_history(store)
+    if history is None:
+        return None
+    try:
+        return [record for chore in CHORES for record in history.changes(chore, now - used.LOOK_BACK_S)]
+    except EvidenceError:
+        return None

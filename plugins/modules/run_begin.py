@@ -25,8 +25,9 @@ options:
     default: [all]
   maintain:
     description:
-      - Every chore that the service plans have is done in this run. Of them those may change hosts whose own
-        C(<chore>_act) says so, or, where that says nothing, those that C(maintain_act) names.
+      - Every chore that the service plans have is done in this run. Of them those may change hosts that C(maintain_act)
+        names, except hosts whose own C(<chore>_act) is false; where C(maintain_act) is not given, those whose own
+        C(<chore>_act) is true.
     type: bool
     default: false
   acting:

@@ -44,6 +44,7 @@ def plan(whole: Plan) -> PlanSummary:
                 version=item.version,
                 update_class=item.update_class,
                 title=item.title,
+                update_id=item.update_id,
             )
             for item in whole.items[:PACKAGES_SHOWN]
         ],

@@ -417,3 +417,12 @@ def open_history(store: Store) -> History:
         with store.sealing():
             history.catch_up()
     return history
+
+
+def read_history(store: Store) -> History | None:
+    """Return the client's history as it is, None when it is missing, damaged or behind. Writes and locks nothing."""
+    history = History(store)
+    try:
+        return None if history.behind() else history
+    except (OSError, SQLAlchemyError):
+        return None

@@ -100,7 +100,8 @@ class PlannedPackage(Model):
     installed: str | None = None
     version: str
     update_class: str
-    title: str = Field("", description="how Windows calls it; version is its revision then")
+    title: str = Field("", description="how Windows calls it")
+    update_id: str = Field("", description="which update of Windows Update it is; version is its revision")
 
 
 class PlanSummary(Model):

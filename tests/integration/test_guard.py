@@ -250,6 +250,15 @@ def test_a_window_whose_last_use_took_nearly_all_of_it_is_told(project: Project,
     outcome = project.play("windows", shop)
     assert outcome.rc == 0, outcome.output
     assert "'night' is nearly too short: the last run took 92% of it. [web1]" in said(outcome.output)
+    # A look writes nothing: what it would have to make anew first, it does not tell.
+    store.history.unlink()
+    (store.root / ".sealing").unlink()
+    before = sorted(store.root.rglob("*"))
+    looked = project.play("windows", shop, "--check")
+    assert looked.rc == 0, looked.output
+    assert "nearly too short: the last run" not in said(looked.output)
+    assert "Not told: whether a window is nearly too short." in said(looked.output)
+    assert sorted(store.root.rglob("*")) == before
 
 
 def test_a_run_acts_when_any_of_its_hosts_is_to_be_changed(project: Project, tmp_path: Path) -> None:

@@ -43,6 +43,39 @@ def test_it_knows_every_variable_that_a_file_may_have() -> None:
     assert not known & client_files.ASKED
 
 
+def test_it_shows_what_every_variable_means_as_the_page_says_it() -> None:
+    for name, entry in SCHEMA["properties"].items():
+        assert entry["description"] == client_files.meanings()[name], name
+        assert "](" not in entry["description"], name
+    assert SCHEMA["properties"]["keepwell_tiers"]["description"] == (
+        "Bundles of services by name, for `keepwell_plan.tier`."
+    )
+    assert SCHEMA["properties"]["keepwell_brake"]["description"].endswith("See the brake (docs/maintain.md).")
+
+
+def test_what_may_stand_in_an_inventory_is_not_underlined() -> None:
+    limits = {"keepwell_subset": ["packages", "!access"], "keepwell_fail_on": "crit", "keepwell_next": 3}
+    assert wrong({**limits, "keepwell_lab": True, "keepwell_now": "2026-11-27T12:00:00Z"}) == []
+    assert wrong({"keepwell_fail_on": "critical"})
+
+
+@pytest.mark.parametrize(
+    ("place", "up"),
+    [
+        ("group_vars/all/x.yml", "../../../../"),
+        ("host_vars/web1/x.yml", "../../../../"),
+        ("group_vars/x.yml", "../../../"),
+        ("host_vars/x.yml", "../../../"),
+    ],
+)
+def test_the_page_says_how_many_folders_up_the_schema_is(place: str, up: str) -> None:
+    page = (ROOT / "docs/plan.md").read_text()
+    assert f"`{place}`" in page
+    assert f"$schema={up}docs" in page or f"`{up}`" in page
+    assert ((ROOT / "inventories/acme" / place).parent / up).resolve() == ROOT
+    assert 'yaml.customTags: ["!vault scalar"]' in page
+
+
 @pytest.mark.parametrize("path", EXAMPLE, ids=lambda path: path.name)
 def test_the_example_is_right_and_tells_editors_where_the_schema_is(path: Path) -> None:
     text = path.read_text()

@@ -22,6 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.awx.model import Aw
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.choosing import ACT
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows.calendar import ANY_WINDOW
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.jobs import asked
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import (
     DEFAULT_LIMIT,
     FLEET,
@@ -207,7 +208,10 @@ def _approved(told: Told) -> list[str]:
 
 
 def _templates(told: Told) -> list[dict[str, t.Any]]:
-    looking = [_template(told, playbook, f"{_WHAT[playbook]}; only looks") for playbook in _usable(told)]
+    looking = [
+        _template(told, playbook, f"{_WHAT[playbook]}; only looks", extra_vars=asked(playbook, ()))
+        for playbook in _usable(told)
+    ]
     acting = [
         _template(
             told,
@@ -259,7 +263,7 @@ def _template(told: Told, playbook: str, text: str, suffix: str = "", **more: t.
 def _answers_for_chores(told: Told, playbook: str) -> dict[str, t.Any]:
     """Return variables of an acting template: who answers goes into the record of every change."""
     chores = _bought(told, playbook)
-    acting = {} if len(PLAYBOOKS[playbook]) > 1 else {f"{chore}_act": True for chore in chores}
+    acting = {} if len(PLAYBOOKS[playbook]) > 1 else asked(playbook, chores)
     return {**acting, **{f"{chore}_approver": "{{ keepwell_approver }}" for chore in chores}}
 
 
@@ -363,5 +367,5 @@ def _answers(told: Told, name: str, entry: Entry) -> dict[str, t.Any]:
         "keepwell_approver": "keepwell_schedule",
         "keepwell_reason": f"entry '{name}' of the schedule of {told.client.id}",
         "keepwell_window": ANY_WINDOW,
-        **({ACT: list(entry.act)} if len(PLAYBOOKS[entry.playbook]) > 1 else {}),
+        **(asked(entry.playbook, entry.act) if len(PLAYBOOKS[entry.playbook]) > 1 else {}),
     }

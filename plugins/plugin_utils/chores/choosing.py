@@ -4,8 +4,9 @@
 
 """Private to keepwell.fleet: which chores ``maintain.yml`` does on which host, and which of them may act. Pure.
 
-A chore is done where the plan buys it. It acts where its own ``<chore>_act`` says so; where that says nothing,
-``maintain_act`` does: true for every chore, or a list of some.
+A chore is done where the plan buys it. ``maintain_act``, where it is given, is the most that may act: true for every
+chore, or a list of some; less where a chore's own ``<chore>_act`` is false. Where it is not given, ``<chore>_act`` says
+alone what acts.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ _BOOLEAN = TypeAdapter(bool)
 
 
 class Wish(t.NamedTuple):
-    """What ``maintain_act`` says: every chore, or those that are named."""
+    """What ``maintain_act`` says: every chore, or those that are named; nothing where it is not ``given``."""
 
     every: bool = False
     named: tuple[str, ...] = ()
+    given: bool = True
 
     def includes(self, chore: str) -> bool:
         """True when the chore may act as far as this says."""
@@ -46,9 +48,11 @@ def read(variables: Mapping[str, t.Any]) -> Wish:
         for name in sorted(variables)
         if name != ACT and name not in REGISTERED
     ]
-    value = variables.get(ACT, False)
-    wish = Wish()
-    if isinstance(value, list):
+    value = variables.get(ACT)
+    wish = Wish(given=False)
+    if value is None:
+        pass
+    elif isinstance(value, list):
         named = tuple(dict.fromkeys(str(word) for word in value))
         problems += [f"{ACT}: '{word}' is no chore.{nearest(word, CHORES)}" for word in named if word not in CHORES]
         wish = Wish(named=named)
@@ -101,4 +105,6 @@ def acting(
 
 
 def _acts(chore: str, wish: Wish, options: Options) -> bool:
-    return options.act if "act" in options.model_fields_set else wish.includes(chore)
+    own = options.act if "act" in options.model_fields_set else None
+    # What somebody approved for this run is not made more by what a file says for all runs.
+    return wish.includes(chore) and own is not False if wish.given else own is True

@@ -147,8 +147,8 @@ def _counted(plan: Plan) -> str:
 
 
 def _move(move: Move, item: Item | None) -> str:
-    if item is not None and item.kind == "update":
-        return of_windows(move.name, item.title, move.after or "?")
+    if move.update_id:
+        return of_windows(move.name, item.title if item else "", move.after or "?")
     name = f"{move.name}:{move.arch}" if move.arch not in ("", "all", "noarch") else move.name
     if move.action == "upgrade":
         return f"{name} {move.before} -> {move.after}"

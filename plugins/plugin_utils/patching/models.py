@@ -22,9 +22,12 @@ UpdateClass = t.Literal[
 Action = t.Literal["upgrade", "install", "remove", "downgrade", "reinstall", "retire"]
 
 
-def of_windows(name: str, title: str, revision: str) -> str:
-    """Return what a person calls an update of Windows: its KB, its title, and which revision of it."""
-    return f"{name}{'' if title in ('', name) else f' {title}'}, revision {revision}"
+def of_windows(name: str, title: str, revision: str, words: str = "{update}, revision {number}") -> str:
+    """Return what a person calls an update of Windows: its KB, its title, and which revision of it.
+
+    An entry is one when it has an ``update_id``. ``words`` are those of the reader's language.
+    """
+    return words.format(update=name if title in ("", name) else f"{name} {title}", number=revision)
 
 
 class Item(Model):

@@ -22,10 +22,16 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import (
     Version,
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import of_windows
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.cleaned import cleaned
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import Desk, HostLink, Shown, first
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import Badge
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import PlannedWork, PlanSummary, Waiting
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.run_document import (
+    PlannedPackage,
+    PlannedWork,
+    PlanSummary,
+    Waiting,
+)
 
 # Colour and shape of each outcome, what asks for a person first.
 LOOK: dict[Outcome, tuple[State, str]] = {
@@ -270,7 +276,7 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
         when=f"{desk.clock.moment(record.started_at)} - {ended}",
         open=record.outcome != "done",
         versions=first(record.versions, VERSIONS_SHOWN),
-        packages=first([_moved(desk, entry) for entry in record.versions], PACKAGES_SHOWN),
+        packages=first([_moved(desk, entry, entry.before, entry.after) for entry in record.versions], PACKAGES_SHOWN),
         facts=[(label, first(lines, LINES_SHOWN)) for label, lines in _facts(desk, record) if lines],
         differences=[
             (
@@ -286,17 +292,12 @@ def change_view(desk: Desk, record: ChangeRecord) -> ChangeView:
     )
 
 
-def _moved(desk: Desk, entry: Version) -> str:
-    """Return one line on a package or an update of Windows that is another one now."""
+def _moved(desk: Desk, entry: Version | PlannedPackage, before: str | None, after: str | None) -> str:
+    """Return one line on a package or an update of Windows that is another one now, or would be."""
     if entry.update_id:
-        return _of_windows(desk, entry.name, entry.title, entry.after or "?")
-    return f"{entry.name} {entry.before or '-'} → {entry.after or '-'}"
-
-
-def _of_windows(desk: Desk, name: str, title: str, revision: str) -> str:
-    """Return what a person calls an update of Windows; see ``patching.models.of_windows``."""
-    called = name if title in ("", name) else f"{name} {title}"
-    return desk.texts.gettext("{update}, revision {number}").format(update=called, number=revision)
+        words = desk.texts.gettext("{update}, revision {number}")
+        return of_windows(entry.name, entry.title, after or "?", words)
+    return f"{entry.name} {before or '-'} → {after or '-'}"
 
 
 def _facts(desk: Desk, record: ChangeRecord) -> list[tuple[str, Sequence[str]]]:
@@ -375,12 +376,7 @@ def _plan(desk: Desk, plan: PlanSummary) -> PlanRow:
     texts = desk.texts
     wanted = sum(plan.items.values())
     reboots = {"yes": texts.gettext("yes"), "no": texts.gettext("no"), "unknown": texts.gettext("not known")}
-    packages = [
-        _of_windows(desk, entry.name, entry.title, entry.version)
-        if entry.title
-        else f"{entry.name} {entry.installed or '-'} → {entry.version}"
-        for entry in plan.packages
-    ]
+    packages = [_moved(desk, entry, entry.installed, entry.version) for entry in plan.packages]
     shown = first(packages, PACKAGES_SHOWN)
     size = f", {desk.size(plan.download_bytes)}" if plan.download_bytes else ""
     return PlanRow(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.choosing import ACT
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.schedule.model import PLAYBOOKS, Entry
 
 FLOCK = "/usr/bin/flock"
@@ -81,7 +82,7 @@ def command(site: Site, name: str, entry: Entry) -> list[str]:
     told = {
         "keepwell_entry": name,
         "keepwell_state_dir": site.state_dir,
-        **_asked(entry),
+        **asked(entry.playbook, entry.act),
     }
     arguments = [FLOCK, "--nonblock", f"--conflict-exit-code={LOCKED}", lock(site, name, entry), site.program]
     arguments.append(f"{site.playbooks}/{entry.playbook}.yml")
@@ -95,15 +96,14 @@ def command(site: Site, name: str, entry: Entry) -> list[str]:
     return arguments
 
 
-def _asked(entry: Entry) -> dict[str, t.Any]:
-    """Return by which variables a run is told what it may carry out.
+def asked(playbook: str, act: Collection[str]) -> dict[str, t.Any]:
+    """Return by which variables a run is told what it may carry out: these chores and no other, whatever files say.
 
-    Of all chores together it is what hosts have where they say nothing themselves: -e would overrule a host whose files
-    say that it is not to be changed.
+    Of all chores together it is the most that hosts do: ``<chore>_act`` by -e would overrule a host whose files say
+    that it is not to be changed.
     """
-    if entry.act and len(PLAYBOOKS[entry.playbook]) > 1:
-        return {"maintain_act": list(entry.act)}
-    return {f"{chore}_act": True for chore in entry.act}
+    chores = PLAYBOOKS[playbook]
+    return {ACT: list(act)} if len(chores) > 1 else {f"{chore}_act": chore in act for chore in chores}
 
 
 def environment(site: Site) -> dict[str, str]:

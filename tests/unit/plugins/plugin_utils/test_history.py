@@ -110,6 +110,32 @@ def test_a_run_that_was_sealed_but_not_indexed_is_added_alone(
     assert not index.behind()
 
 
+def test_a_look_reads_the_index_as_it_is_and_writes_nothing(
+    store: evidence.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in store.root.iterdir() if path.is_file()}
+
+    record(store, [host_evidence("web1", {})], changes=[change("web1", "done", at=NOW)])
+    (store.root / ".sealing").unlink()
+    before = files()
+    known = history.read_history(store)
+    assert known is not None
+    assert [entry.host for entry in known.changes("patching")] == ["web1"]
+    assert files() == before
+    with monkeypatch.context() as killed:
+        killed.setattr(history.History, "catch_up", lambda self: None)
+        record(store, [host_evidence("web1", {})], at=NOW + 60)
+    behind = files()
+    assert history.read_history(store) is None
+    assert files() == behind
+    store.history.write_bytes(b"no database at all" * 500)
+    assert history.read_history(store) is None
+    store.history.unlink()
+    assert history.read_history(store) is None
+    assert not store.history.exists()
+
+
 def test_a_run_under_way_reads_the_old_index_while_it_is_made_anew(
     store: evidence.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,11 +46,20 @@ def test_a_list_means_some() -> None:
     assert acts(["patching"]) == {"patching": ["web1"]}
 
 
-def test_what_the_chores_own_variable_says_holds() -> None:
+def test_where_nothing_is_given_the_chores_own_variable_says_it() -> None:
     assert acts(None, patching=True) == {"patching": ["web1"]}
-    assert acts(["disk_cleanup"], patching=True) == {"patching": ["web1"], "disk_cleanup": ["web1"]}
+    assert acts(None, patching=False) == {}
+
+
+def test_a_chore_that_is_not_to_act_does_not_whatever_is_maintained() -> None:
     assert acts(True, patching=False) == {"disk_cleanup": ["web1"]}
     assert acts(["patching"], patching=False) == {}
+
+
+@pytest.mark.parametrize("value", [["disk_cleanup"], [], False, "false"])
+def test_what_is_given_is_the_most_that_acts_whatever_files_say(value: t.Any) -> None:
+    assert "patching" not in acts(value, patching=True)
+    assert acts(True, patching=True) == acts(True)
 
 
 def test_a_chore_that_is_named_and_bought_for_nobody_is_a_mistake() -> None:

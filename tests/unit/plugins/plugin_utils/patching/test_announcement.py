@@ -174,6 +174,8 @@ def test_an_update_that_is_its_own_advisory_is_named_once():
         update_class="security",
         advisories=["KB5068787"],
         cves=["CVE-2026-1"],
+        update_id="bbbb",
     )
-    text = announcement.host(plan(items=[item], transaction=[Move(name="KB5068787", action="install", after="1")]))
+    move = Move(name="KB5068787", action="install", after="1", update_id="bbbb")
+    text = announcement.host(plan(items=[item], transaction=[move]))
     assert "KB5068787 2026-11 Cumulative Update, revision 1: security; CVE-2026-1" in text

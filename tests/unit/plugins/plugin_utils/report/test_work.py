@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import typing as t
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import acted, run_d
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import ChangeRecord, Outcome, Reboot, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.patching.models import Item, Move, RebootPlan
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.bundle import make_bundle
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import translations
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import desk_for
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.work import (
     LOOK,
@@ -133,12 +135,17 @@ def test_an_update_of_windows_is_no_bare_number() -> None:
     assert "<td>revision 200</td>" in made["engineer.html"]
     item = Item(name="KB5031364", kind="update", version="200", update_class="security", **fields)
     moves = [Move(name="KB5031364", action="install", after="200", update_id="bbbb")]
-    planned = fleet_maker.make_run(3).model_copy(
-        update={"plans": acted.plans([plan(host, items=[item], transaction=moves)])}
-    )
+    # One that Windows gives no title is one as well.
+    bare = Item(name="KB5", kind="update", version="3", update_class="security", update_id="cccc")
+    moves.append(Move(name="KB5", action="install", after="3", update_id="cccc"))
+    whole = plan(host, items=[item, bare], transaction=moves)
+    planned = fleet_maker.make_run(3).model_copy(update={"plans": acted.plans([whole])})
     view = work_view(desk_for(planned))
     assert view is not None
-    assert view.plans.items[0].steps.items == [called]
+    assert view.plans.items[0].steps.items == [called, "KB5, revision 3"]
+    dutch = work_view(dataclasses.replace(desk_for(planned), texts=translations("nl")))
+    assert dutch is not None
+    assert dutch.plans.items[0].steps.items[1] == "KB5, revisie 3"
 
 
 def test_a_reboot_that_is_all_there_is_to_do_is_told() -> None:

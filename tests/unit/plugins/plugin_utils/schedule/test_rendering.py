@@ -108,17 +108,31 @@ def test_runs_that_act_exclude_each_other_and_those_that_look_only_themselves() 
 
 def test_chores_are_asked_for_so_that_what_a_host_says_itself_holds() -> None:
     text = (
-        "all: {playbook: maintain, at: '22:00', act: [patching]}\none: {playbook: patch, at: '23:00', act: [patching]}"
+        "all: {playbook: maintain, at: '22:00', act: [patching]}\n"
+        "one: {playbook: patch, at: '23:00', act: [patching]}\n"
+        "look: {playbook: maintain, at: '20:00'}\n"
+        "peek: {playbook: patch, at: '21:00'}\n"
+        "morning: {playbook: assess, at: '05:00'}"
     )
     found = built(text)
     commands = {name: jobs.command(SITE, name, entry) for name, entry in found.items()}
     told = {name: json.loads(argv[argv.index("--extra-vars") + 1]) for name, argv in commands.items()}
-    assert {key: value for key, value in told["all"].items() if key.endswith("_act")} == {"maintain_act": ["patching"]}
-    assert {key: value for key, value in told["one"].items() if key.endswith("_act")} == {"patching_act": True}
+    asked = {name: {key: it for key, it in said.items() if key.endswith("_act")} for name, said in told.items()}
+    assert asked == {
+        "all": {"maintain_act": ["patching"]},
+        "one": {"patching_act": True},
+        "look": {"maintain_act": []},
+        "peek": {"patching_act": False},
+        "morning": {},
+    }
     # So a group that is to stay as it is does stay: -e would overrule it.
     kept = {"patching": Options(act=False)}
     wish = choosing.read({"maintain_act": told["all"]["maintain_act"]})
     assert choosing.acting({"web1": wish}, {"web1": kept}, {"patching": ["web1"]}) == {}
+    # And what a file wants in every run is not done by one that only looks.
+    eager = {"patching": Options(act=True)}
+    wish = choosing.read({"maintain_act": told["look"]["maintain_act"]})
+    assert choosing.acting({"web1": wish}, {"web1": eager}, {"patching": ["web1"]}) == {}
 
 
 def test_no_secret_and_no_path_to_one_is_an_argument() -> None:
