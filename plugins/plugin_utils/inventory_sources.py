@@ -38,15 +38,16 @@ class _Owner(t.NamedTuple):
 
 
 def one_client(loader: t.Any, task_vars: Mapping[str, t.Any]) -> None:
-    """Raise SettingsError when the sources of this playbook are not those of one client."""
+    """Raise SettingsError when the sources of this playbook are not those of one client, or its clock is made up."""
     refuse_two_clients(loader, inventory(task_vars), load_extra_vars(loader))
 
 
 def refuse_two_clients(loader: t.Any, sources: Sequence[str], extra: Mapping[str, t.Any]) -> None:
-    """Raise SettingsError when hosts of different clients would be in one run.
+    """Raise SettingsError when hosts of different clients would be in one run, or the command makes up its time.
 
     ``-e keepwell_client`` says whose inventories are that name no client themselves; it overrules none that does.
     """
+    refuse_a_borrowed_clock(extra)
     problems = [problem for source in sources for problem in (*_list_of_places(source), *_folder_of_clients(source))]
     if problems:
         raise settings.SettingsError(problems)
