@@ -12,6 +12,8 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible.utils.vars import load_extra_vars
+
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import scheduled, settings
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.audit.options import client_folder
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import (
@@ -23,6 +25,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import errands
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_a_borrowed_clock
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import folder as files
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.catalogues import (
@@ -52,6 +55,7 @@ class ActionModule(ControlAction):
 
     def work(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return {changed, page, clients, msg}."""
+        refuse_a_borrowed_clock(load_extra_vars(self._loader))
         own = keepwell_variables(self._templar, task_vars)
         now, _simulated = settings.now(own, time.time())
         root = Path(state_dir(own, task_vars))

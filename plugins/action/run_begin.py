@@ -34,10 +34,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.identifiers import new_run_id
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import (
-    refuse_a_borrowed_clock,
-    refuse_two_clients,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.maintenance_windows import preview
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.plan import SERVICES
@@ -65,9 +62,7 @@ class ActionModule(ControlAction):
         hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
         subset = settings.subset(arguments["subset"])
         refuse_lost_words(task_vars)
-        extra = load_extra_vars(self._loader)
-        refuse_two_clients(self._loader, sources, extra)
-        refuse_a_borrowed_clock(extra)
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
         for sentence in found.warnings:

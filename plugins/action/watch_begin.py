@@ -21,10 +21,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action impo
 )
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.evidence import Store
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.expected_runs import declared
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import (
-    refuse_a_borrowed_clock,
-    refuse_two_clients,
-)
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.inventory_sources import refuse_two_clients
 
 
 class ActionModule(ControlAction):
@@ -36,9 +33,7 @@ class ActionModule(ControlAction):
         now, _simulated = settings.now(own, time.time())
         sources = [os.path.abspath(source) if os.path.exists(source) else source for source in inventory(task_vars)]
         hosts = sorted(str(host) for host in task_vars["ansible_play_hosts_all"])
-        extra = load_extra_vars(self._loader)
-        refuse_two_clients(self._loader, sources, extra)
-        refuse_a_borrowed_clock(extra)
+        refuse_two_clients(self._loader, sources, load_extra_vars(self._loader))
         found = validation.look(task_vars, sources, hosts, now)
         found.refuse()
         told = found.told[hosts[0]]

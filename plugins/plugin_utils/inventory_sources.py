@@ -11,66 +11,60 @@ hosts and none of their variables. Runs on the control node.
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
-from ansible.errors import AnsibleError
-from ansible.inventory.manager import IGNORED, InventoryManager
 from ansible.utils.vars import load_extra_vars
-from ansible.vars.manager import VariableManager
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils import inventory_owners as owners
 from ansible_collections.keepwell.fleet.plugins.plugin_utils import settings
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import inventory, plain
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.control_action import inventory
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Client
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.variable_places import Places
 
-_CLIENT = "keepwell_client"
 _VARIABLES = ("group_vars", "host_vars")
 _SEVERAL = "One run is for one client, but these inventories belong to several"
 
 
-class _Owner(t.NamedTuple):
-    """The client of a source: the one that it declares, or else the one that its place names."""
-
-    client: str
-    declared: bool
-
-
 def one_client(loader: t.Any, task_vars: Mapping[str, t.Any]) -> None:
-    """Raise SettingsError when the sources of this playbook are not those of one client."""
+    """Raise SettingsError when the sources of this playbook are not those of one client, or its clock is made up."""
     refuse_two_clients(loader, inventory(task_vars), load_extra_vars(loader))
 
 
 def refuse_two_clients(loader: t.Any, sources: Sequence[str], extra: Mapping[str, t.Any]) -> None:
-    """Raise SettingsError when hosts of different clients would be in one run.
+    """Raise SettingsError when hosts of different clients would be in one run, or the command makes up its time.
 
     ``-e keepwell_client`` says whose inventories are that name no client themselves; it overrules none that does.
     """
-    problems = [problem for source in sources for problem in (*_list_of_places(source), *_folder_of_clients(source))]
+    refuse_a_borrowed_clock(extra)
+    given = owners.given(loader, extra, sources)
+    problems = [
+        problem
+        for source in sources
+        for problem in (*_list_of_places(source), *_folder_of_clients(loader, source, given))
+    ]
     if problems:
         raise settings.SettingsError(problems)
-    given = plain(extra.get(_CLIENT))
     if len(sources) < 2 and given is None:
         return
-    owners = {source: owner for source in sources if (owner := _owner(loader, source)) is not None}
-    declared = {source: owner.client for source, owner in owners.items() if owner.declared}
-    if len(set(declared.values())) > 1:
+    found = {source: owner for source in sources if (owner := owners.of_source(loader, source)) is not None}
+    declared = {source: owner.client for source, owner in found.items() if owner.declared}
+    if len({client.id for client in declared.values()}) > 1:
         raise settings.SettingsError([f"{_SEVERAL}: {_told(declared)}. Give one of them."])
     if given is not None:
-        asked = settings.client(given, sources).id
-        other = {source: client for source, client in declared.items() if client != asked}
-        if other:
-            raise settings.SettingsError(
-                [f"-e keepwell_client says '{asked}', but {_told(other)}. Leave it out, or give its inventory."]
-            )
+        _refuse_to_overrule(given, declared)
         return
-    named = {source: owner.client for source, owner in owners.items()}
-    if len(set(named.values())) > 1:
+    named = {source: owner.client for source, owner in found.items()}
+    if len({client.id for client in named.values()}) > 1:
+        said = _argument(next(iter(declared.values()))) if declared else "keepwell_client=NAME"
         raise settings.SettingsError(
             [
                 f"{_SEVERAL}: {_told(named)}. Give one of them, or say whose they all are: set the same "
-                "keepwell_client in each."
+                f"keepwell_client in each, or -e {said}."
             ]
         )
 
@@ -83,8 +77,35 @@ def refuse_a_borrowed_clock(extra: Mapping[str, t.Any]) -> None:
         )
 
 
-def _told(owners: Mapping[str, str]) -> str:
-    return ", ".join(f"{source} is '{client}'" for source, client in owners.items())
+def _refuse_to_overrule(given: Client, declared: Mapping[str, Client]) -> None:
+    """Raise SettingsError when -e keepwell_client is not what a source declares: it would replace all of it."""
+    other = {source: client for source, client in declared.items() if client.id != given.id}
+    if other:
+        raise settings.SettingsError(
+            [f"-e keepwell_client says '{given.id}', but {_told(other)}. Leave it out, or give its inventory."]
+        )
+    for source, client in declared.items():
+        before, after = client.model_dump(), given.model_dump()
+        changes = [f"{key} '{before[key]}' would become '{after[key]}'" for key in before if before[key] != after[key]]
+        if changes:
+            raise settings.SettingsError(
+                [
+                    f"-e keepwell_client replaces all that {source} says of its client: {', '.join(changes)}. Leave it "
+                    f"out, or give the same: -e {_argument(client)}."
+                ]
+            )
+
+
+def _argument(client: Client) -> str:
+    """Return what to give to -e so that a client is exactly this one."""
+    if client == settings.client(client.id, []):
+        return f"keepwell_client={client.id}"
+    told = json.dumps({owners.CLIENT: client.model_dump(exclude_defaults=True)}, ensure_ascii=False)
+    return shlex.quote(told)
+
+
+def _told(clients: Mapping[str, Client]) -> str:
+    return ", ".join(f"{source} is '{client.id}'" for source, client in clients.items())
 
 
 def _list_of_places(source: str) -> Iterator[str]:
@@ -92,7 +113,7 @@ def _list_of_places(source: str) -> Iterator[str]:
     if "," not in source or os.path.exists(source):
         return
     for part in filter(None, map(str.strip, source.split(","))):
-        if os.path.isdir(part) or (os.sep in part and os.path.exists(part)):
+        if (os.sep in part and os.path.exists(part)) or _is_inventory(part):
             yield (
                 f"-i {source}: with a comma these are names of hosts, and {part} is an inventory. Give the inventory "
                 "of one client alone; several of one client each with an -i of their own."
@@ -100,39 +121,65 @@ def _list_of_places(source: str) -> Iterator[str]:
             return
 
 
-def _folder_of_clients(source: str) -> Iterator[str]:
-    """Yield a sentence for a folder in which the inventories of clients lie, given in the place of one of them."""
+def _is_inventory(folder: str) -> bool:
+    """Return whether a folder looks like one; a host may well be called as some other folder here is."""
+    if not os.path.isdir(folder):
+        return False
+    return any(name in _VARIABLES or os.path.splitext(name)[0] == "hosts" for name in os.listdir(folder))
+
+
+def _folder_of_clients(loader: t.Any, source: str, given: Client | None) -> Iterator[str]:
+    """Yield a sentence for a folder with the inventories of several clients, given in the place of one of them."""
     if not os.path.isdir(source):
         return
-    below = list(_folders(source))
-    own = [folder for folder in below if any(os.path.isdir(os.path.join(folder, name)) for name in _VARIABLES)]
-    bare = not any(os.path.isfile(os.path.join(source, name)) for name in _entries(source))
-    if not own and bare and not any(os.path.isdir(os.path.join(source, name)) for name in _VARIABLES):
-        tops = [folder for folder in below if os.path.dirname(folder) == source.rstrip(os.sep)]
-        own = tops if len(tops) > 1 else []
+    own = [folder for folder in _folders(source) if _has_variables(folder)]
     if own:
         yield (
             f"{source} is no inventory: it holds others ({', '.join(map(os.path.basename, own[:5]))}), of which "
             f"Ansible would take the hosts and leave their variables. Give one of them: -i {own[0]}."
         )
         return
-    if len(_entries(source)) < 2:
+    said = list(owners.of_files(loader, source))
+    if not said:
         return
-    clients = sorted({client for place in Places([source, *below]).of(_CLIENT) if (client := _id(place.node))})
+    below = {name for place in Places([source], owners.CLIENT).of(owners.CLIENT) if (name := _id(place.node))}
+    clients = sorted(below.union(*(entry.clients for entry in said)))
     if len(clients) > 1:
         yield (
             f"One run is for one client, but files of {source} belong to several: {', '.join(clients)}. Give the file "
             "or folder of one of them."
         )
+        return
+    if given is not None:
+        if clients and clients != [given.id]:
+            yield f"-e keepwell_client says '{given.id}', but files of {source} belong to '{clients[0]}'. Leave it out."
+        return
+    yield from _folders_without_a_name(source, said)
 
 
-def _entries(folder: str) -> list[str]:
-    """Names in a folder that Ansible takes for inventories."""
-    return sorted(name for name in os.listdir(folder) if not IGNORED.search(os.fsencode(name)))
+def _folders_without_a_name(source: str, said: Sequence[owners.Said]) -> Iterator[str]:
+    """Yield a sentence for a folder with nothing but folders, not all of which say whose their hosts are."""
+    if _has_variables(source) or any(os.path.isfile(os.path.join(source, name)) for name in owners.entries(source)):
+        return
+    tops: dict[str, set[str]] = {}
+    for entry in said:
+        top = os.path.join(source, os.path.relpath(entry.path, source).split(os.sep)[0])
+        if entry.hosts or top in tops:
+            tops.setdefault(top, set()).update(entry.clients)
+    if len(tops) > 1 and not all(tops.values()):
+        yield (
+            f"{source} holds the inventories {', '.join(map(os.path.basename, list(tops)[:5]))}, which do not say that "
+            f"they are one client's. Give one of them: -i {next(iter(tops))}. Or say whose they all are: set the same "
+            "keepwell_client in each, or -e keepwell_client=NAME."
+        )
+
+
+def _has_variables(folder: str) -> bool:
+    return any(os.path.isdir(os.path.join(folder, name)) for name in _VARIABLES)
 
 
 def _folders(source: str) -> Iterator[str]:
-    for name in _entries(source):
+    for name in owners.entries(source):
         path = os.path.join(source, name)
         if os.path.isdir(path):
             yield path
@@ -140,24 +187,7 @@ def _folders(source: str) -> Iterator[str]:
 
 
 def _id(node: yaml.Node) -> str:
-    """Return the client that a value of keepwell_client names, "" for none."""
+    """Return the client that a value of keepwell_client in a file names, "" for none."""
     if isinstance(node, yaml.MappingNode):
         return next((_id(value) for key, value in node.value if str(key.value) == "id"), "")
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-
-
-def _owner(loader: t.Any, source: str) -> _Owner | None:
-    """Return whose a source is; None when it has no hosts."""
-    try:
-        alone = InventoryManager(loader=loader, sources=[source])
-        host = next(iter(alone.get_hosts()), None)
-        if host is None:
-            return None
-        manager = VariableManager(loader=loader, inventory=alone)
-        # What the source itself says: -e would have the last word, and there is no public way to leave it out.
-        manager._extra_vars = {}
-        variables = manager.get_vars(host=host, include_hostvars=False)
-    except AnsibleError as exc:
-        raise settings.SettingsError([f"The inventory {source} cannot be read: {' '.join(str(exc).split())}"]) from exc
-    declared = plain(variables.get(_CLIENT))
-    return _Owner(settings.client(declared, [source]).id, declared is not None)
+    return owners.name_of(str(node.value)) if isinstance(node, yaml.ScalarNode) else ""

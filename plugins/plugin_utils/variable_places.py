@@ -34,10 +34,14 @@ class Place:
 
 
 class Places:
-    """The files of some inventory sources, read when they are asked for first."""
+    """The files of some inventory sources, read when they are asked for first.
 
-    def __init__(self, sources: Sequence[str]) -> None:
+    With ``only`` no other variable is asked for, and files in which that word is not found are not parsed.
+    """
+
+    def __init__(self, sources: Sequence[str], only: str = "") -> None:
         self._sources = [Path(source) for source in sources if os.path.exists(source)]
+        self._only = only
         self._found: dict[str, list[Place]] | None = None
 
     def of(self, name: str) -> list[Place]:
@@ -45,7 +49,7 @@ class Places:
         if self._found is None:
             self._found = {}
             for path, kind, owner in self._files():
-                for key, place in _variables(path, kind, owner):
+                for key, place in _variables(path, kind, owner, self._only):
                     self._found.setdefault(key, []).append(place)
         return self._found.get(name, [])
 
@@ -76,10 +80,15 @@ class Places:
                         yield path, t.cast(t.Any, kind), Path(owner).stem if path.parent.name == name else owner
 
 
-def _variables(path: Path, kind: t.Literal["group", "host", "inventory"], owner: str) -> Iterator[tuple[str, Place]]:
+def _variables(
+    path: Path, kind: t.Literal["group", "host", "inventory"], owner: str, only: str
+) -> Iterator[tuple[str, Place]]:
     """Yield the variables of a file; in an inventory they lie below ``vars`` and below hosts."""
     try:
-        document = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        if only not in text:
+            return
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         # Ansible reads it itself, and says what is wrong with it.
         return

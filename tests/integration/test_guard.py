@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -109,11 +110,14 @@ def test_inventories_that_name_no_client_are_whose_the_command_says(project: Pro
     assert "joint: 2 hosts, no mistake." in said(outcome.output)
 
 
-@pytest.mark.parametrize("playbook", ["assess", "watch"])
+CLOCKED = "assess watch retention hold release deliver windows period_report validate availability fleet_overview"
+
+
+@pytest.mark.parametrize("playbook", CLOCKED.split())
 def test_a_made_up_time_is_for_hosts_whose_inventory_says_so(project: Project, tmp_path: Path, playbook: str) -> None:
     shop = inventory(tmp_path / "shop.yml", HERE)
-    clock = json.dumps({"keepwell_lab": True, "keepwell_now": "2026-11-29T22:30:00Z"})
-    outcome = project.play(playbook, shop, "-e", clock)
+    clock = {"keepwell_lab": True, "keepwell_now": "2099-01-01T00:00:00Z", "keepwell_reason": "test"}
+    outcome = project.play(playbook, shop, "-e", json.dumps(clock), "-e", "keepwell_retention_act=true")
     assert outcome.rc == 2
     assert "keepwell_lab: whether hosts are a test fleet says their inventory" in said(outcome.output)
     assert not project.state.exists()
@@ -215,17 +219,19 @@ def test_a_second_acting_run_is_refused_and_a_killed_one_is_no_obstacle(project:
     assert project_run(project)["header"]["run_id"] != run_id
 
 
-def test_coming_windows_are_shown_and_kept_as_a_calendar(project: Project) -> None:
-    example = PROJECT / "inventories" / "example"
-    lab = ("-e", '{"keepwell_lab": true, "keepwell_now": "2026-11-27T12:00:00Z"}')
-    first = project.play("windows", example, *lab, "-e", "keepwell_next=3", "--check")
+def test_coming_windows_are_shown_and_kept_as_a_calendar(project: Project, tmp_path: Path) -> None:
+    example = tmp_path / "example"
+    shutil.copytree(PROJECT / "inventories" / "example", example)
+    lab = {"keepwell_lab": True, "keepwell_now": "2026-11-27T12:00:00Z"}
+    (example / "group_vars" / "all" / "lab.yml").write_text(json.dumps(lab))
+    first = project.play("windows", example, "-e", "keepwell_next=3", "--check")
     assert first.rc == 0, first.output
     assert "'sunday-night' for patch, reboot" in said(first.output)
     assert not project.state.exists()
-    assert project.play("windows", example, *lab).rc == 0
+    assert project.play("windows", example).rc == 0
     [kept] = project.state.glob("*/windows.ics")
     content = kept.read_bytes()
-    assert project.play("windows", example, *lab).rc == 0
+    assert project.play("windows", example).rc == 0
     assert kept.read_bytes() == content
 
 
