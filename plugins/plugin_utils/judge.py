@@ -48,7 +48,8 @@ def run_check(check_id: str, view: View, policy: Policy) -> Result:
     """Return the result of one check.
 
     A needed probe that did not answer makes it ``unknown``; so does a source without which all cannot be called well,
-    and a bug in the check, with its message: none of them can ever look like ``ok``.
+    and a bug in the check, with its message: none of them can ever look like ``ok``. Where the check says that it does
+    not apply, no source is missed.
     """
     check = REGISTRY[check_id]
     for name in () if check.from_datasets and view.backups else check.needs:
@@ -59,8 +60,11 @@ def run_check(check_id: str, view: View, policy: Policy) -> Result:
             why = _WHY.get(record.status, record.status)
             observed = f"{name}: {record.detail}" if record.detail else f"the {name} probe {why}"
             return _unknown(check, observed, why)
+    section = policy[check.pillar]
     try:
-        verdicts = tuple(check.judge(view, policy[check.pillar]))
+        if check.applies is not None and not check.applies(view, section):
+            return Result(check, None, ())
+        verdicts = tuple(check.judge(view, section))
     except Exception as exc:  # noqa: BLE001 - a check's bug must show up as unknown, not cost the host its other checks
         last = traceback.extract_tb(exc.__traceback__)[-1]
         return _unknown(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import fnmatch
+import os
 import typing as t
 from pathlib import Path
 
@@ -36,8 +38,8 @@ class ReplayMachine(_machine.SourceLog):
     """A machine that answers from a case file and refuses what was not recorded there.
 
     ``commands`` maps "name arg arg" to {rc, out, err, truncated} or {status: timeout|denied}; ``absent: [name]`` is the
-    default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true}, null
-    for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
+    default for commands that are not listed. ``files`` maps paths to text, {"base64": ...}, {"denied": true},
+    {"errno": name} for what the kernel answers, null for a folder, or {"samples": [text, ...]} for what is read before and after each sleep. ``links``, ``locks`` ({state, pid}), ``stats``, ``statvfs``, ``tcp``, ``udp``, ``unix`` and ``tls`` map to answers as the real methods give them.
     A ``statvfs`` or ``stats`` answer of {hangs: true} never returns.
     """
 
@@ -65,7 +67,7 @@ class ReplayMachine(_machine.SourceLog):
         names = {line.split()[0] for line in self._commands()} | set(self._case.get("installed") or ())
         return (name if name.startswith("/") else f"/usr/bin/{name}") if name in names else None
 
-    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=_machine.OUTPUT_CAP):
+    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=_machine.OUTPUT_CAP, missing=None):
         name = source or argv[0].rsplit("/", 1)[-1]
         if self.which(argv[0]) is None:
             self.note(name, "absent", f"{argv[0]} is not installed")
@@ -77,7 +79,7 @@ class ReplayMachine(_machine.SourceLog):
             return _machine.Output(answer["status"], None, answer.get("out", ""), answer.get("err", ""))
         output = _machine.Output("ok", answer.get("rc", 0), answer.get("out", ""), answer.get("err", ""))
         output.truncated = bool(answer.get("truncated"))
-        output.status = _machine.classify(output.rc, output.err, accepted, self.privileged)
+        output.status = _machine.classify(output, accepted, self.privileged, missing)
         self.note(name, output.status, "" if output.ok else f"return code {output.rc}")
         return output
 
@@ -87,10 +89,14 @@ class ReplayMachine(_machine.SourceLog):
     def _files(self) -> dict[str, t.Any]:
         return self._case.get("files") or {}
 
-    def read_bytes(self, path, limit=None, source=None):
+    def read_bytes(self, path, limit=None, source=None, asleep=()):
         content = self._files().get(path)
         if isinstance(content, dict) and content.get("denied"):
             self.note(source or path, "denied", "may not be read by this user")
+            return None
+        if isinstance(content, dict) and "errno" in content:
+            number = getattr(errno, content["errno"])
+            _machine.Files._note_os_error(self, OSError(number, os.strerror(number)), source or path, asleep)
             return None
         if isinstance(content, dict) and "samples" in content:
             content = content["samples"][min(self._sleeps, len(content["samples"]) - 1)]
@@ -99,8 +105,8 @@ class ReplayMachine(_machine.SourceLog):
             return base64.b64decode(content["base64"])[:limit]
         return None if content is None else str(content).encode()[:limit]
 
-    def read(self, path, limit=None, source=None):
-        data = self.read_bytes(path, limit, source)
+    def read(self, path, limit=None, source=None, asleep=()):
+        data = self.read_bytes(path, limit, source, asleep)
         return None if data is None else data.decode("utf-8", "replace")
 
     def tail(self, path, size=16384, source=None):

@@ -33,7 +33,9 @@ def collect(machine):
         except ValueError as exc:
             machine.note("listeners", "error", str(exc))
     if found is None:
-        found = _from_proc(machine)
+        found, whole = _from_proc(machine)
+        if whole:
+            machine.replaced("listeners")
     if found is None:
         return None, 0
     merged = {}
@@ -88,7 +90,9 @@ def _listener(proto, address, port, link, processes):
 
 
 def _from_proc(machine):
+    """(listeners or None, whether those are all): a kernel without IPv6 lacks two of the files, never the others."""
     found = None
+    read = set()
     for name, wanted in (
         ("tcp", TCP_LISTEN),
         ("tcp6", TCP_LISTEN),
@@ -100,9 +104,10 @@ def _from_proc(machine):
             continue
         try:
             found = (found or []) + parse_proc_net(text, name[:3], wanted)
+            read.add(name)
         except ValueError as exc:
             machine.note("/proc/net/" + name, "error", str(exc))
-    return found
+    return found, {"tcp", "udp"} <= read
 
 
 def parse_proc_net(text, proto, wanted_state):

@@ -78,12 +78,13 @@ class Commands(SourceLog):
                 return path
         return None
 
-    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=OUTPUT_CAP):
+    def run(self, argv, timeout=3.0, accepted=(0,), source=None, env=None, cap=OUTPUT_CAP, missing=None):
         """Run ``argv`` (a list; no shell) and return an Output; never raises for what the command does.
 
         ``accepted`` are the return codes that count as an answer (None: all). ``source`` names the entry in the
         probe's source list (default: the command's name). ``env`` adds to the fixed environment.
-        Output is cut at ``cap`` bytes.
+        Output is cut at ``cap`` bytes. ``missing`` is a compiled pattern of what the command says where there is
+        nothing that it could ask (a module that is not loaded, a subcommand that is not there): that is ``absent``.
         """
         name = source or os.path.basename(argv[0])
         path = self.which(argv[0])
@@ -95,7 +96,7 @@ class Commands(SourceLog):
             return Output("error", err="others than root can change it")
         output = self._execute([path] + list(argv[1:]), min(timeout, self.remaining()), env, cap)
         if output.status == "ok":
-            output.status = classify(output.rc, output.err, accepted, self.privileged)
+            output.status = classify(output, accepted, self.privileged, missing)
         if output.truncated:
             self.truncated = True
         detail = ""

@@ -43,14 +43,15 @@ def _read(descriptor, limit):
 class Files(SourceLog):
     """The methods of Machine that look at the filesystem."""
 
-    def read(self, path, limit=None, source=None):
+    def read(self, path, limit=None, source=None, asleep=()):
         """Text of a file, or None when it does not exist or may not be read (then noted under ``source`` or path)."""
-        data = self.read_bytes(path, limit, source)
+        data = self.read_bytes(path, limit, source, asleep)
         return None if data is None else data.decode("utf-8", "replace")
 
-    def read_bytes(self, path, limit=None, source=None):
+    def read_bytes(self, path, limit=None, source=None, asleep=()):
         """Like ``read``, but bytes. Only regular files, /proc and /sys are opened; a device or a pipe is not.
 
+        ``asleep`` are numbers of errors by which a driver says that its device has nothing to tell now: not noted.
         ``limit`` takes the head of a file on purpose; without it a file beyond FILE_CAP is cut and noted as an error.
         """
         try:
@@ -62,7 +63,7 @@ class Files(SourceLog):
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            self._note_os_error(exc, source or path)
+            self._note_os_error(exc, source or path, asleep)
             return None
         if limit is None and len(data) > FILE_CAP:
             self.truncated = True
@@ -117,7 +118,9 @@ class Files(SourceLog):
             if look >= 0:
                 os.close(look)
 
-    def _note_os_error(self, exc, source):
+    def _note_os_error(self, exc, source, asleep=()):
+        if exc.errno in asleep:
+            return
         if exc.errno in (errno.EACCES, errno.EPERM):
             self.note(source, "denied", "may not be read by this user")
         elif exc.errno not in _GONE + _NOT_KEPT:

@@ -20,6 +20,8 @@ _PID_FILES = {
     "zypper": ("/run/zypp.pid",),
     "apt": (),
 }
+# All that is looked at here; the packages probe reads much else below /var and /run.
+FILES = _dpkg.LOCKS + _RPM_LOCKS + tuple(path for manager in sorted(_PID_FILES) for path in _PID_FILES[manager])
 
 
 def _holder(machine, pid):

@@ -21,6 +21,8 @@ _NEEDRESTART_FIXES = (
     (re.compile(r"^3\.6-7ubuntu4\.(\d+)"), 3),
     (re.compile(r"^3\.5-5ubuntu2\.(\d+)"), 2),
 )
+# dnf 4 and dnf 5 without the plugin.
+_NO_SUBCOMMAND = re.compile(r"No such command: needs-restarting|Unknown argument \"needs-restarting\"")
 _FLAGS = ("/run/reboot-required", "/var/run/reboot-required")
 # Programs that a running system cannot restart: old code in them goes only with a reboot.
 _CORE = re.compile(r"^(?:dbus(?:-broker|-daemon)?|init)(?:\.service)?$")
@@ -80,6 +82,7 @@ def _tool_answer(machine, manager):
     if manager in ("dnf4", "yum"):
         argv = _dnf.DNF4 + ["needs-restarting", "-r"] if manager == "dnf4" else ["needs-restarting", "-r"]
         request = {"argv": argv, "timeout": 6.0, "accepted": (0, 1), "source": "needs-restarting"}
+        request["missing"] = _NO_SUBCOMMAND
         output = _dnf.run_all(machine, manager, [request])[0]
         if not output.ok:
             return None, []
@@ -90,7 +93,11 @@ def _tool_answer(machine, manager):
         return required, names
     if manager == "dnf5":
         output = machine.run(
-            ["dnf5", "-q", "-C", "needs-restarting", "--json"], timeout=6.0, accepted=(0, 1), source="needs-restarting"
+            ["dnf5", "-q", "-C", "needs-restarting", "--json"],
+            timeout=6.0,
+            accepted=(0, 1),
+            source="needs-restarting",
+            missing=_NO_SUBCOMMAND,
         )
         try:
             return _dnf_text.parse_reboot_json(output.out) if output.ok else (None, [])

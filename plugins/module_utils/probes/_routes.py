@@ -11,11 +11,16 @@ import binascii
 import json
 import re
 import socket
+import struct
 
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._listeners import decode_address
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._machine import LIST_CAP
 
 ADDRESS_CAP = 100
+# An old ip: one that knows no -j, and one that takes it and answers some questions in its own form all the same.
+_NO_JSON = re.compile(r'Option "-j(?:son)?" is unknown')
+_PLAIN = re.compile(r"[0-9A-Fa-f:.]+ dev \S+ ")
+ROUTE_UP = 0x1
 ROUTE_UP_GATEWAY = 0x3
 NO_ROUTE = 0x0200
 
@@ -43,22 +48,61 @@ def addresses(machine):
         ]
         return found[:ADDRESS_CAP]
     found = []
-    readable = False
+    read = set()
     for path, parse in (("/proc/net/fib_trie", parse_fib_trie), ("/proc/net/if_inet6", parse_if_inet6)):
         text = machine.read(path)
         if text is not None:
-            readable = True
             try:
                 found += parse(text)
             except ValueError as exc:
                 machine.note(path, "error", str(exc))
-    return found[:ADDRESS_CAP] if readable else None
+            read.add(path)
+    _link(machine, [entry for entry in found if entry["family"] == 4 and entry["scope"] == "global"])
+    if "/proc/net/fib_trie" in read and all(entry["link"] for entry in found if entry["scope"] == "global"):
+        machine.replaced("addresses")
+    return found[:ADDRESS_CAP] if read else None
+
+
+def _link(machine, entries):
+    """Give IPv4 addresses the link and the prefix of the network they lie in; an address in none keeps None."""
+    try:
+        networks = parse_proc_networks(machine.read("/proc/net/route") or "")
+    except ValueError as exc:
+        machine.note("/proc/net/route", "error", str(exc))
+        return
+    for entry in entries:
+        number = _number(entry["address"])
+        near = [
+            (prefix, link) for network, prefix, link in networks if prefix and not (number ^ network) >> 32 - prefix
+        ]
+        if near:
+            entry["prefix"], entry["link"] = max(near)
+
+
+def _number(address):
+    return struct.unpack(">I", socket.inet_aton(address))[0]
+
+
+def parse_proc_networks(text):
+    """Networks in /proc/net/route that a link is part of, without a gateway: [(number, prefix length, link)]."""
+    networks = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 8:
+            raise ValueError("route: cannot read %r" % line[:120])
+        if int(fields[3], 16) & ROUTE_UP_GATEWAY == ROUTE_UP:
+            prefix = bin(int(fields[7], 16)).count("1")
+            networks.append((_number(decode_address(fields[1])), prefix, fields[0]))
+    return networks
 
 
 def _ip(machine, command, source):
     """Parsed answer of ``ip -j``; None when it is missing, failed or is too old to know -j (then noted)."""
-    shown = machine.run(command, source=source, cap=LIST_CAP)
+    shown = machine.run(command, source=source, cap=LIST_CAP, missing=_NO_JSON)
     if not shown.ok:
+        return None
+    if _PLAIN.match(shown.out):
+        machine.note(source, "absent", "%s is too old to answer in JSON" % command[0])
         return None
     try:
         entries = json.loads(shown.out or "[]")
@@ -71,7 +115,7 @@ def _ip(machine, command, source):
 
 
 def parse_fib_trie(text):
-    """IPv4 addresses of the host (``/32 host LOCAL`` below ``|-- address``); the kernel does not say which link."""
+    """IPv4 addresses of the host (``/32 host LOCAL`` below ``|-- address``); it does not name their links."""
     found = {}
     current = None
     for line in text.splitlines():

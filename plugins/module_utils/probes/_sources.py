@@ -73,6 +73,11 @@ class SourceLog(object):
             entry["detail"] = detail[:300]
         self.sources[source] = entry
 
+    def replaced(self, source):
+        """Another source told the same as a whole: that this one could not be read costs nothing."""
+        if source in self.sources:
+            self.sources[source]["status"] = "absent"
+
     def parsed_file(self, path, parse):
         """What ``parse`` makes of a file; None when there is none or it cannot be understood (then noted)."""
         text = self.read(path)
@@ -95,14 +100,16 @@ class SourceLog(object):
             return None
 
 
-def classify(rc, err, accepted, privileged):
-    """Return the status of a command that ended by itself.
+def classify(output, accepted, privileged, missing=None):
+    """Return the status of a command that ended by itself: ``ok``, ``absent``, ``denied`` or ``error``.
 
-    Given its return code, its standard error, the accepted codes (None accepts all) and whether the probe runs as
-    root, return ``ok``, ``denied`` or ``error``.
+    Given its Output, the accepted codes (None accepts all), whether the probe runs as root, and the pattern (or None)
+    of what it says, with a return code other than 0, where there is nothing to ask.
     """
-    if accepted is None or rc in accepted:
+    if missing is not None and output.rc != 0 and missing.search(output.err + "\n" + output.out):
+        return "absent"
+    if accepted is None or output.rc in accepted:
         return "ok"
-    if not privileged and _DENIED.search(err or ""):
+    if not privileged and _DENIED.search(output.err or ""):
         return "denied"
     return "error"

@@ -16,6 +16,8 @@ _LVM = (
     ("vgs", "vg", "vg_name,vg_size,vg_free,vg_missing_pv_count,pv_count"),
     ("pvs", "pv", "pv_name,vg_name,pv_size,pv_free,pv_missing"),
 )
+# The tools are there and the kernel's part is not, as in containers.
+_NO_ZFS = re.compile(r"ZFS modules (?:are not loaded|cannot be auto-loaded)")
 _LVM_KEYS = {"lv": "volumes", "vg": "groups", "pv": "physical"}
 _ARRAY = re.compile(r"^(md\S*) : (active|inactive)\s*(\((?:auto-)?read-only\))?\s*(.*)$")
 _MEMBER = re.compile(r"^(\S+?)\[(\d+)\]((?:\([A-Z]\))*)$")
@@ -136,9 +138,9 @@ def _parse_array(line):
 
 
 def zfs(machine):
-    """Pools: [{"name", "size_bytes", ..., "scan", "scan_ended", "errors"}]; None without zpool."""
+    """Pools: [{"name", "size_bytes", ..., "scan", "scan_ended", "errors"}]; None without zpool or its modules."""
     columns = "name,size,alloc,free,cap,frag,health"
-    output = machine.run(["zpool", "list", "-Hp", "-o", columns], timeout=3, source="zpool")
+    output = machine.run(["zpool", "list", "-Hp", "-o", columns], timeout=3, source="zpool", missing=_NO_ZFS)
     if not output.ok:
         return None
     try:

@@ -24,6 +24,10 @@ function Get-KeepwellAntivirusFacts {
     $defender = Get-KeepwellDefender -Machine $Machine
     $centre = Get-KeepwellSecurityCentre -Machine $Machine
     $services = Get-KeepwellEngineService -Machine $Machine -Names (Get-KeepwellEngineName)
+    if ($null -eq $defender -and $null -ne $services -and (-not $services['WinDefend'] -or $services['WinDefend'].state -eq 'Stopped')) {
+        # Its classes fail while its service does not run: there is nobody to ask.
+        $Machine.sources['defender'] = @{ status = 'absent'; detail = 'the service of Defender does not run' }
+    }
     if ($null -eq $services -and $null -eq $defender -and -not $centre) {
         # Nobody could be asked: that is not a host without an engine.
         $told = $Machine.sources['engine services']

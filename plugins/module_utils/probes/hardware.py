@@ -7,9 +7,13 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import errno
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _kernel_log, _smart
 
 TIME_LIMIT_S = 18
+# What drivers answer while a device sleeps or a fan stands still (amdgpu: EPERM); sensors beside it tell all the same.
+_ASLEEP = (errno.ENODATA, errno.EAGAIN, errno.EPERM)
 EDAC = "/sys/devices/system/edac/mc"
 _UPS = (("/etc/nut/ups.conf", "nut"), ("/etc/apcupsd/apcupsd.conf", "apcupsd"))
 
@@ -32,9 +36,9 @@ def collect(machine, parameters):
     }
 
 
-def _count(machine, path):
-    """A counter from /sys; None when it is not there or holds no number (then noted)."""
-    text = machine.read(path)
+def _count(machine, path, asleep=()):
+    """A counter from /sys; None when it is not there, its device sleeps or it holds no number (then noted)."""
+    text = machine.read(path, asleep=asleep)
     if text is None:
         return None
     if not text.strip().lstrip("-").isdigit():
@@ -76,8 +80,8 @@ def _temperatures(machine):
     for path in machine.glob("/sys/class/hwmon/hwmon*/temp*_crit"):
         stem = path[: -len("_crit")]
         folder, _slash, sensor = stem.rpartition("/")
-        critical = _count(machine, path)
-        value = _count(machine, stem + "_input")
+        critical = _count(machine, path, _ASLEEP)
+        value = _count(machine, stem + "_input", _ASLEEP)
         if not critical or critical < 0 or value is None:
             continue
         chip = (machine.read(folder + "/name") or "").strip()

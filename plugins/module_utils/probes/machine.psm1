@@ -128,18 +128,19 @@ function Get-KeepwellFailure {
     # 5: of Windows itself.
     $denied = @('UnauthorizedAccessException', 'SecurityException', 'AccessDenied', '5', '80070005', '80041003')
     # Of CIM and WMI: namespace, class or object that is not there, or that no driver serves (disks of virtual machines);
-    # of COM: a class that is not registered.
+    # of Windows itself: 50, what this edition cannot do (teams of network cards on a client); of COM: a class that is
+    # not registered.
     $absent = @(
         'ItemNotFoundException', 'DriveNotFoundException', 'CommandNotFoundException', 'EventLogNotFoundException',
         'FileNotFoundException', 'DirectoryNotFoundException', 'InvalidNamespace', 'InvalidClass', 'NotFound',
-        'NotSupported', '8004100C', '8004100E', '80041010', '80041002', '80040154'
+        'NotSupported', 'Windows System Error 50', '8004100C', '8004100E', '80041010', '80041002', '80040154'
     )
     $status = 'error'
     $exception = $ErrorRecord.Exception
     $innermost = $exception
     while ($null -ne $exception) {
         $innermost = $exception
-        $signs = @($exception.GetType().Name, [string]$exception.NativeErrorCode, ('{0:X8}' -f $exception.HResult))
+        $signs = @($exception.GetType().Name, [string]$exception.NativeErrorCode, [string]$exception.MessageId, ('{0:X8}' -f $exception.HResult))
         if (@($signs | Where-Object -FilterScript { $denied -contains $_ }).Count -gt 0) {
             $status = 'denied'
         }

@@ -7,6 +7,8 @@
 Runs on managed hosts: standard library only, Python 3.6 syntax.
 """
 
+import re
+
 from ansible_collections.keepwell.fleet.plugins.module_utils.probes._clocks import (
     parse_chrony_sources,
     parse_chrony_tracking,
@@ -31,6 +33,8 @@ UNITS = {
     "phc2sys.service": "ptp",
 }
 TOOLS = (("chrony", "chronyc"), ("ntpd", "ntpq"), ("openntpd", "ntpctl"))
+# What chronyc, ntpq and ntpctl say where no service listens.
+_NOBODY = re.compile(r"Cannot talk to daemon|Could not open connection to daemon|Connection refused|connect: ")
 CONTAINER_MARKS = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
 
 
@@ -44,10 +48,14 @@ def collect(machine, parameters):
     ``ptp_clocks`` (what a hypervisor offers), ``in_container`` (the clock belongs to the machine below).
     """
     active = _active_units(machine)
+    in_container = any(machine.exists(path) for path in CONTAINER_MARKS)
     answers = []
     for provider, tool in TOOLS:
         if machine.which(tool) and (active is None or provider in active or provider == "chrony"):
-            answer = _ask(machine, provider)
+            # One that systemd does not run, or that a container does not have, is not there unless it answers.
+            expected = provider in active if active is not None else not in_container
+            asleep = None if expected else _NOBODY
+            answer = _ask(machine, provider, asleep)
             if answer:
                 answers.append(answer)
     if active is not None and "timesyncd" in active:
@@ -72,7 +80,7 @@ def collect(machine, parameters):
         "clock_source": (machine.read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or "").strip()
         or None,
         "ptp_clocks": [(machine.read(path) or "").strip() for path in machine.glob("/sys/class/ptp/ptp*/clock_name")],
-        "in_container": any(machine.exists(path) for path in CONTAINER_MARKS),
+        "in_container": in_container,
     }
 
 
@@ -91,7 +99,7 @@ def _active_units(machine):
     return set(UNITS[block["Id"]] for block in blocks if block.get("ActiveState") == "active" and block["Id"] in UNITS)
 
 
-def _ask(machine, provider):
+def _ask(machine, provider, asleep=None):
     """The provider's own answer, or None when it does not run or cannot be understood (then noted)."""
     commands = {
         "chrony": (["chronyc", "-c", "tracking"], parse_chrony_tracking),
@@ -100,7 +108,7 @@ def _ask(machine, provider):
         "timesyncd": (["timedatectl", "timesync-status"], parse_timesync_status),
     }
     command, parse = commands[provider]
-    answer = machine.run(command, timeout=2.5, source=provider)
+    answer = machine.run(command, timeout=2.5, source=provider, missing=asleep)
     if not answer.ok:
         return None
     try:

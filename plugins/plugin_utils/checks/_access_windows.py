@@ -144,21 +144,25 @@ def password_policy(view: View, policy: Policy) -> Iterator[Verdict]:
         yield Verdict("ok", observed=observed, expected=expected)
 
 
+def _needs_laps(view: View, policy: Policy) -> bool:
+    """True on members of a domain, and where that is not known, unless the policy leaves LAPS off."""
+    role = view.data("access").get("domain_role")
+    return view.windows and policy.laps_required and (role is None or role in _MEMBERS)
+
+
 @check(
     "access.laps",
     title="Local administrators' passwords",
     advice="Let LAPS give every computer a password of its own; it comes with Windows and needs one group policy.",
     needs=("access",),
     sources=("computer",),
+    applies=_needs_laps,
     thresholds=("laps_required",),
     controls=("CIS 5.2",),
 )
 def laps(view: View, policy: Policy) -> Iterator[Verdict]:
     """Members of a domain whose local administrator's password nobody changes are all opened by one password."""
-    role = view.data("access").get("domain_role")
-    if not view.windows or not policy.laps_required or (role is not None and role not in _MEMBERS):
-        return
-    if role is None:
+    if view.data("access").get("domain_role") is None:
         yield not_readable("domain not known", "LAPS", "Whether this host is a member of a domain could not be read.")
         return
     facts = view.data("access").get("laps")

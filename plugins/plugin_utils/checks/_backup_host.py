@@ -32,7 +32,6 @@ NEEDS_DUMP = {
     "mongodb": "MongoDB",
     "mssql": "Microsoft SQL Server",
 }
-# What starts backups, and where a person finds it.
 # Where schedules of backups and their results are kept, on Linux and on Windows.
 JOBS = (
     "cron tables",
@@ -46,6 +45,7 @@ JOBS = (
     "backup events",
     "veeam logs",
 )
+# What starts backups, and where a person finds it.
 _SCHEDULE = ("a timer or cron job", "a scheduled task, or a schedule of the product")
 _LIST = ("systemctl list-timers --all", "Get-ScheduledTask | Where-Object State -ne Disabled")
 
@@ -54,6 +54,14 @@ def tools_of(data: Facts) -> list[str]:
     """Names of the tools (with versions) and agents that were found."""
     names = [f"{tool['name']} {tool['version'] or ''}".strip() for tool in data["tools"]]
     return names + [agent["name"] for agent in data["agents"]]
+
+
+def known_of(view: View, policy: Policy) -> bool:
+    """True where a backup is wanted and anything of one is known; where nothing is, ``backup.present`` says it."""
+    data = view.data("backups")
+    return not waived(policy) and bool(
+        view.backups or data["jobs"] or data["tools"] or data["agents"] or data["configurations"]
+    )
 
 
 @check(
@@ -145,13 +153,12 @@ def scheduled(view: View, policy: Policy) -> Iterator[Verdict]:
     advice="Read the job's log, remove the cause, run the job by hand in the next quiet hour.",
     needs=("backups",),
     sources=JOBS,
+    applies=known_of,
     thresholds=("rpo_hours", "crit_factor"),
     controls=("CIS 11.2", "NIS2 4.2.2", "SOC 2 A1.2"),
 )
 def last_run(view: View, policy: Policy) -> Iterator[Verdict]:
     """Judge when jobs last ended and how. That a job ended well says nothing about what it wrote."""
-    if waived(policy):
-        return
     fine: list[tuple[float, str]] = []
     bad: list[Verdict] = []
     for job in view.data("backups")["jobs"]:
@@ -283,13 +290,12 @@ def _judge_job(view: View, job: Facts, policy: Policy) -> Verdict | None:
     advice="Add a dump or the database's own backup tool: files copied while it runs often do not start.",
     needs=("backups",),
     sources=("processes",),
+    applies=lambda view, policy: not waived(policy) and policy.databases_required,
     thresholds=("databases_required",),
 )
 def databases(view: View, policy: Policy) -> Iterator[Verdict]:
     """Every running database system must have a job that dumps it."""
     data = view.data("backups")
-    if waived(policy) or not policy.databases_required:
-        return
     if data["databases"] is None:
         summary = "Which databases run could not be seen."
         yield Verdict("unknown", observed="processes are hidden", expected="a list of databases", summary=summary)

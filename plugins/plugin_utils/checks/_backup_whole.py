@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_host import JOBS, NEEDS_DUMP
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_host import JOBS, NEEDS_DUMP, known_of
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._backup_policy import Policy, gate, waived
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import State, Verdict, View, check, count_text
 
@@ -40,13 +40,12 @@ _DATABASE_TOOLS: Mapping[str, Collection[str]] = {
     advice="Declare it in backup_verification_datasets, or say in backup_verification_unverified why not.",
     needs=("backups",),
     sources=JOBS,
+    applies=known_of,
     thresholds=("required", "databases_required"),
     controls=("CIS 11.1",),
 )
 def undeclared(view: View, policy: Policy) -> Iterator[Verdict]:
     """A job, a configuration or an agent that no dataset names is verified by nobody; so is a database without one."""
-    if waived(policy):
-        return
     data = view.data("backups")
     excused = {entry.job for entry in view.unverified}
     found = list(_undeclared(view, data, policy))

@@ -189,6 +189,7 @@ class View:
 
 
 Judge = Callable[[View, t.Any], Iterable[Verdict]]
+Applies = Callable[[View, t.Any], bool]
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ class Check:
 
     ``sources`` are patterns of names of sources of those probes. Where one of them could not be read the judge is asked
     all the same, because what was read may be bad enough; but then the result is neither ``ok`` nor left out.
+    ``applies`` (view, policy) says whether there is anything to judge here; where not, no source is missed.
     With ``from_datasets`` it is judged without them where the host has datasets: another machine may have looked.
     With ``from_control`` it is about the control node alone, and judged whether the host answered or not.
     """
@@ -210,6 +212,7 @@ class Check:
     controls: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    applies: Applies | None = None
     from_datasets: bool = False
     from_control: bool = False
 
@@ -224,6 +227,7 @@ def check(
     advice: str,
     needs: tuple[str, ...] = (),
     sources: tuple[str, ...] = (),
+    applies: Applies | None = None,
     controls: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
     from_datasets: bool = False,
@@ -233,7 +237,8 @@ def check(
 
     ``title`` names the subject ("Pending security updates"), ``advice`` says what to do when it is not ok.
     ``thresholds`` are the names of the pillar's policy fields it uses. ``controls`` are framework references.
-    ``sources`` are those without which it cannot say that all is well (see ``Check``).
+    ``sources`` are those without which it cannot say that all is well; ``applies`` where it is asked at all (see
+    ``Check``).
     """
 
     def register(judge: Judge) -> Judge:
@@ -241,7 +246,18 @@ def check(
             raise ValueError(f"check {check_id} is declared twice")
         pillar = t.cast(Pillar, check_id.split(".", 1)[0])
         REGISTRY[check_id] = Check(
-            check_id, pillar, title, advice, needs, judge, controls, thresholds, sources, from_datasets, from_control
+            check_id,
+            pillar,
+            title,
+            advice,
+            needs,
+            judge,
+            controls,
+            thresholds,
+            sources,
+            applies,
+            from_datasets,
+            from_control,
         )
         return judge
 

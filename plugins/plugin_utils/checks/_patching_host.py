@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.keepwell.fleet.plugins.module_utils.probes import _package_locks
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import (
     DAY,
     HOUR,
@@ -195,7 +196,7 @@ def package_state(view: View, policy: Policy) -> Iterator[Verdict]:
     title="Locks of the package manager",
     advice="Wait for it or find out what it waits for. Never delete a lock file: the program that holds it is alive.",
     needs=("packages",),
-    sources=("/run/*", "/var/*"),
+    sources=_package_locks.FILES,
     thresholds=("lock_max_h",),
 )
 def locks(view: View, policy: Policy) -> Iterator[Verdict]:

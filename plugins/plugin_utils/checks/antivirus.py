@@ -229,12 +229,13 @@ def conflict(view: View, policy: Policy) -> Iterator[Verdict]:
     named = view.data("antivirus")["conflicts"]
     # An EDR beside an antivirus is a common and supported pair; two of the same kind are not.
     rivals = [engine["product"] for engine in engines if engine["product"] in active and engine["kind"] == "av"]
-    several = sum(1 for engine in engines if engine["kind"] == "av") > 1
-    hidden = [
-        engine["product"]
+    # What is off, passive or stopped is in nobody's way, and one alone neither.
+    maybe = [
+        engine
         for engine in engines
-        if several and engine["kind"] == "av" and engine["realtime"] == "unknown" and engine["running"] is not False
+        if engine["kind"] == "av" and engine["realtime"] in ("on", "unknown") and engine["running"] is not False
     ]
+    hidden = [engine["product"] for engine in maybe if len(maybe) > 1 and engine["realtime"] == "unknown"]
     if len(rivals) > 1:
         observed = " and ".join(rivals)
         yield Verdict("act", "", observed, "one in real time", f"{observed} both watch files in real time.")

@@ -48,7 +48,14 @@ def _same_boot(before: Mapping[str, t.Any] | None, now: Mapping[str, t.Any]) -> 
     title="Network links",
     advice="Look at the cable, the switch port and its settings on both ends.",
     needs=("network",),
-    sources=("links", "addresses", "/proc/net/fib_trie", "/proc/net/if_inet6", "/proc/sys/kernel/random/boot_id"),
+    sources=(
+        "links",
+        "addresses",
+        "/proc/net/fib_trie",
+        "/proc/net/route",
+        "/proc/net/if_inet6",
+        "/proc/sys/kernel/random/boot_id",
+    ),
     thresholds=("link_flaps",),
 )
 def links(view: View, policy: Policy) -> Iterator[Verdict]:

@@ -177,7 +177,7 @@ def test_a_missing_command_is_absent(machine: _machine.Machine) -> None:
     ],
 )
 def test_denied_is_told_from_error(rc: int, err: str, privileged: bool, status: str) -> None:
-    assert _machine.classify(rc, err, (0,), privileged) == status
+    assert _machine.classify(_machine.Output("ok", rc, "", err), (0,), privileged) == status
 
 
 def test_a_pipe_in_place_of_a_file_does_not_hang(machine: _machine.Machine, tmp_path) -> None:
