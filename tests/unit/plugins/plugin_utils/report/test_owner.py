@@ -276,6 +276,16 @@ def test_nothing_is_told_of_none_and_no_wait_is_of_no_days(ages_h, clean, senten
     assert owner_view(desk, "en", brand_of({})).ages.sentence.replace("\u00a0", " ") == sentence
 
 
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [("nl", "Laatste geslaagde hersteltest"), ("de", "Letzter guter Test"), ("it", "Ultimo test riuscito")],
+)
+def test_the_bar_of_restores_says_in_every_language_that_it_is_of_the_last_good_one(language, label):
+    page = page_of(run_of("small", language))
+    part = page.split('<section class="backups')[1].split("</section>")[0]
+    assert part.count(f">{label}</title>") == part.count(f">{label}: ") == 3
+
+
 def test_a_reader_of_ninety_seconds_finds_what_matters():
     text = text_of(page_of(run_of("small")))
     for sentence in (
