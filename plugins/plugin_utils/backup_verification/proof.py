@@ -17,7 +17,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.known import INTEGRITY, KnownDataset
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY, HOUR, duration_text
 
-_AGAINST = ("damaged", "failed")
+# Ends of a test that speak against the backup itself; the others say only that the test was not done.
+AGAINST = ("damaged", "failed")
 
 
 class Answer(t.NamedTuple):
@@ -101,7 +102,7 @@ def _restore(known: KnownDataset, max_days: float, now: float) -> tuple[str, boo
         return "no restore was ever done and compared.", False
     ago = f"{duration_text(now - good.at)} ago"
     for proof in (book.wrong, book.damage, *book.last.values()):
-        if proof is None or proof.outcome not in _AGAINST:
+        if proof is None or proof.outcome not in AGAINST:
             continue
         still = proof in (book.wrong, book.damage)
         if still or proof.at > good.at:

@@ -94,6 +94,7 @@ class Work(Model):
     freed_bytes: int = 0
     restores: int = Field(0, description="restores that were tried")
     restored: int = Field(0, description="of these, what came back was as expected")
+    undone: int = Field(0, description="of these, could not be done: nothing is known of what would have come back")
     failed: int = Field(0, description="changes that failed, were taken back or are not known to have ended")
     examples: list[WorkExample] = Field([], description="of each kind the largest")
 

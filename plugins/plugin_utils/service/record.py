@@ -13,6 +13,7 @@ import datetime
 import typing as t
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.backup_verification.proof import AGAINST
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import BAD, ChangeRecord
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import DAY
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.chores.registry import CHORES
@@ -116,6 +117,7 @@ def work(changes: Sequence[ChangeRecord], tests: Sequence[tuple[str, str, float,
         freed_bytes=sum(freed(record) for record in cleaned),
         restores=len(restores),
         restored=sum(1 for test in restores if test[1] == "proven"),
+        undone=sum(1 for test in restores if test[1] not in ("proven", *AGAINST)),
         failed=sum(1 for record in changes if record.outcome in (*BAD, "running")),
         examples=_examples(patched, cleaned, restores),
     )

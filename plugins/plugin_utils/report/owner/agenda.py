@@ -97,7 +97,8 @@ def got(desk: Desk, say: Wording, service: ServiceRecord) -> Got:
     ]
     values = {
         "good": say.number(work.restored),
-        "bad": say.number(work.restores - work.restored),
+        "bad": say.number(_wrong(work)),
+        "undone": say.number(work.undone),
         "size": say.size(work.freed_bytes),
     }
     return Got(
@@ -106,21 +107,40 @@ def got(desk: Desk, say: Wording, service: ServiceRecord) -> Got:
     )
 
 
+def _wrong(work: Work) -> int:
+    """How many restores were done and did not bring the right data back."""
+    return work.restores - work.restored - work.undone
+
+
 def _restores(texts: gettext.NullTranslations, work: Work) -> str:
-    """Return how many restores were tried, and of how many the right data came back; the parts add up."""
+    """Return how many restores were tried, and what became of them; the parts add up."""
     if work.restored == work.restores:
         return texts.ngettext(
             "{n} test restore, which brought the right data back",
             "{n} test restores, all of which brought the right data back",
             work.restores,
         )
-    if not work.restored:
+    if work.undone == work.restores:
+        return texts.ngettext(
+            "{n} test restore, which could not be done",
+            "{n} test restores, none of which could be done",
+            work.restores,
+        )
+    if _wrong(work) == work.restores:
         return texts.ngettext(
             "{n} test restore, which did not bring the right data back",
             "{n} test restores, none of which brought the right data back",
             work.restores,
         )
-    return texts.gettext("{n} test restores: {good} brought the right data back, {bad} did not")
+    if not work.undone:
+        return texts.gettext("{n} test restores: {good} brought the right data back, {bad} did not")
+    if not _wrong(work):
+        return texts.gettext("{n} test restores: {good} brought the right data back, {undone} could not be done")
+    if not work.restored:
+        return texts.gettext("{n} test restores: {bad} did not bring the right data back, {undone} could not be done")
+    return texts.gettext(
+        "{n} test restores: {good} brought the right data back, {bad} did not, {undone} could not be done"
+    )
 
 
 def _example(desk: Desk, say: Wording, entry: WorkExample) -> str:

@@ -105,7 +105,14 @@ def _trouble(desk: Desk, entry: DatasetSummary) -> str:
     if state in ("ok", "accepted"):
         return ""
     if state == "unknown":
-        return gettext_("Nobody could look at it.")
+        if entry.freshness == "unknown" and entry.data_age_s is None:
+            return gettext_("Nobody could look at it.")
+        # What is known comes first: that it is late does not wait for what cannot be tested.
+        state = worst(known for known in states.values() if known != "unknown")
+        if state != "watch":
+            return gettext_("Not all of it could be checked.")
+    elif _locked(desk, entry):
+        return gettext_("It is locked: nobody could look at it.")
     late = entry.data_age_s is not None and entry.data_age_s > entry.rpo_s
     damaged, failed = (states[verdict] == "crit" for verdict in ("integrity", "restorability"))
     said = {
@@ -118,3 +125,16 @@ def _trouble(desk: Desk, entry: DatasetSummary) -> str:
         "survivability": gettext_("It is not kept as safely as agreed."),
     }
     return said[next(verdict for verdict in VERDICTS if states[verdict] == state)]
+
+
+def _locked(desk: Desk, entry: DatasetSummary) -> bool:
+    """True when the last look met a lock: that stands against one verdict, and all others are unknown because of it."""
+    states = states_of(entry)
+    return states.count("unknown") == len(states) - 1 and any(
+        finding.object == entry.dataset and finding.data.get("cause") == "locked"
+        for host in desk.run.hosts
+        if host.host == entry.host
+        for result in host.results
+        if result.check == "backup.integrity"
+        for finding in result.findings
+    )

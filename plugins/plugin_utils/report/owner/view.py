@@ -182,14 +182,19 @@ def _ages(desk: Desk, say: Wording) -> AgesView | None:
     if not ages and not clean:
         return None
     parts = []
-    if ages:
+    if ages and not max(ages):
+        waiting = texts.ngettext(
+            "{n} machine waits, for less than a day.", "{n} machines wait, all for less than a day.", len(ages)
+        )
+        parts.append(waiting.format(n=say.number(len(ages))))
+    elif ages:
         waiting = texts.ngettext(
             "{n} machine waits, for {days}.", "{n} machines wait, the longest for {days}.", len(ages)
         )
         parts.append(waiting.format(n=say.number(len(ages)), days=say.days(max(ages))))
-    parts.append(
-        texts.ngettext("{n} has no update open.", "{n} have no update open.", clean).format(n=say.number(clean))
-    )
+    if clean:
+        text = texts.ngettext("{n} has no update open.", "{n} have no update open.", clean)
+        parts.append(text.format(n=say.number(clean)))
     if unclear:
         text = texts.ngettext("{n} could not be checked.", "{n} could not be checked.", unclear)
         parts.append(text.format(n=say.number(unclear)))

@@ -22,7 +22,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import counting, ru
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.checks._base import STATES
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.documents import EvidenceError
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.languages import LANGUAGES
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Counts
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.models import Counts, iso
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report import pdf
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.backups import VERDICTS
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.brand import brand_of
@@ -31,6 +31,8 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.desk import 
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.look import LIGHT, contrast
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import backups as owner_backups
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner import telling
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.tiles import SECURITY
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.owner.view import owner_view
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.seal import Seal
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.report.wording import Wording
 
@@ -165,6 +167,17 @@ _SOUND = dict.fromkeys(VERDICTS, "ok")
         ({"freshness": "watch", "restorability": "act"}, 27, "No test shows that it comes back as agreed."),
         ({"survivability": "act"}, 3, "It is not kept as safely as agreed."),
         (dict.fromkeys(VERDICTS, "unknown"), None, "Nobody could look at it."),
+        # Proofs hold for a while when nobody gets there.
+        ({"freshness": "unknown", "completeness": "unknown"}, None, "Nobody could look at it."),
+        # It was looked at, and its tool tells too little: by design, for ever.
+        ({"completeness": "unknown"}, 2, "Not all of it could be checked."),
+        ({"integrity": "unknown", "restorability": "unknown"}, 2, "Not all of it could be checked."),
+        ({"freshness": "unknown", "survivability": "accepted"}, 31, "Not all of it could be checked."),
+        # What cannot be tested does not hide what is late.
+        ({"freshness": "watch", "restorability": "unknown"}, 40, "Its newest copy is too old."),
+        ({"integrity": "act", "completeness": "unknown"}, 3, "It was not checked as agreed."),
+        # Not checked as agreed, but nothing says that a lock is why.
+        (dict.fromkeys(VERDICTS, "unknown") | {"integrity": "act"}, None, "It was not checked as agreed."),
     ],
 )
 def test_what_is_wrong_with_a_backup_is_its_worst_verdict_in_plain_words(states, age_h, sentence):
@@ -172,6 +185,28 @@ def test_what_is_wrong_with_a_backup_is_its_worst_verdict_in_plain_words(states,
     age = None if age_h is None else age_h * 3600.0
     entry = run.backups[0].model_copy(update={**_SOUND, **states, "data_age_s": age})
     desk = desk_for(run.model_copy(update={"backups": [entry]}))
+    view = owner_backups.backups_view(desk, Wording("en", desk.texts, datetime.UTC, desk.clock.now))
+    assert [line.trouble for line in view.lines] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("met", "states", "sentence"),
+    [
+        ({"cause": "locked"}, {}, "It is locked: nobody could look at it."),
+        ({"cause": "damaged"}, {"integrity": "crit"}, "Part of it is damaged."),
+        ({"cause": "locked"}, {"freshness": "ok"}, "It was not checked as agreed."),
+    ],
+)
+def test_a_lock_that_kept_everybody_out_is_named(met, states, sentence):
+    run = run_of("small")
+    unknown = dict.fromkeys(VERDICTS, "unknown") | {"integrity": "act"}
+    entry = run.backups[0].model_copy(update={**unknown, **states, "data_age_s": None})
+    result = next(result for host in run.hosts for result in host.results if result.findings)
+    finding = result.findings[0].model_copy(update={"object": entry.dataset, "data": met})
+    host = next(host for host in run.hosts if host.host == entry.host)
+    locked = result.model_copy(update={"check": "backup.integrity", "findings": [finding]})
+    host = host.model_copy(update={"results": [*host.results, locked]})
+    desk = desk_for(run.model_copy(update={"backups": [entry], "hosts": [host]}))
     view = owner_backups.backups_view(desk, Wording("en", desk.texts, datetime.UTC, desk.clock.now))
     assert [line.trouble for line in view.lines] == [sentence]
 
@@ -186,18 +221,23 @@ def test_where_no_restores_were_agreed_there_is_no_bar_for_them():
 
 
 @pytest.mark.parametrize(
-    ("restores", "restored", "sentence"),
+    ("restores", "restored", "undone", "sentence"),
     [
-        (1, 1, "1 test restore, which brought the right data back"),
-        (1, 0, "1 test restore, which did not bring the right data back"),
-        (6, 6, "6 test restores, all of which brought the right data back"),
-        (6, 0, "6 test restores, none of which brought the right data back"),
-        (6, 5, "6 test restores: 5 brought the right data back, 1 did not"),
+        (1, 1, 0, "1 test restore, which brought the right data back"),
+        (1, 0, 0, "1 test restore, which did not bring the right data back"),
+        (1, 0, 1, "1 test restore, which could not be done"),
+        (6, 6, 0, "6 test restores, all of which brought the right data back"),
+        (6, 0, 0, "6 test restores, none of which brought the right data back"),
+        (6, 0, 6, "6 test restores, none of which could be done"),
+        (6, 5, 0, "6 test restores: 5 brought the right data back, 1 did not"),
+        (6, 5, 1, "6 test restores: 5 brought the right data back, 1 could not be done"),
+        (6, 0, 2, "6 test restores: 4 did not bring the right data back, 2 could not be done"),
+        (6, 3, 2, "6 test restores: 3 brought the right data back, 1 did not, 2 could not be done"),
     ],
 )
-def test_restores_that_were_tried_add_up(restores, restored, sentence):
+def test_restores_that_were_tried_add_up(restores, restored, undone, sentence):
     run = run_of("small")
-    work = run.service.work.model_copy(update={"restores": restores, "restored": restored})
+    work = run.service.work.model_copy(update={"restores": restores, "restored": restored, "undone": undone})
     service = run.service.model_copy(update={"work": work})
     page = page_of(run.model_copy(update={"service": service}))
     got = re.search(r'<ul class="counts">(.*?)</ul>', page, re.DOTALL).group(1)
@@ -209,6 +249,41 @@ def test_restores_that_were_tried_add_up(restores, restored, sentence):
 def test_machines_that_wait_for_updates_and_those_that_do_not_are_all_told():
     text = text_of(page_of(run_of("small"))).replace("\u00a0", " ")
     assert "3 machines wait, the longest for 19 days. 10 have no update open. 1 could not be checked." in text
+
+
+@pytest.mark.parametrize(
+    ("ages_h", "clean", "sentence"),
+    [
+        ([5], 0, "1 machine waits, for less than a day."),
+        ([5, 23.9], 1, "2 machines wait, all for less than a day. 1 has no update open."),
+        ([24], 0, "1 machine waits, for 1 day."),
+        ([5, 75], 2, "2 machines wait, the longest for 3 days. 2 have no update open."),
+        ([], 2, "2 have no update open."),
+    ],
+)
+def test_nothing_is_told_of_none_and_no_wait_is_of_no_days(ages_h, clean, sentence):
+    run = run_of("small")
+    results = [(host, result) for host in run.hosts for result in host.results if result.check == SECURITY]
+    host, open_one = next((host, result) for host, result in results if result.findings)
+    hosts = []
+    for hours in [*ages_h, *[None] * clean]:
+        since = {"first_seen": iso(fleet_maker.NOW - (hours or 0) * 3600), "since": None}
+        findings = [] if hours is None else [open_one.findings[0].model_copy(update=since)]
+        state = "ok" if hours is None else "act"
+        result = open_one.model_copy(update={"findings": findings, "state": state})
+        hosts.append(host.model_copy(update={"results": [result]}))
+    desk = desk_for(run.model_copy(update={"hosts": hosts}))
+    assert owner_view(desk, "en", brand_of({})).ages.sentence.replace("\u00a0", " ") == sentence
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [("nl", "Laatste geslaagde hersteltest"), ("de", "Letzter guter Test"), ("it", "Ultimo test riuscito")],
+)
+def test_the_bar_of_restores_says_in_every_language_that_it_is_of_the_last_good_one(language, label):
+    page = page_of(run_of("small", language))
+    part = page.split('<section class="backups')[1].split("</section>")[0]
+    assert part.count(f">{label}</title>") == part.count(f">{label}: ") == 3
 
 
 def test_a_reader_of_ninety_seconds_finds_what_matters():

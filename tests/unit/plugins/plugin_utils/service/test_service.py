@@ -11,7 +11,7 @@ from ansible_collections.keepwell.fleet.plugins.plugin_utils import evidence, se
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.changes import Reboot, Version
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service import agenda
 from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.agreement import agreed
-from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.record import days, last_words
+from ansible_collections.keepwell.fleet.plugins.plugin_utils.service.record import days, last_words, work
 
 DAY = 86400.0
 
@@ -50,6 +50,13 @@ def test_a_run_tells_what_was_done_in_the_thirty_days_before(store: evidence.Sto
         ("web2", 2, False),
     ]
     assert [(day.asked, day.answered, day.worked) for day in service.days] == [(2, 2, 0), (2, 2, 2), (2, 2, 1)]
+
+
+def test_a_restore_that_could_not_be_done_is_none_that_brought_wrong_data() -> None:
+    ends = ("proven", "damaged", "failed", "inconclusive", "locked", "refused", "error", "timeout")
+    tests = [("sample", outcome, NOW, "web1", 1) for outcome in ends]
+    told = work([], [*tests, ("structure", "locked", NOW, "web1", 0)], 1)
+    assert (told.restores, told.restored, told.undone) == (8, 1, 5)
 
 
 def test_a_change_that_a_later_run_ended_is_told_once() -> None:
