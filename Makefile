@@ -38,7 +38,7 @@ test-live: dev ## Patch a host with the real updates of today
 	.venv/bin/python -m pytest -m live -rs tests/fleet $(ARGS)
 
 test-long: dev ## Whole runs of patching, and what goes wrong; KEEPWELL_SEED=, KEEPWELL_MOMENTS=
-	.venv/bin/python -m pytest -m long -rP tests/fleet tests/unit/plugins/module_utils $(ARGS)
+	.venv/bin/python -m pytest -m long -rP tests/fleet tests/unit/plugins/module_utils tests/integration $(ARGS)
 
 lint: $(LINTERS) ## Look at the code without running it: ruff, mypy, yamllint, ansible-lint, changelog, powershell
 

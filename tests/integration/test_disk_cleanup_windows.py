@@ -91,7 +91,7 @@ def rules(record: ChangeRecord, done: bool = False) -> dict[str, t.Any]:
     return {rule.id: rule.done if done else rule.predicted for rule in record.cleanup.rules}
 
 
-@pytest.mark.parametrize("transport", ["psrp", "winrm"])
+@pytest.mark.parametrize("transport", ["psrp", pytest.param("winrm", marks=pytest.mark.long)])
 def test_what_is_announced_is_what_goes_and_a_second_run_changes_nothing(
     windows: t.Any, tmp_path: Path, transport: str
 ) -> None:

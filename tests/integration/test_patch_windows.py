@@ -387,7 +387,7 @@ def test_a_service_that_does_not_come_back_is_a_failed_change(windows: t.Any, pr
     assert "Spooler" in record["text"]
 
 
-@pytest.mark.parametrize("transport", ["psrp", "winrm"])
+@pytest.mark.parametrize("transport", ["psrp", pytest.param("winrm", marks=pytest.mark.long)])
 def test_one_bad_host_spoils_nothing_for_the_others(
     windows: t.Any, project: Project, tmp_path: Path, transport: str
 ) -> None:

@@ -99,7 +99,7 @@ def test_check_mode_announces_and_changes_nothing(project: Project, windows: t.A
     assert all(call.check_mode for call in host.called("antivirus/look"))
 
 
-@pytest.mark.parametrize("transport", ["psrp", "winrm"])
+@pytest.mark.parametrize("transport", ["psrp", pytest.param("winrm", marks=pytest.mark.long)])
 def test_definitions_are_newer_afterwards_and_a_second_run_changes_nothing(
     project: Project, windows: t.Any, transport: str
 ) -> None:

@@ -99,7 +99,7 @@ def made(*hosts: WindowsHost) -> list[str]:
     return [f"{change.kind} {change.what}" for host in hosts for change in host.changes]
 
 
-@pytest.mark.parametrize("transport", ["psrp", "winrm"])
+@pytest.mark.parametrize("transport", ["psrp", pytest.param("winrm", marks=pytest.mark.long)])
 def test_a_canary_and_a_sample_come_back_and_are_proven(project: Project, windows: t.Any, transport: str) -> None:
     host = server()
     office = Office(project, windows, host, transport=transport)
