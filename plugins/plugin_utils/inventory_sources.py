@@ -167,9 +167,10 @@ def _folders_without_a_name(source: str, said: Sequence[owners.Said]) -> Iterato
         if entry.hosts or top in tops:
             tops.setdefault(top, set()).update(entry.clients)
     if len(tops) > 1 and not all(tops.values()):
+        found = list(tops)
         yield (
-            f"{source} holds the inventories {', '.join(map(os.path.basename, list(tops)[:5]))}, which do not say that "
-            f"they are one client's. Give one of them: -i {next(iter(tops))}. Or say whose they all are: set the same "
+            f"{source} holds the inventories {', '.join(map(os.path.basename, found[:5]))}, which do not say that they "
+            f"are one client's. Give one of them: -i {found[0]}. Or say whose they all are: set the same "
             "keepwell_client in each, or -e keepwell_client=NAME."
         )
 
