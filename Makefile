@@ -30,7 +30,7 @@ test: test-here test-lab ## Run all tests; ARGS="-k forecast" for some
 test-here: dev
 	.venv/bin/python -m pytest -n 2 --dist loadgroup -m 'not lab and not long and not live' tests $(ARGS) || [ $$? -eq 5 ]
 
-# Hosts of the lab have the machine for themselves: they have time limits.
+# Apart: they need root and podman. CI runs them beside the others, whatever those find.
 test-lab: dev
 	.venv/bin/python -m pytest -m 'lab and not long and not live' tests/fleet $(ARGS) || [ $$? -eq 5 ]
 
